@@ -1,0 +1,15 @@
+//! The engine: observes, and executes plans, over traits that the store implements.
+//!
+//! It decides the order of things (lease, transaction, write, record, check, commit) and what an interruption means.
+//! It knows neither SQL nor a terminal.
+
+pub mod apply;
+pub mod observe;
+pub mod state;
+
+pub use apply::{Applied, ApplyError, ApplyRequest, Interrupt, NoProgress, Phase, Progress, apply};
+pub use observe::{observe_heads, observe_rows};
+pub use state::{
+    CommitOutcome, Holder, LeaseGrant, LeaseKeeper, Operation, StateError, StateErrorKind, StateReader, StateWriter,
+    WriteTransaction,
+};

@@ -1,0 +1,236 @@
+//! What the engine needs from a store, and the errors it can get back.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::model::{Digest, KindRef, ResourceKey};
+use crate::plan::{Action, Head, Row, Summary, Vanished};
+
+/// What went wrong, as far as the caller acts on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateErrorKind {
+    /// The database cannot be reached, hangs, or broke the connection.
+    Unreachable,
+    /// The database refuses us: password, rights, a missing database.
+    Refused,
+    /// Somebody else holds a lease.
+    LeaseHeld,
+    /// The lease was lost while working.
+    LeaseLost,
+    /// A row is not as it was when the plan was made.
+    Stale,
+    /// The database does not accept a value.
+    Rejected,
+    /// The database is newer than this program, or not a synthex database.
+    Incompatible,
+    /// Anything else.
+    Other,
+}
+
+impl StateErrorKind {
+    /// A stable word for it.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unreachable => "database-unreachable",
+            Self::Refused => "database-refused",
+            Self::LeaseHeld => "lease-held",
+            Self::LeaseLost => "lease-lost",
+            Self::Stale => "stale-plan",
+            Self::Rejected => "rejected-by-database",
+            Self::Incompatible => "incompatible-database",
+            Self::Other => "database-error",
+        }
+    }
+}
+
+/// A store could not do what it was asked. Nothing was written.
+#[derive(Debug, Error)]
+#[error("{what}")]
+pub struct StateError {
+    /// What the caller does about it.
+    pub kind: StateErrorKind,
+    /// What happened, in one line.
+    pub what: String,
+    /// Why, in one line, where it is known.
+    pub why: Option<String>,
+    /// What to do, in one line.
+    pub help: Option<String>,
+    /// The resources it is about.
+    pub keys: Vec<ResourceKey>,
+    /// The lower error, for logs.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl StateError {
+    /// An error of a kind.
+    pub fn new(kind: StateErrorKind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), why: None, help: None, keys: Vec::new(), source: None }
+    }
+
+    /// Adds why.
+    #[must_use]
+    pub fn why(mut self, why: impl Into<String>) -> Self {
+        self.why = Some(why.into());
+        self
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds the resources.
+    #[must_use]
+    pub fn about(mut self, keys: Vec<ResourceKey>) -> Self {
+        self.keys = keys;
+        self
+    }
+}
+
+/// Reads declared state, within one consistent snapshot.
+pub trait StateReader {
+    /// Whether synthex is installed in the database.
+    async fn is_installed(&mut self) -> Result<bool, StateError>;
+
+    /// Reads the head of every row of a kind; of one workspace, if one is named. `declared` are the workspaces that the
+    /// manifests declare: a role that row-level security confines sees no others.
+    async fn heads(
+        &mut self,
+        kind: KindRef,
+        workspace: Option<&str>,
+        declared: &[String],
+    ) -> Result<Vec<Head>, StateError>;
+
+    /// Reads whole rows, in one statement for each kind.
+    async fn rows(&mut self, keys: &[ResourceKey]) -> Result<Vec<Row>, StateError>;
+
+    /// For rows that are not there, who removed them.
+    async fn vanished(&mut self, keys: &[ResourceKey]) -> Result<Vec<(ResourceKey, Vanished)>, StateError>;
+
+    /// Whether row-level security keeps rows from the role we are.
+    async fn is_confined(&mut self) -> Result<bool, StateError>;
+}
+
+/// Who takes a lease.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    /// This run.
+    pub id: Uuid,
+    /// The machine.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// The command line's verb, such as `apply`.
+    pub command: String,
+    /// Where the CI run can be looked at.
+    pub run_url: Option<String>,
+}
+
+/// Leases that were granted, each with its fencing token.
+#[derive(Clone, Debug)]
+pub struct LeaseGrant {
+    /// Who has them.
+    pub holder: Holder,
+    /// Workspace and fencing token, sorted by workspace.
+    pub tokens: Vec<(String, i64)>,
+    /// How long they last without a heartbeat.
+    pub ttl: Duration,
+}
+
+/// Keeps leases alive from its own connection.
+pub trait LeaseKeeper {
+    /// Says that the holder is alive. Fails with [`StateErrorKind::LeaseLost`] when somebody took a lease over.
+    async fn beat(&mut self) -> Result<(), StateError>;
+}
+
+/// Writes declared state.
+pub trait StateWriter {
+    /// A transaction that has checked the fencing tokens.
+    type Transaction<'a>: WriteTransaction
+    where
+        Self: 'a;
+    /// Keeps leases alive.
+    type Keeper: LeaseKeeper;
+
+    /// Installs what is missing of the schema. Returns how many migrations ran.
+    async fn migrate(&mut self) -> Result<usize, StateError>;
+
+    /// Takes the leases of some workspaces, all or none, waiting at most `wait`.
+    async fn take_leases(
+        &mut self,
+        holder: &Holder,
+        workspaces: &[String],
+        ttl: Duration,
+        wait: Duration,
+    ) -> Result<LeaseGrant, StateError>;
+
+    /// Opens the connection that keeps leases alive.
+    async fn keeper(&mut self, grant: &LeaseGrant) -> Result<Self::Keeper, StateError>;
+
+    /// Gives leases back; those that somebody took over are left alone.
+    async fn release(&mut self, grant: &LeaseGrant) -> Result<(), StateError>;
+
+    /// Begins the writing transaction: checks the fencing tokens and keeps them from changing until its end.
+    async fn begin(&mut self, grant: &LeaseGrant) -> Result<Self::Transaction<'_>, StateError>;
+
+    /// After a commit of unknown outcome: whether the operation is there.
+    async fn was_committed(&mut self, operation: Uuid) -> Result<bool, StateError>;
+}
+
+/// How a commit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// The database said so.
+    Committed,
+    /// The connection broke before an answer came.
+    Unknown,
+}
+
+/// The record of one apply.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Identity, chosen by the caller so that a commit of unknown outcome can be looked up.
+    pub id: Uuid,
+    /// The project.
+    pub project: String,
+    /// The command.
+    pub command: String,
+    /// Who: the CI identity, or `user@host`.
+    pub actor: String,
+    /// The machine.
+    pub host: String,
+    /// The commit of the manifests, where known.
+    pub commit: Option<String>,
+    /// The plan's digest.
+    pub digest: Digest,
+    /// How many of each.
+    pub summary: Summary,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+}
+
+/// One transaction that writes. Dropped without a commit, it leaves nothing.
+pub trait WriteTransaction {
+    /// Writes actions of one kind of resource and one sort of statement as a set. Rows whose revision is not the planned
+    /// one fail with [`StateErrorKind::Stale`], and name the rows.
+    async fn write(&mut self, project: &str, actions: &[&Action]) -> Result<(), StateError>;
+
+    /// Records the operation and its items. Returns the operation's revision number.
+    async fn record(&mut self, operation: &Operation, actions: &[Action]) -> Result<i64, StateError>;
+
+    /// Reads whole rows as they are now, inside the transaction.
+    async fn rows(&mut self, keys: &[ResourceKey]) -> Result<Vec<Row>, StateError>;
+
+    /// Gives the leases back, as part of the transaction.
+    async fn release(&mut self, grant: &LeaseGrant) -> Result<(), StateError>;
+
+    /// Commits.
+    async fn commit(self) -> Result<CommitOutcome, StateError>;
+}

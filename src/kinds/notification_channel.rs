@@ -1,0 +1,232 @@
+//! `NotificationChannel`: a way to reach people, with its secrets by reference.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::kind::{Reference, SpecProblem, Table, admit};
+use crate::model::secret::SecretRef;
+use crate::model::text::{Text, is_false};
+use crate::model::{Column, Kind, Resource, Scope, SqlType};
+
+/// The kind.
+pub static KIND: Kind = Kind {
+    name: "NotificationChannel",
+    slug: "channel",
+    rank: 6,
+    scope: Scope::Workspace,
+    about: "A way to reach people: e-mail, Slack, a webhook, the console, or the in-app inbox.",
+    table: Some(Table {
+        name: "notification_channels",
+        columns: &[
+            Column::new("type", "type", SqlType::Text),
+            Column::new("description", "description", SqlType::Text),
+            Column::new("email", "email", SqlType::Json),
+            Column::new("slack", "slack", SqlType::Json),
+            Column::new("webhook", "webhook", SqlType::Json),
+            Column::new("rate_limit_per_minute", "rateLimitPerMinute", SqlType::Integer),
+            Column::new("fallback", "fallback", SqlType::Text),
+            Column::new("send_resolved", "sendResolved", SqlType::Bool),
+        ],
+    }),
+    texts: &[],
+    hides_values: true,
+    mentions: &["NotificationChannel"],
+    schema: |generator| NotificationChannelSpec::json_schema(generator),
+    admit: admit::<NotificationChannelSpec>,
+};
+
+/// What a channel declares: a type, and the block of that name where the type has one.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NotificationChannelSpec {
+    /// The kind of channel.
+    #[serde(rename = "type")]
+    pub channel_type: ChannelType,
+    /// Who is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2000))]
+    pub description: Option<String>,
+    /// For type `email`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<EmailChannel>,
+    /// For type `slack`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slack: Option<SlackChannel>,
+    /// For type `webhook`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<WebhookChannel>,
+    /// The most messages sent through this channel in a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub rate_limit_per_minute: Option<i64>,
+    /// The channel, of the same workspace, that takes a message this one could not deliver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = crate::model::key::NAME_PATTERN))]
+    pub fallback: Option<String>,
+    /// Whether the end of an alert is announced too.
+    #[serde(default = "yes")]
+    pub send_resolved: bool,
+    /// Kept in the database; while it is set there, no plan deletes the channel.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub protect: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// A kind of channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChannelType {
+    /// E-mail by SMTP, SendGrid or Resend.
+    Email,
+    /// A Slack incoming webhook.
+    Slack,
+    /// A signed webhook (Standard Webhooks).
+    Webhook,
+    /// The log of the controller.
+    Console,
+    /// The inbox kept in the database.
+    InApp,
+}
+
+/// How mail is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EmailTransport {
+    /// A mail server.
+    Smtp,
+    /// The SendGrid API.
+    Sendgrid,
+    /// The Resend API.
+    Resend,
+}
+
+/// An e-mail channel.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EmailChannel {
+    /// How mail is sent.
+    pub transport: EmailTransport,
+    /// The sender's address.
+    #[schemars(email, length(max = 254))]
+    pub from: String,
+    /// The recipients' addresses.
+    #[schemars(length(min = 1, max = 50), inner(email, length(max = 254)))]
+    pub to: Vec<String>,
+    /// SMTP: the mail server's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub host: Option<String>,
+    /// SMTP: the mail server's port. Left out, 587 with STARTTLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65_535))]
+    pub port: Option<i64>,
+    /// SMTP: the user to log in as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 254))]
+    pub username: Option<Text>,
+    /// SMTP: where the password is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretRef>,
+    /// SendGrid and Resend: where the API key is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<SecretRef>,
+}
+
+/// A Slack channel.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SlackChannel {
+    /// Where the incoming webhook's URL is kept. The URL is itself a secret.
+    pub webhook_url: SecretRef,
+}
+
+/// A webhook.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WebhookChannel {
+    /// The address that messages are posted to, `https` (or `http`).
+    #[schemars(url, length(max = 2000), regex(pattern = r"^https?://[^@\s]+$"))]
+    pub url: String,
+    /// Where the signing secret is kept (`whsec_...`, Standard Webhooks).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_secret: Option<SecretRef>,
+}
+
+impl NotificationChannelSpec {
+    fn check_blocks(&self, problems: &mut Vec<SpecProblem>) {
+        let blocks = [
+            ("email", ChannelType::Email, self.email.is_some()),
+            ("slack", ChannelType::Slack, self.slack.is_some()),
+            ("webhook", ChannelType::Webhook, self.webhook.is_some()),
+        ];
+        for (name, channel_type, present) in blocks {
+            let wanted = self.channel_type == channel_type;
+            if wanted && !present {
+                let message = format!("a channel of type `{name}` needs the block `{name}:`");
+                problems.push(SpecProblem::new("SX0309", "/type", message).help(format!("add `{name}:` below `spec:`")));
+            } else if present && !wanted {
+                let message = format!("the block `{name}:` does not fit the channel's type");
+                problems.push(
+                    SpecProblem::new("SX0309", format!("/{name}"), message)
+                        .help(format!("remove the block, or set `type: {name}`")),
+                );
+            }
+        }
+    }
+
+    fn check_email(email: &EmailChannel, problems: &mut Vec<SpecProblem>) {
+        let smtp = email.transport == EmailTransport::Smtp;
+        if smtp && email.host.is_none() {
+            problems.push(
+                SpecProblem::new("SX0309", "/email", "mail by SMTP needs a `host`")
+                    .help("add `host:` with the mail server's name"),
+            );
+        }
+        if !smtp && email.api_key.is_none() {
+            problems.push(
+                SpecProblem::new("SX0309", "/email", "this way of sending mail needs an `apiKey`")
+                    .help("add `apiKey: {env: NAME}`"),
+            );
+        }
+        let foreign = [
+            ("host", !smtp && email.host.is_some()),
+            ("port", !smtp && email.port.is_some()),
+            ("username", !smtp && email.username.is_some()),
+            ("password", !smtp && email.password.is_some()),
+            ("apiKey", smtp && email.api_key.is_some()),
+        ];
+        for (field, _) in foreign.iter().filter(|(_, present)| *present) {
+            problems.push(
+                SpecProblem::new("SX0309", format!("/email/{field}"), format!("`{field}` does not fit the transport"))
+                    .help("remove it, or change `transport`"),
+            );
+        }
+    }
+}
+
+impl Resource for NotificationChannelSpec {
+    fn check(&self, problems: &mut Vec<SpecProblem>) {
+        self.check_blocks(problems);
+        if let Some(email) = &self.email {
+            Self::check_email(email, problems);
+        }
+    }
+
+    fn references(&self) -> Vec<Reference> {
+        self.fallback
+            .iter()
+            .map(|name| Reference {
+                pointer: "/fallback".to_owned(),
+                kind: "NotificationChannel",
+                name: name.clone(),
+            })
+            .collect()
+    }
+
+    fn protect(&self) -> bool {
+        self.protect
+    }
+}

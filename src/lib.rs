@@ -1,0 +1,15 @@
+//! Declare e-commerce tenants in git, review the plan, converge PostgreSQL.
+//!
+//! The modules in reading order; each may use those above it as `docs/architecture.md` says, and a test proves it:
+//!
+//! 1. [`model`]: names and keys, kinds as data, diagnostics, digests, secrets, time;
+//! 2. [`kinds`]: one file per kind, and the registry;
+//! 3. [`manifest`]: text to a validated, expanded catalog;
+//! 4. [`plan`]: desired and observed to a plan;
+#![expect(async_fn_in_trait, reason = "the traits of the engine are used by this crate alone")]
+pub mod engine;
+pub mod kinds;
+pub mod manifest;
+pub mod model;
+pub mod plan;
+pub mod store;

@@ -1,0 +1,23 @@
+//! Manifests: from text to a catalog of validated, expanded resources, with positions.
+//!
+//! Pure: it gets the text of files and gives back a catalog and diagnostics. It reads no file, no environment and no clock.
+//! Read in this order: [`yaml`], [`schema`], [`validate`], [`expand`], [`admit`], [`check`], [`load`].
+
+pub mod admit;
+pub mod catalog;
+pub mod check;
+pub mod csv;
+pub mod expand;
+pub mod load;
+pub mod origin;
+pub mod problem;
+pub mod project;
+pub mod resolve;
+pub mod rows;
+pub mod schema;
+pub mod validate;
+pub mod yaml;
+
+pub use catalog::{Catalog, Project};
+pub use load::{Loaded, RowFileError, RowFiles, load};
+pub use origin::Origins;

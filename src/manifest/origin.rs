@@ -1,0 +1,106 @@
+//! Which layer a field's value comes from: the manifest, the template, the workspace, or a default.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::model::{Entry, Origin, Position, ResourceKey, Sources};
+
+use super::catalog::Catalog;
+use super::expand::{Layers, TemplateLayer, WorkspaceLayer};
+use super::resolve::Resolver;
+
+/// Finds origins in a catalog.
+pub struct Origins<'a> {
+    catalog: &'a Catalog,
+    resolver: Resolver<'a>,
+    layers: Option<Layers>,
+    specs: HashMap<ResourceKey, Value>,
+}
+
+impl<'a> Origins<'a> {
+    /// Origins of a catalog's fields.
+    #[must_use]
+    pub fn new(catalog: &'a Catalog) -> Self {
+        Self { catalog, resolver: Resolver::new(&catalog.files), layers: None, specs: HashMap::new() }
+    }
+
+    fn find(&mut self, entry: &Entry, path: &[String]) -> Origin {
+        let steps: Vec<String> = path.iter().map(|step| step.replace('~', "~0").replace('/', "~1")).collect();
+        let pointer = match steps.first().map(String::as_str) {
+            Some("labels") => format!("/metadata/{}", steps.join("/")),
+            _ => format!("/spec/{}", steps.join("/")),
+        };
+        if let Some(position) = self.resolver.field_at(&entry.source, &pointer) {
+            return Origin::Manifest(position);
+        }
+        if entry.key.kind.name != "Tenant" {
+            return Origin::Default;
+        }
+        let template = self.spec(entry).get("template").and_then(Value::as_str).map(str::to_owned);
+        let first = path.first().map_or("", String::as_str);
+        let second = path.get(1).map(String::as_str);
+        let workspace = entry.key.workspace.to_string();
+        let layers = self.layers();
+        if let Some(name) = template
+            && let Some(layer) = layers.template(&workspace, &name)
+        {
+            let in_metadata = first == "metadata" && second.is_some_and(|key| layer.metadata.contains_key(key));
+            if in_metadata || layer.fields.iter().any(|(field, _)| *field == first) {
+                return Origin::Template(name);
+            }
+        }
+        if let Some(layer) = layers.workspaces.get(&workspace) {
+            let map = match first {
+                "metadata" => Some(&layer.metadata),
+                "labels" => Some(&layer.labels),
+                _ => None,
+            };
+            let in_map = map.is_some_and(|map| second.is_some_and(|key| map.contains_key(key)));
+            if in_map || layer.fields.iter().any(|(field, _)| *field == first) {
+                return Origin::Workspace(workspace);
+            }
+        }
+        Origin::Default
+    }
+
+    fn spec(&mut self, entry: &Entry) -> &Value {
+        self.specs.entry(entry.key.clone()).or_insert_with(|| spec_of(entry))
+    }
+
+    fn layers(&mut self) -> &Layers {
+        let catalog = self.catalog;
+        self.layers.get_or_insert_with(|| {
+            let mut layers = Layers::new(catalog.project.spec.workspace.clone());
+            for entry in &catalog.entries {
+                match entry.key.kind.name {
+                    "Workspace" => {
+                        let layer = WorkspaceLayer::new(&spec_of(entry));
+                        layers.workspaces.insert(entry.key.name.to_string(), layer);
+                    }
+                    "TenantTemplate" => {
+                        let place = (entry.key.workspace.to_string(), entry.key.name.to_string());
+                        layers.templates.insert(place, TemplateLayer::new(&spec_of(entry)));
+                    }
+                    _ => break,
+                }
+            }
+            layers
+        })
+    }
+}
+
+fn spec_of(entry: &Entry) -> Value {
+    let mut canonical: Value = serde_json::from_str(&entry.canonical).unwrap_or_default();
+    canonical.get_mut("spec").map(Value::take).unwrap_or_default()
+}
+
+impl Sources for Origins<'_> {
+    fn declared_at(&mut self, entry: &Entry) -> Position {
+        self.resolver.declared_at(&entry.source)
+    }
+
+    fn origin(&mut self, entry: &Entry, path: &[String]) -> Origin {
+        self.find(entry, path)
+    }
+}

@@ -1,0 +1,352 @@
+//! Runs a compiled schema over a document and says what it found in words a person can act on.
+//!
+//! No message repeats a value that might be a secret: for kinds that stand beside secrets, and for fields that are
+//! not known, only names are shown.
+
+use jsonschema::{ValidationError, Validator, error::TypeKind, error::ValidationErrorKind};
+use serde_json::Value;
+
+use crate::model::diagnostic::did_you_mean;
+
+use super::problem::Target;
+
+/// Something the schema does not allow. The pointer starts at the validated value.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Rule code.
+    pub code: &'static str,
+    /// What is meant.
+    pub target: Target,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+/// Everything the schema does not allow in a value; nothing when it is valid.
+#[must_use]
+pub fn findings(validator: &Validator, schema: &Value, value: &Value, hides_values: bool) -> Vec<Finding> {
+    if validator.is_valid(value) {
+        return Vec::new();
+    }
+    let context = Context { schema, hides_values };
+    let mut found = Vec::new();
+    for error in validator.iter_errors(value) {
+        context.translate(&error, &mut found);
+    }
+    found
+}
+
+struct Context<'a> {
+    schema: &'a Value,
+    hides_values: bool,
+}
+
+impl Context<'_> {
+    fn translate(&self, error: &ValidationError<'_>, found: &mut Vec<Finding>) {
+        let pointer = error.instance_path().as_str().to_owned();
+        let field_owned = field_name(&pointer).to_owned();
+        let field = field_owned.as_str();
+        let mut push = |code, target, message: String, help: Option<String>| {
+            found.push(Finding { code, target, message, help });
+        };
+        match error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected } => {
+                let allowed = self.sibling_fields(error.schema_path().as_str());
+                for key in unexpected {
+                    let secret = looks_like_a_secret_field(key);
+                    let code = if secret && self.hides_values { "SX0160" } else { "SX0153" };
+                    let message = if code == "SX0160" {
+                        format!("`{key}` would put a secret into a manifest")
+                    } else {
+                        format!("unknown field `{key}`")
+                    };
+                    let help = if code == "SX0160" {
+                        "name the place of the secret instead: {env: NAME}, {file: PATH} or {gcpSecretManager: ...}".into()
+                    } else {
+                        unknown_field_help(key, &allowed)
+                    };
+                    push(code, Target::Key(format!("{pointer}/{}", escape(key))), message, Some(help));
+                }
+            }
+            ValidationErrorKind::Required { property } => {
+                let name = property.as_str().unwrap_or_default();
+                let place = if field.is_empty() { String::new() } else { format!(" in `{field}`") };
+                let message = format!("the field `{name}` is missing{place}");
+                push("SX0154", Target::Value(pointer), message, Some(format!("add `{name}:`")));
+            }
+            ValidationErrorKind::Type { kind } => {
+                let (code, message, help) = self.wrong_type(kind, field, error.instance());
+                push(code, Target::Value(pointer), message, help);
+            }
+            ValidationErrorKind::Enum { options } => {
+                let options: Vec<&str> =
+                    options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                let shown = self.shown(error.instance());
+                let near = error.instance().as_str().and_then(|text| near_option(text, &options));
+                let help = match near {
+                    Some(near) => format!("did you mean `{near}`? Allowed: {}", options.join(", ")),
+                    None => format!("use one of {}", options.join(", ")),
+                };
+                push("SX0156", Target::Value(pointer), format!("`{field}` cannot be {shown}"), Some(help));
+            }
+            ValidationErrorKind::Constant { expected_value } => {
+                let message = format!("`{field}` must be {expected_value}");
+                push("SX0156", Target::Value(pointer), message, None);
+            }
+            ValidationErrorKind::Pattern { pattern } => {
+                let (message, help) = self.wrong_form(field, pattern, error.instance());
+                push("SX0157", Target::Value(pointer), message, Some(help));
+            }
+            ValidationErrorKind::Format { format } => {
+                let (wanted, example) = match format.as_str() {
+                    "email" => ("an e-mail address", "ops@example.com"),
+                    "uri" => ("a web address", "https://example.com"),
+                    "date-time" => ("an instant with a zone", "2026-12-31T00:00:00Z"),
+                    other => (other, "the documentation"),
+                };
+                let message = format!("`{field}` is not {wanted}: {}", self.shown(error.instance()));
+                push("SX0157", Target::Value(pointer), message, Some(format!("for example {example}")));
+            }
+            ValidationErrorKind::MinLength { limit } | ValidationErrorKind::MinItems { limit } => {
+                let message = if *limit == 1 {
+                    format!("`{field}` must not be empty")
+                } else {
+                    format!("`{field}` is too short: at least {limit}")
+                };
+                push("SX0158", Target::Value(pointer), message, None);
+            }
+            ValidationErrorKind::MaxLength { limit } | ValidationErrorKind::MaxItems { limit } => {
+                push("SX0158", Target::Value(pointer), format!("`{field}` is too long: at most {limit}"), None);
+            }
+            ValidationErrorKind::Minimum { limit } => {
+                push("SX0158", Target::Value(pointer), format!("`{field}` must be at least {limit}"), None);
+            }
+            ValidationErrorKind::Maximum { limit } => {
+                push("SX0158", Target::Value(pointer), format!("`{field}` must be at most {limit}"), None);
+            }
+            ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => {
+                self.one_of(&pointer, error, context, found);
+            }
+            _ => {
+                let message = if self.hides_values { error.masked().to_string() } else { error.to_string() };
+                push("SX0159", Target::Value(pointer), message, None);
+            }
+        }
+    }
+
+    /// A value that must be an object with exactly one of several keys, such as a secret reference.
+    fn one_of(
+        &self,
+        pointer: &str,
+        error: &ValidationError<'_>,
+        context: &[Vec<ValidationError<'static>>],
+        found: &mut Vec<Finding>,
+    ) {
+        let keys = self.branch_keys(error.schema_path().as_str());
+        let field = field_name(pointer);
+        let secret = keys.contains(&"env".to_owned());
+        let forms = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+        let help = if secret {
+            "name the place of the secret: {env: NAME}, {file: PATH} or {gcpSecretManager: projects/P/secrets/S/versions/latest}"
+                .to_owned()
+        } else {
+            format!("give exactly one of {forms}")
+        };
+        let target = Target::Value(pointer.to_owned());
+        let Some(map) = error.instance().as_object() else {
+            let (code, message) = if secret && !error.instance().is_null() {
+                ("SX0160", format!("`{field}` holds a literal; a secret never stands in a manifest"))
+            } else {
+                ("SX0155", format!("`{field}` must be a map with exactly one of {forms}"))
+            };
+            found.push(Finding { code, target, message, help: Some(help) });
+            return;
+        };
+        let given: Vec<&String> = map.keys().collect();
+        if let [only] = given.as_slice()
+            && let Some(branch) = keys.iter().position(|key| key == *only)
+            && let Some(errors) = context.get(branch)
+        {
+            for inner in errors {
+                self.translate(inner, found);
+            }
+            return;
+        }
+        for key in &given {
+            if !keys.contains(key) {
+                let literal = secret && looks_like_a_secret_field(key);
+                let (code, message) = if literal {
+                    ("SX0160", format!("`{key}` would put a secret into a manifest"))
+                } else {
+                    ("SX0153", format!("unknown field `{key}`"))
+                };
+                let help = if literal { help.clone() } else { unknown_field_help(key, &keys) };
+                let target = Target::Key(format!("{pointer}/{}", escape(key)));
+                found.push(Finding { code, target, message, help: Some(help) });
+            }
+        }
+        if given.iter().all(|key| keys.contains(key)) {
+            let message = if given.is_empty() {
+                format!("`{field}` is empty: exactly one of {forms} is needed")
+            } else {
+                format!("`{field}` has {} of {forms}, where exactly one is needed", given.len())
+            };
+            found.push(Finding { code: "SX0159", target, message, help: Some(help) });
+        }
+    }
+
+    fn wrong_type(&self, kind: &TypeKind, field: &str, instance: &Value) -> (&'static str, String, Option<String>) {
+        let wanted = match kind {
+            TypeKind::Single(single) => type_words(&single.to_string()).to_owned(),
+            TypeKind::Multiple(many) => {
+                let names: Vec<String> = many.iter().map(|one| one.to_string()).collect();
+                if names.iter().any(|name| name == "string") {
+                    "a text".to_owned()
+                } else {
+                    names.iter().map(|name| type_words(name)).collect::<Vec<_>>().join(" or ")
+                }
+            }
+        };
+        let given = match instance {
+            Value::Null => "empty",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a text",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "a map",
+        };
+        let help = match instance {
+            Value::Null => Some("give a value, or remove the line".to_owned()),
+            Value::Number(_) | Value::Bool(_) if wanted == "a text" => Some("put it in quotes".to_owned()),
+            Value::String(_) if wanted.contains("number") || wanted.contains("boolean") => {
+                Some("write it without quotes".to_owned())
+            }
+            _ => None,
+        };
+        let subject = if field.is_empty() { "the document".to_owned() } else { format!("`{field}`") };
+        ("SX0155", format!("{subject} must be {wanted}, but is {given}"), help)
+    }
+
+    fn wrong_form(&self, field: &str, pattern: &str, instance: &Value) -> (String, String) {
+        let shown = self.shown(instance);
+        let help = match (field, pattern) {
+            ("shopifyShop", _) => "write the permanent domain in lower case, such as acme.myshopify.com".to_owned(),
+            ("gmcMerchantId", _) => "write the account number, digits only".to_owned(),
+            ("website", _) => "write the whole address, such as https://acme.example".to_owned(),
+            ("url", _) => "write an http or https address without a user in it".to_owned(),
+            ("phone", _) => "write digits and spaces, such as +61 2 5550 0000".to_owned(),
+            ("env", _) => "write the name of an environment variable, such as SHOPIFY_TOKEN".to_owned(),
+            ("gcpSecretManager", _) => "write projects/PROJECT/secrets/NAME/versions/VERSION".to_owned(),
+            (_, crate::model::key::NAME_PATTERN) => {
+                "start with a letter or digit; then letters, digits, `.`, `_` and `-`, at most 128 in all".to_owned()
+            }
+            (_, crate::model::text::DURATION_PATTERN) => "write a number and one of s, m, h, d, w, such as 24h".to_owned(),
+            _ => format!("it must match {pattern}"),
+        };
+        (format!("`{field}` has the wrong form: {shown}"), help)
+    }
+
+    fn shown(&self, value: &Value) -> String {
+        if self.hides_values {
+            return "this value".to_owned();
+        }
+        let mut text = value.to_string();
+        if text.chars().count() > 60 {
+            text = text.chars().take(59).chain(['…']).collect();
+        }
+        text
+    }
+
+    /// The fields that the object schema around a keyword allows.
+    fn sibling_fields(&self, schema_path: &str) -> Vec<String> {
+        let parent = self.parent_of(schema_path);
+        let properties = parent.and_then(|schema| schema.get("properties")).and_then(Value::as_object);
+        properties.into_iter().flat_map(|map| map.keys().cloned()).collect()
+    }
+
+    /// The one key of each branch of a `oneOf`.
+    fn branch_keys(&self, schema_path: &str) -> Vec<String> {
+        let parent = self.parent_of(schema_path);
+        let branches = parent.and_then(|schema| schema.get("oneOf")).and_then(Value::as_array);
+        branches
+            .into_iter()
+            .flatten()
+            .map(|branch| {
+                let keys = branch.get("properties").and_then(Value::as_object);
+                keys.and_then(|map| map.keys().next().cloned()).unwrap_or_default()
+            })
+            .collect()
+    }
+
+    /// The schema that holds the keyword at the end of a path, through references.
+    fn parent_of(&self, schema_path: &str) -> Option<&Value> {
+        let mut current = self.schema;
+        let steps: Vec<&str> = schema_path.split('/').skip(1).collect();
+        for step in &steps[..steps.len().saturating_sub(1)] {
+            if *step == "$ref" {
+                let target = current.get("$ref")?.as_str()?;
+                current = self.schema.pointer(target.strip_prefix('#')?)?;
+                continue;
+            }
+            let step = step.replace("~1", "/").replace("~0", "~");
+            current = match current {
+                Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
+                other => other.get(step.as_str())?,
+            };
+        }
+        Some(current)
+    }
+}
+
+/// The last named step of a pointer; list positions are skipped.
+fn field_name(pointer: &str) -> &str {
+    pointer.rsplit('/').find(|step| !step.is_empty() && !step.bytes().all(|b| b.is_ascii_digit())).unwrap_or("")
+}
+
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+fn type_words(name: &str) -> &str {
+    match name {
+        "string" => "a text",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "boolean" => "a boolean (true or false)",
+        "object" => "a map",
+        "array" => "a list",
+        "null" => "empty",
+        other => other,
+    }
+}
+
+/// The allowed word that a wrong one most likely stands for; a few common mistakes are known by heart.
+fn near_option<'a>(text: &str, options: &[&'a str]) -> Option<&'a str> {
+    let known = match text {
+        "GB" | "GBR" => Some("UK"),
+        "USA" => Some("US"),
+        "google" | "gmc" | "merchant" => Some("google-merchant"),
+        "mail" | "smtp" => Some("email"),
+        _ => None,
+    };
+    known
+        .and_then(|word| options.iter().copied().find(|option| *option == word))
+        .or_else(|| did_you_mean(text, options.iter().copied()))
+}
+
+fn unknown_field_help(key: &str, allowed: &[String]) -> String {
+    if key == "<<" {
+        return "merge keys are not part of YAML 1.2; put what tenants share into a TenantTemplate".to_owned();
+    }
+    match did_you_mean(key, allowed.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if allowed.is_empty() => "remove it".to_owned(),
+        None => format!("the fields here are {}", allowed.join(", ")),
+    }
+}
+
+fn looks_like_a_secret_field(key: &str) -> bool {
+    let key = key.to_lowercase();
+    ["value", "secret", "token", "password", "key", "literal", "credential"].iter().any(|word| key.contains(word))
+}

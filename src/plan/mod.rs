@@ -1,0 +1,15 @@
+//! The planner: `plan = diff(desired, observed)`. Pure, synchronous, total, deterministic.
+//!
+//! It never looks at status columns, at a clock, or at anything but its arguments; so `plan`, the first half of `apply`
+//! and the check after writing are one function. Read in this order: [`observed`], [`action`], [`planner`], [`guards`].
+
+pub mod action;
+pub mod diff;
+pub mod guards;
+pub mod observed;
+pub mod order;
+pub mod planner;
+
+pub use action::{Action, ActionKind, FieldChange, Plan, Reason, Refusal, Summary};
+pub use observed::{Head, Observed, Row, Vanished};
+pub use planner::{Desired, plan, wanted_rows};

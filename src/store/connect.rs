@@ -1,0 +1,129 @@
+//! Connections: made with a deadline, and in a form that a transaction pooler lets through.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, Executor};
+
+use crate::engine::{StateError, StateErrorKind};
+use crate::model::secret::Redacted;
+
+use super::error::within;
+
+/// Where the database is and how patient to be.
+#[derive(Clone, Debug)]
+pub struct ConnectOptions {
+    url: Redacted<String>,
+    /// How long any one answer may take.
+    pub timeout: Duration,
+    /// The command, for `application_name`.
+    pub command: String,
+}
+
+impl ConnectOptions {
+    /// Options for a URL.
+    #[must_use]
+    pub fn new(url: String, timeout: Duration, command: &str) -> Self {
+        Self { url: Redacted::new(url), timeout, command: command.to_owned() }
+    }
+
+    /// The URL with its password, for the driver and for `db url`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.url.expose()
+    }
+
+    /// The database as people may see it: user, host and name, no password.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match url::Url::parse(self.url()) {
+            Ok(url) => {
+                let query = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+                let host = url.host_str().filter(|host| !host.is_empty()).map(str::to_owned).or_else(|| query("host"));
+                let port = url.port().map_or(String::new(), |port| format!(":{port}"));
+                let user = if url.username().is_empty() { String::new() } else { format!("{}@", url.username()) };
+                format!("{user}{}{port}{}", host.unwrap_or_default(), url.path())
+            }
+            Err(_) => "the database".to_owned(),
+        }
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// The URL is not one, or the database is not reachable, or refuses us.
+    pub async fn connect(&self) -> Result<Connection, StateError> {
+        let doing = format!("connecting to {}", self.shown());
+        let scheme = self.url().split(':').next().unwrap_or_default();
+        if scheme != "postgres" && scheme != "postgresql" {
+            return Err(StateError::new(StateErrorKind::Refused, "the database's URL is not one of PostgreSQL")
+                .why("it does not start with postgresql://")
+                .help("write postgresql://USER@HOST:PORT/DATABASE"));
+        }
+        let options = PgConnectOptions::from_str(self.url()).map_err(|error| {
+            // The driver's own message may repeat parts of the URL, and with them the password.
+            drop(error);
+            StateError::new(StateErrorKind::Refused, "the database's URL is not valid")
+                .help("write postgresql://USER@HOST:PORT/DATABASE; special characters in the password as %XX")
+        })?;
+        let options = options
+            // A pooler refuses startup parameters it does not know, and this is one the driver adds.
+            .extra_float_digits(None)
+            .statement_cache_capacity(0)
+            .application_name(&format!("synthex {}", self.command))
+            .disable_statement_logging();
+        let limit = self.timeout.min(Duration::from_secs(15));
+        let inner = within(limit, &doing, PgConnection::connect_with(&options)).await?;
+        Ok(Connection { inner, timeout: self.timeout, confined: None })
+    }
+}
+
+/// One connection to PostgreSQL, with a limit on how long an answer may take.
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) inner: PgConnection,
+    pub(super) timeout: Duration,
+    /// Whether row-level security confines us, once it was asked.
+    pub(super) confined: Option<bool>,
+}
+
+impl Connection {
+    /// Runs statements without parameters.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub(super) async fn run(&mut self, sql: &'static str, doing: &str) -> Result<(), StateError> {
+        within(self.timeout, doing, self.inner.execute(sqlx::raw_sql(sql))).await.map(|_| ())
+    }
+
+    /// Begins a transaction that reads one snapshot and writes nothing.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn begin_reading(&mut self) -> Result<(), StateError> {
+        self.run("begin isolation level repeatable read read only", "beginning to read").await
+    }
+
+    /// Ends the transaction.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn rollback(&mut self) -> Result<(), StateError> {
+        self.run("rollback", "ending a transaction").await
+    }
+
+    /// The server's version, for people.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn server_version(&mut self) -> Result<String, StateError> {
+        let query = sqlx::query_scalar("select current_setting('server_version')").persistent(false);
+        within(self.timeout, "asking for the version", query.fetch_one(&mut self.inner)).await
+    }
+
+    /// Says goodbye.
+    pub async fn close(self) {
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.inner.close()).await;
+    }
+}

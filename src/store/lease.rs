@@ -1,0 +1,221 @@
+//! Leases: one row per workspace, with a fencing token that rises each time the lease is taken.
+//!
+//! Not session advisory locks: behind a transaction pooler two clients can both hold one. All times are the database's, so
+//! that two machines with different clocks agree on who holds a lease.
+
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgRow;
+use sqlx::{Executor as _, PgConnection, Row as _};
+use uuid::Uuid;
+
+use crate::engine::{Holder, LeaseGrant, LeaseKeeper, StateError, StateErrorKind};
+
+use super::connect::{ConnectOptions, Connection};
+use super::error::within;
+
+/// How often a waiting command looks again.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Takes the leases of some workspaces, all or none.
+///
+/// # Errors
+/// [`StateErrorKind::LeaseHeld`] when somebody else still holds one after `wait`.
+pub(super) async fn take(
+    connection: &mut Connection,
+    holder: &Holder,
+    workspaces: &[String],
+    ttl: Duration,
+    wait: Duration,
+) -> Result<LeaseGrant, StateError> {
+    let begun = Instant::now();
+    let limit = connection.timeout;
+    loop {
+        let attempt = try_take(&mut connection.inner, holder, workspaces, ttl);
+        match within(limit, "taking the leases", attempt).await? {
+            Ok(tokens) => return Ok(LeaseGrant { holder: holder.clone(), tokens, ttl }),
+            Err(held) if begun.elapsed() >= wait => return Err(held),
+            Err(_) => tokio::time::sleep(RETRY.min(wait.saturating_sub(begun.elapsed()))).await,
+        }
+    }
+}
+
+const TAKE: &str = "insert into synthex.leases as l \
+     (name, token, holder, host, pid, command, run_url, acquired_at, heartbeat_at, expires_at) \
+     select n, 1, $2, $3, $4, $5, $6, clock_timestamp(), clock_timestamp(), clock_timestamp() + make_interval(secs => $7) \
+     from unnest($1::text[]) as n order by n \
+     on conflict (name) do update set token = l.token + 1, holder = excluded.holder, host = excluded.host, \
+     pid = excluded.pid, command = excluded.command, run_url = excluded.run_url, acquired_at = excluded.acquired_at, \
+     heartbeat_at = excluded.heartbeat_at, expires_at = excluded.expires_at \
+     where l.holder is null or l.expires_at < clock_timestamp() \
+     returning l.name, l.token";
+
+const HELD: &str = "select name, host, pid, command, run_url, \
+     extract(epoch from clock_timestamp() - acquired_at)::bigint, \
+     greatest(0, ceil(extract(epoch from expires_at - clock_timestamp())))::bigint \
+     from synthex.leases where name = any($1::text[]) and holder is not null and expires_at >= clock_timestamp() \
+     and holder <> $2 order by name limit 1";
+
+async fn try_take(
+    connection: &mut PgConnection,
+    holder: &Holder,
+    workspaces: &[String],
+    ttl: Duration,
+) -> Result<Result<Vec<(String, i64)>, StateError>, sqlx::Error> {
+    connection.execute("begin").await?;
+    let query = sqlx::query(TAKE)
+        .bind(workspaces)
+        .bind(holder.id)
+        .bind(&holder.host)
+        .bind(i64::from(holder.pid))
+        .bind(&holder.command)
+        .bind(&holder.run_url)
+        .bind(ttl.as_secs_f64())
+        .persistent(false);
+    let taken = match query.fetch_all(&mut *connection).await {
+        Ok(taken) => taken,
+        Err(error) => {
+            let _ = connection.execute("rollback").await;
+            return Err(error);
+        }
+    };
+    if taken.len() == workspaces.len() {
+        connection.execute("commit").await?;
+        let mut tokens = Vec::with_capacity(taken.len());
+        for row in &taken {
+            tokens.push((row.try_get(0)?, row.try_get(1)?));
+        }
+        tokens.sort_unstable();
+        return Ok(Ok(tokens));
+    }
+    connection.execute("rollback").await?;
+    let query = sqlx::query(HELD).bind(workspaces).bind(holder.id).persistent(false);
+    let held = query.fetch_optional(&mut *connection).await?;
+    Ok(Err(held_error(held.as_ref(), workspaces)?))
+}
+
+fn held_error(held: Option<&PgRow>, workspaces: &[String]) -> Result<StateError, sqlx::Error> {
+    let Some(row) = held else {
+        let what = format!("the lease of workspace {} is being taken by another run", workspaces.join(", "));
+        return Ok(StateError::new(StateErrorKind::LeaseHeld, what).help("run the command again"));
+    };
+    let (workspace, host): (&str, Option<&str>) = (row.try_get(0)?, row.try_get(1)?);
+    let (pid, command): (Option<i64>, Option<&str>) = (row.try_get(2)?, row.try_get(3)?);
+    let run_url: Option<&str> = row.try_get(4)?;
+    let (age, left): (Option<i64>, Option<i64>) = (row.try_get(5)?, row.try_get(6)?);
+    let what = format!("workspace `{workspace}` is being written by another run");
+    let mut why = format!(
+        "`synthex {}` on {} (pid {}) has held the lease for {} s; unless it says it is alive, the lease runs out in {} s",
+        command.unwrap_or("?"),
+        host.unwrap_or("?"),
+        pid.unwrap_or_default(),
+        age.unwrap_or_default(),
+        left.unwrap_or_default()
+    );
+    if let Some(url) = run_url {
+        why.push_str("; ");
+        why.push_str(url);
+    }
+    Ok(StateError::new(StateErrorKind::LeaseHeld, what)
+        .why(why)
+        .help("wait for it, or use --lock-timeout to wait in line"))
+}
+
+const RELEASE: &str = "update synthex.leases as l set holder = null, expires_at = null, heartbeat_at = null \
+     from unnest($2::text[], $3::bigint[]) as g (name, token) \
+     where l.name = g.name and l.token = g.token and l.holder = $1";
+
+/// Gives leases back; a lease that was taken over has another token and is left alone.
+pub(super) async fn release(connection: &mut PgConnection, grant: &LeaseGrant) -> Result<(), sqlx::Error> {
+    let (names, tokens) = lists(grant);
+    let query = sqlx::query(RELEASE).bind(grant.holder.id).bind(names).bind(tokens).persistent(false);
+    query.execute(connection).await.map(|_| ())
+}
+
+fn lists(grant: &LeaseGrant) -> (Vec<&str>, Vec<i64>) {
+    grant.tokens.iter().map(|(name, token)| (name.as_str(), *token)).unzip()
+}
+
+const FENCE: &str = "select l.name from synthex.leases as l \
+     join unnest($2::text[], $3::bigint[]) as g (name, token) on l.name = g.name \
+     where l.token = g.token and l.holder = $1 order by l.name for update of l";
+
+/// Checks, in a writing transaction, that every lease is still ours, and keeps it from being taken until the end of the
+/// transaction.
+///
+/// # Errors
+/// The workspaces whose lease was lost.
+pub(super) async fn fence(
+    connection: &mut PgConnection,
+    grant: &LeaseGrant,
+) -> Result<Result<(), StateError>, sqlx::Error> {
+    let (names, tokens) = lists(grant);
+    let query = sqlx::query_scalar::<_, String>(FENCE)
+        .bind(grant.holder.id)
+        .bind(names)
+        .bind(tokens)
+        .persistent(false);
+    let ours = query.fetch_all(connection).await?;
+    let lost: Vec<&str> =
+        grant.tokens.iter().map(|(name, _)| name.as_str()).filter(|name| !ours.iter().any(|own| own == name)).collect();
+    Ok(if lost.is_empty() { Ok(()) } else { Err(lost_error(&lost)) })
+}
+
+fn lost_error(lost: &[&str]) -> StateError {
+    StateError::new(StateErrorKind::LeaseLost, format!("the lease of workspace {} was lost", lost.join(", ")))
+        .why("this run was silent for so long that another one took over; nothing was written")
+        .help("run the command again")
+}
+
+const BEAT: &str = "update synthex.leases as l set heartbeat_at = clock_timestamp(), \
+     expires_at = clock_timestamp() + make_interval(secs => $4) \
+     from unnest($2::text[], $3::bigint[]) as g (name, token) \
+     where l.name = g.name and l.token = g.token and l.holder = $1";
+
+/// Keeps leases alive from a connection of its own, opened when the first heartbeat is due.
+pub struct Keeper {
+    options: ConnectOptions,
+    connection: Option<Connection>,
+    grant: LeaseGrant,
+}
+
+impl Keeper {
+    pub(super) fn new(options: ConnectOptions, grant: LeaseGrant) -> Self {
+        Self { options, connection: None, grant }
+    }
+
+    async fn try_beat(&mut self) -> Result<u64, StateError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.options.connect().await?,
+        };
+        let (names, tokens) = lists(&self.grant);
+        let query = sqlx::query(BEAT)
+            .bind(self.grant.holder.id)
+            .bind(names)
+            .bind(tokens)
+            .bind(self.grant.ttl.as_secs_f64())
+            .persistent(false);
+        // While the writing transaction runs it holds the rows, so that a beat waits. That is no reason to give up.
+        let beaten = within(self.grant.ttl, "sending a heartbeat", query.execute(&mut connection.inner)).await?;
+        self.connection = Some(connection);
+        Ok(beaten.rows_affected())
+    }
+}
+
+impl LeaseKeeper for Keeper {
+    async fn beat(&mut self) -> Result<(), StateError> {
+        let beaten = self.try_beat().await?;
+        if beaten == self.grant.tokens.len() as u64 {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.grant.tokens.iter().map(|(name, _)| name.as_str()).collect();
+        Err(lost_error(&names))
+    }
+}
+
+/// A holder's identity.
+#[must_use]
+pub fn new_holder_id() -> Uuid {
+    Uuid::now_v7()
+}

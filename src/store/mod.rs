@@ -1,0 +1,23 @@
+//! The store: the only place with SQL, and where the database comes from.
+//!
+//! One set of statements serves all kinds: their table and column names come from the static registry, and from nowhere
+//! else. Every statement runs inside a transaction and unnamed, because behind a transaction pooler neither session
+//! settings nor prepared statements belong to one client. For the same reason the checked macros are not used: they
+//! can only prepare named statements.
+
+pub mod connect;
+#[cfg(unix)]
+pub mod embedded;
+pub mod error;
+pub mod lease;
+pub mod list;
+pub mod migrate;
+pub mod read;
+pub mod row;
+pub mod statements;
+pub mod write;
+
+pub use connect::{ConnectOptions, Connection};
+pub use list::{Listed, list};
+pub use write::Writer;
+pub use migrate::{MigrationState, migration_state};

@@ -1,0 +1,154 @@
+//! The statements that are generated from the registry. Identifiers come from nowhere else; values are always parameters.
+
+use std::fmt::Write as _;
+
+use crate::model::kind::Table;
+use crate::model::{KindRef, Scope, SqlType};
+
+/// The expression for the workspace of a row of a kind.
+fn workspace_column(kind: KindRef) -> &'static str {
+    match kind.scope {
+        Scope::Global => "t.name",
+        Scope::Workspace => "t.workspace",
+    }
+}
+
+fn table(kind: KindRef) -> &'static Table {
+    const NONE: Table = Table { name: "", columns: &[] };
+    static NO_TABLE: Table = NONE;
+    kind.table.as_ref().unwrap_or(&NO_TABLE)
+}
+
+/// The head of every row; `$1` is a workspace, or null for all.
+#[must_use]
+pub fn heads(kind: KindRef, one_workspace: bool) -> String {
+    let workspace = workspace_column(kind);
+    let filter = if one_workspace { format!(" where {workspace} = $1") } else { String::new() };
+    format!(
+        "select {workspace}, t.name, t.digest, t.revision, t.owner, t.touched_at is not null, \
+         t.deleted_at is not null, t.protected from synthex.{} as t{filter}",
+        table(kind).name
+    )
+}
+
+/// Whole rows by key, every column as text; `$1` workspaces, `$2` names.
+#[must_use]
+pub fn rows(kind: KindRef) -> String {
+    let workspace = workspace_column(kind);
+    let mut sql = format!(
+        "select {workspace}, t.name, t.labels::text, t.protected::text, (t.touched_at at time zone 'UTC')::text, t.touched_by"
+    );
+    for column in table(kind).columns {
+        let value = match column.sql {
+            SqlType::Timestamp => format!("(t.{} at time zone 'UTC')::text", column.name),
+            _ => format!("t.{}::text", column.name),
+        };
+        let _ = write!(sql, ", {value}");
+    }
+    let _ = write!(
+        sql,
+        " from synthex.{} as t join unnest($1::text[], $2::text[]) as k (workspace, name) \
+         on {workspace} = k.workspace and t.name = k.name",
+        table(kind).name
+    );
+    sql
+}
+
+/// The columns that a write sets, with the name of the parameter list's column and the type to cast to.
+fn written(kind: KindRef) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let common = [("labels", "jsonb"), ("protected", "boolean"), ("digest", "bytea")];
+    table(kind).columns.iter().map(|column| (column.name, column.sql.cast())).chain(common)
+}
+
+/// How many parameter lists come before those of [`written`]: workspaces, names, revisions.
+pub const KEY_PARAMETERS: usize = 3;
+
+/// `unnest($1::text[], ...) as u (...)`: keys and revisions first, then a list for each written column. The last
+/// parameter of a statement, after the lists, is the owner.
+fn parameters(kind: KindRef) -> String {
+    let mut arrays = String::from("unnest($1::text[], $2::text[], $3::bigint[]");
+    let mut names = String::from("workspace, name, revision");
+    for (index, (name, cast)) in written(kind).enumerate() {
+        let list = if cast == "bytea" { "bytea[]" } else { "text[]" };
+        let _ = write!(arrays, ", ${}::{list}", index + KEY_PARAMETERS + 1);
+        let _ = write!(names, ", new_{name}");
+    }
+    format!("{arrays}) as u ({names})")
+}
+
+fn owner_parameter(kind: KindRef) -> usize {
+    KEY_PARAMETERS + written(kind).count() + 1
+}
+
+/// New rows. Rows that are there already are left alone, and are missing from the count.
+#[must_use]
+pub fn insert(kind: KindRef) -> String {
+    let key = match kind.scope {
+        Scope::Global => "name",
+        Scope::Workspace => "workspace, name",
+    };
+    let selected = match kind.scope {
+        Scope::Global => "u.name",
+        Scope::Workspace => "u.workspace, u.name",
+    };
+    let mut columns = String::new();
+    let mut values = String::new();
+    for (name, cast) in written(kind) {
+        let _ = write!(columns, ", {name}");
+        let _ = write!(values, ", u.new_{name}::{cast}");
+    }
+    format!(
+        "insert into synthex.{} ({key}, owner{columns}) select {selected}, ${}{values} from {} on conflict do nothing",
+        table(kind).name,
+        owner_parameter(kind),
+        parameters(kind)
+    )
+}
+
+/// Rows that change, or live again, or change owner, where the revision is the planned one.
+#[must_use]
+pub fn update(kind: KindRef) -> String {
+    let mut sets = String::new();
+    for (name, cast) in written(kind) {
+        let _ = write!(sets, ", {name} = u.new_{name}::{cast}");
+    }
+    format!(
+        "update synthex.{} as t set owner = ${}{sets}, revision = t.revision + 1, updated_at = now(), \
+         deleted_at = null, touched_at = null, touched_by = null from {} \
+         where {} = u.workspace and t.name = u.name and t.revision = u.revision",
+        table(kind).name,
+        owner_parameter(kind),
+        parameters(kind),
+        workspace_column(kind)
+    )
+}
+
+/// Rows that are softly deleted, where the revision is the planned one and nothing protects them. `$1` workspaces, `$2`
+/// names, `$3` revisions.
+#[must_use]
+pub fn delete(kind: KindRef) -> String {
+    format!(
+        "update synthex.{} as t set deleted_at = now(), revision = t.revision + 1, updated_at = now(), \
+         touched_at = null, touched_by = null \
+         from unnest($1::text[], $2::text[], $3::bigint[]) as u (workspace, name, revision) \
+         where {} = u.workspace and t.name = u.name and t.revision = u.revision and not t.protected",
+        table(kind).name,
+        workspace_column(kind)
+    )
+}
+
+/// The revisions that rows have now, and what wrote them last; `$1` workspaces, `$2` names.
+#[must_use]
+pub fn revisions(kind: KindRef) -> String {
+    format!(
+        "select {workspace}, t.name, t.revision, t.touched_by from synthex.{} as t \
+         join unnest($1::text[], $2::text[]) as k (workspace, name) on {workspace} = k.workspace and t.name = k.name",
+        table(kind).name,
+        workspace = workspace_column(kind)
+    )
+}
+
+/// The removals of some rows by something else, the last of each; `$1` workspaces, `$2` names, `$3` the table.
+pub const VANISHED: &str = "select distinct on (e.workspace, e.name) e.workspace, e.name, e.operation, e.actor, e.occurred_at \
+     from synthex.drift_events as e join unnest($1::text[], $2::text[]) as k (workspace, name) \
+     on e.workspace = k.workspace and e.name = k.name where e.kind = $3 order by e.workspace, e.name, e.id desc";
