@@ -6,10 +6,17 @@
 //! 2. [`kinds`]: one file per kind, and the registry;
 //! 3. [`manifest`]: text to a validated, expanded catalog;
 //! 4. [`plan`]: desired and observed to a plan;
-#![expect(async_fn_in_trait, reason = "the traits of the engine are used by this crate alone")]
+//! 5. [`report`]: results as text and JSON;
+#![expect(
+    async_fn_in_trait,
+    reason = "the traits of the engine are used by this crate alone"
+)]
+pub mod cli;
 pub mod engine;
+pub mod files;
 pub mod kinds;
 pub mod manifest;
 pub mod model;
 pub mod plan;
+pub mod report;
 pub mod store;

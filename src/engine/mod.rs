@@ -10,6 +10,6 @@ pub mod state;
 pub use apply::{Applied, ApplyError, ApplyRequest, Interrupt, NoProgress, Phase, Progress, apply};
 pub use observe::{observe_heads, observe_rows};
 pub use state::{
-    CommitOutcome, Holder, LeaseGrant, LeaseKeeper, Operation, StateError, StateErrorKind, StateReader, StateWriter,
-    WriteTransaction,
+    CommitOutcome, Holder, LeaseGrant, LeaseKeeper, Operation, StateError, StateErrorKind, StateReader,
+    StateWriter, WriteTransaction,
 };

@@ -107,7 +107,10 @@ pub enum Condition {
 pub struct CredentialExpiry {
     /// How long before expiry to alert, each once: `30d`, `7d`, `12h`, or `expired`.
     #[serde(default = "usual_thresholds")]
-    #[schemars(length(min = 1, max = 10), inner(regex(pattern = r"^([1-9][0-9]{0,3}[dhw]|expired)$")))]
+    #[schemars(
+        length(min = 1, max = 10),
+        inner(regex(pattern = r"^([1-9][0-9]{0,3}[dhw]|expired)$"))
+    )]
     pub thresholds: Vec<String>,
 }
 
@@ -175,6 +178,7 @@ pub struct UsageThreshold {
     /// What is counted.
     pub metric: UsageMetric,
     /// The alert is raised when the count is above this number.
+    #[serde(deserialize_with = "crate::model::text::whole")]
     #[schemars(range(min = 0, max = 1_000_000_000_000_i64))]
     pub above: i64,
     /// The length of the window, such as `24h`.
@@ -240,8 +244,12 @@ impl Resource for AlertRuleSpec {
     fn check(&self, problems: &mut Vec<SpecProblem>) {
         if self.schedule.split_whitespace().count() != 5 {
             problems.push(
-                SpecProblem::new("SX0310", "/schedule", "a schedule has five fields: minute hour day month weekday")
-                    .help("for example \"0 9 * * *\", every day at nine"),
+                SpecProblem::new(
+                    "SX0310",
+                    "/schedule",
+                    "a schedule has five fields: minute hour day month weekday",
+                )
+                .help("for example \"0 9 * * *\", every day at nine"),
             );
         } else if let Err(error) = croner::Cron::from_str(&self.schedule) {
             problems.push(
@@ -251,14 +259,22 @@ impl Resource for AlertRuleSpec {
         }
         if chrono_tz::Tz::from_str(&self.time_zone).is_err() {
             problems.push(
-                SpecProblem::new("SX0311", "/timeZone", format!("`{}` is not an IANA time zone", self.time_zone))
-                    .help("for example Australia/Sydney or UTC"),
+                SpecProblem::new(
+                    "SX0311",
+                    "/timeZone",
+                    format!("`{}` is not an IANA time zone", self.time_zone),
+                )
+                .help("for example Australia/Sydney or UTC"),
             );
         }
         let mut durations = vec![("/reminder", self.reminder.as_deref())];
         match &self.when {
-            Condition::HealthStatus(health) => durations.push(("/when/healthStatus/for", health.lasting.as_deref())),
-            Condition::UsageThreshold(usage) => durations.push(("/when/usageThreshold/window", Some(&usage.window))),
+            Condition::HealthStatus(health) => {
+                durations.push(("/when/healthStatus/for", health.lasting.as_deref()))
+            }
+            Condition::UsageThreshold(usage) => {
+                durations.push(("/when/usageThreshold/window", Some(&usage.window)))
+            }
             Condition::CredentialExpiry(_) => {}
         }
         for (pointer, text) in durations {

@@ -2,7 +2,7 @@
 //!
 //! The secret itself is never in a manifest, in a plan or in the database.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -88,23 +88,47 @@ pub enum Renewal {
 impl Resource for CredentialSpec {
     fn normalise(&mut self) {
         // PostgreSQL keeps microseconds.
-        self.expires_at = self.expires_at.and_then(|at| DateTime::from_timestamp_micros(at.timestamp_micros()));
+        self.expires_at = self
+            .expires_at
+            .and_then(|at| DateTime::from_timestamp_micros(at.timestamp_micros()));
     }
 
     fn check(&self, problems: &mut Vec<SpecProblem>) {
+        if let Some(at) = self.expires_at
+            && !(2000..=9999).contains(&at.year())
+        {
+            problems.push(
+                SpecProblem::new(
+                    "SX0315",
+                    "/expiresAt",
+                    format!("no credential expires in the year {}", at.year()),
+                )
+                .help("write the year with four digits, such as 2026-12-31T00:00:00Z"),
+            );
+        }
         let (wrong, right) = match (self.service, self.renewal) {
             (Service::Shopify, Renewal::GoogleOauth) => ("google-oauth", "shopify-refresh-token"),
-            (Service::GoogleMerchant, Renewal::ShopifyRefreshToken) => ("shopify-refresh-token", "google-oauth"),
+            (Service::GoogleMerchant, Renewal::ShopifyRefreshToken) => {
+                ("shopify-refresh-token", "google-oauth")
+            }
             _ => return,
         };
         problems.push(
-            SpecProblem::new("SX0308", "/renewal", format!("renewal `{wrong}` does not fit the service"))
-                .help(format!("use `{right}` or `none`")),
+            SpecProblem::new(
+                "SX0308",
+                "/renewal",
+                format!("renewal `{wrong}` does not fit the service"),
+            )
+            .help(format!("use `{right}` or `none`")),
         );
     }
 
     fn references(&self) -> Vec<Reference> {
-        vec![Reference { pointer: "/tenant".to_owned(), kind: "Tenant", name: self.tenant.0.clone() }]
+        vec![Reference {
+            pointer: "/tenant".to_owned(),
+            kind: "Tenant",
+            name: self.tenant.0.clone(),
+        }]
     }
 
     fn protect(&self) -> bool {

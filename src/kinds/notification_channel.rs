@@ -56,7 +56,11 @@ pub struct NotificationChannelSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<WebhookChannel>,
     /// The most messages sent through this channel in a minute.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::model::text::optional_whole",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(range(min = 1, max = 10_000))]
     pub rate_limit_per_minute: Option<i64>,
     /// The channel, of the same workspace, that takes a message this one could not deliver.
@@ -120,7 +124,11 @@ pub struct EmailChannel {
     #[schemars(length(min = 1, max = 253))]
     pub host: Option<String>,
     /// SMTP: the mail server's port. Left out, 587 with STARTTLS.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::model::text::optional_whole",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(range(min = 1, max = 65_535))]
     pub port: Option<i64>,
     /// SMTP: the user to log in as.
@@ -166,7 +174,9 @@ impl NotificationChannelSpec {
             let wanted = self.channel_type == channel_type;
             if wanted && !present {
                 let message = format!("a channel of type `{name}` needs the block `{name}:`");
-                problems.push(SpecProblem::new("SX0309", "/type", message).help(format!("add `{name}:` below `spec:`")));
+                problems.push(
+                    SpecProblem::new("SX0309", "/type", message).help(format!("add `{name}:` below `spec:`")),
+                );
             } else if present && !wanted {
                 let message = format!("the block `{name}:` does not fit the channel's type");
                 problems.push(
@@ -200,8 +210,12 @@ impl NotificationChannelSpec {
         ];
         for (field, _) in foreign.iter().filter(|(_, present)| *present) {
             problems.push(
-                SpecProblem::new("SX0309", format!("/email/{field}"), format!("`{field}` does not fit the transport"))
-                    .help("remove it, or change `transport`"),
+                SpecProblem::new(
+                    "SX0309",
+                    format!("/email/{field}"),
+                    format!("`{field}` does not fit the transport"),
+                )
+                .help("remove it, or change `transport`"),
             );
         }
     }

@@ -97,7 +97,11 @@ pub struct TenantSpec {
     #[schemars(length(min = 1, max = 200))]
     pub industry: Option<Text>,
     /// How many people work there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::model::text::optional_whole",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(range(min = 0, max = 100_000_000))]
     pub employee_count: Option<i64>,
     /// The public web site, `http` or `https`.
@@ -129,7 +133,11 @@ pub struct Contact {
 impl Resource for TenantSpec {
     fn normalise(&mut self) {
         self.metadata.values_mut().for_each(digest::canonicalize);
-        if self.contact.as_ref().is_some_and(|contact| contact.email.is_none() && contact.phone.is_none()) {
+        if self
+            .contact
+            .as_ref()
+            .is_some_and(|contact| contact.email.is_none() && contact.phone.is_none())
+        {
             self.contact = None;
         }
         if let Some(id) = &mut self.business_id
@@ -146,8 +154,11 @@ impl Resource for TenantSpec {
             ("region", self.region.is_none()),
         ] {
             if missing {
-                let message = format!("no `{field}`: neither the tenant nor its template nor its workspace gives one");
-                problems.push(SpecProblem::new("SX0305", "", message).help(format!("add `{field}:` to the spec")));
+                let message =
+                    format!("no `{field}`: neither the tenant nor its template nor its workspace gives one");
+                problems.push(
+                    SpecProblem::new("SX0305", "", message).help(format!("add `{field}:` to the spec")),
+                );
             }
         }
         let Some(id) = &self.business_id else { return };

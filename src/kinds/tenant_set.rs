@@ -94,7 +94,12 @@ pub struct TenantRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub industry: Option<Text>,
     /// How many people work there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::model::text::optional_whole",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(range(min = 0, max = 100_000_000))]
     pub employee_count: Option<i64>,
     /// The public web site.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::kinds;
 use crate::model::diagnostic::did_you_mean;
+use crate::model::kind::{NUL, holds_nul};
 use crate::model::{Digest, Entry, KindRef, ResourceKey, Scope, SourceRef};
 
 use super::expand::Layers;
@@ -79,11 +80,21 @@ pub fn kind_of(value: &Value, source: SourceRef) -> Result<KindRef, Problem> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the kinds are {}", names.join(", ")),
             };
-            error("SX0152", Target::Value("/kind".into()), format!("unknown kind `{name}`")).help(help)
+            error(
+                "SX0152",
+                Target::Value("/kind".into()),
+                format!("unknown kind `{name}`"),
+            )
+            .help(help)
         }),
         _ => {
             let help = format!("write one of {}", schema::kind_names().join(", "));
-            Err(error("SX0152", Target::Value(String::new()), "the field `kind` is missing".to_owned()).help(help))
+            Err(error(
+                "SX0152",
+                Target::Value(String::new()),
+                "the field `kind` is missing".to_owned(),
+            )
+            .help(help))
         }
     }
 }
@@ -91,13 +102,20 @@ pub fn kind_of(value: &Value, source: SourceRef) -> Result<KindRef, Problem> {
 /// Reads the texts of a document as written, where its kind says so.
 pub fn stringify(document: &mut Document, kind: KindRef, source: &str) {
     document.stringify_scalars("/metadata/labels", source);
-    for pointer in ["/metadata/name", "/metadata/workspace"].into_iter().chain(kind.texts.iter().copied()) {
+    for pointer in ["/metadata/name", "/metadata/workspace"]
+        .into_iter()
+        .chain(kind.texts.iter().copied())
+    {
         match pointer.strip_suffix("/*") {
             Some(map) => {
                 document.stringify_scalars(map, source);
             }
             None => {
-                if document.value.pointer(pointer).is_some_and(|value| value.is_number() || value.is_boolean()) {
+                if document
+                    .value
+                    .pointer(pointer)
+                    .is_some_and(|value| value.is_number() || value.is_boolean())
+                {
                     document.stringify_scalar(pointer, source);
                 }
             }
@@ -108,7 +126,12 @@ pub fn stringify(document: &mut Document, kind: KindRef, source: &str) {
 impl Context {
     /// Checks one manifest and, when it passes, adds its entry.
     pub fn admit(&self, kind: KindRef, mut manifest: Value, source: SourceRef, out: &mut Output) {
-        let findings = validate::findings(schema::validator(kind), schema::cached(kind), &manifest, kind.hides_values);
+        let findings = validate::findings(
+            schema::validator(kind),
+            schema::cached(kind),
+            &manifest,
+            kind.hides_values,
+        );
         let key = self.key_of(kind, &manifest);
         if !findings.is_empty() {
             for finding in findings {
@@ -119,8 +142,13 @@ impl Context {
             return;
         }
         let Some(key) = key else {
-            let problem = Problem::error("SX0207", source, Target::Value("/metadata".into()), "no workspace is named")
-                .help("add `workspace:` to the metadata, or set the project's default `workspace`");
+            let problem = Problem::error(
+                "SX0207",
+                source,
+                Target::Value("/metadata".into()),
+                "no workspace is named",
+            )
+            .help("add `workspace:` to the metadata, or set the project's default `workspace`");
             out.problems.push(problem);
             return;
         };
@@ -133,10 +161,20 @@ impl Context {
         match (kind.admit)(Value::Object(spec)) {
             Ok(admitted) if out.problems.len() == before => {
                 labels.sort_keys();
-                let canonical =
-                    format!("{{\"labels\":{},\"spec\":{}}}", Value::Object(labels), admitted.canonical);
+                let labels = Value::Object(labels).to_string();
+                if holds_nul(&labels) {
+                    let problem =
+                        Problem::error("SX0304", source, Target::Value("/metadata/labels".into()), NUL);
+                    out.problems
+                        .push(problem.help("remove the \\0 from the text").about(&key));
+                    out.broken.push(key);
+                    return;
+                }
+                let canonical = format!("{{\"labels\":{labels},\"spec\":{}}}", admitted.canonical);
                 for reference in admitted.references {
-                    let Some(target) = kinds::find(reference.kind) else { continue };
+                    let Some(target) = kinds::find(reference.kind) else {
+                        continue;
+                    };
                     out.mentions.push(Mention {
                         to: ResourceKey::new(target, Arc::clone(&key.workspace), &reference.name),
                         from: key.clone(),
@@ -175,7 +213,11 @@ impl Context {
                 .and_then(Value::as_str)
                 .or(self.layers.default_workspace.as_deref())?,
         };
-        let shared = self.workspaces.get(workspace).cloned().unwrap_or_else(|| workspace.into());
+        let shared = self
+            .workspaces
+            .get(workspace)
+            .cloned()
+            .unwrap_or_else(|| workspace.into());
         Some(ResourceKey::new(kind, shared, name))
     }
 
@@ -204,7 +246,8 @@ impl Context {
                     None => "declare a TenantTemplate of that name; `synthex templates list` shows the built-in ones"
                         .to_owned(),
                 };
-                let problem = Problem::error("SX0205", source, Target::Value("/spec/template".into()), message);
+                let problem =
+                    Problem::error("SX0205", source, Target::Value("/spec/template".into()), message);
                 out.problems.push(problem.help(help).about(key));
             }
         }
@@ -241,7 +284,12 @@ pub fn yaml_problem(error: YamlError, source: SourceRef, json: bool) -> Problem 
         YamlErrorKind::Tag => "SX0110",
         YamlErrorKind::TooLarge => "SX0111",
     };
-    let mut problem = Problem::error(code, source, Target::Span(error.span.start, error.span.end), error.message);
+    let mut problem = Problem::error(
+        code,
+        source,
+        Target::Span(error.span.start, error.span.end),
+        error.message,
+    );
     problem.help = error.help;
     if let Some((span, note)) = error.related {
         problem = problem.related(source, Target::Span(span.start, span.end), note);

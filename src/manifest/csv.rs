@@ -14,30 +14,47 @@ use super::{rows, yaml};
 /// Whether a file is read as CSV.
 #[must_use]
 pub fn is_csv(path: &str) -> bool {
-    std::path::Path::new(path).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
+    std::path::Path::new(path)
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
 }
 
 /// The rows of a CSV file. `source` is the `TenantSet` that names it.
 ///
 /// # Errors
 /// Every problem of the header and of the file's shape; problems of single cells are found later, by the schema.
-pub fn read(file: &SourceFile, id: FileId, source: SourceRef) -> Result<Vec<(RowRef, Map<String, Value>)>, Vec<Problem>> {
+pub fn read(
+    file: &SourceFile,
+    id: FileId,
+    source: SourceRef,
+) -> Result<Vec<(RowRef, Map<String, Value>)>, Vec<Problem>> {
     let at = |start: usize, index: usize| SourceRef {
-        row: Some(RowRef { file: id, index: small(index), start: small(start) }),
+        row: Some(RowRef {
+            file: id,
+            index: small(index),
+            start: small(start),
+        }),
         ..source
     };
     let whole = |code, message: String| Problem::error(code, at(0, 0), Target::Span(0, 0), message);
     let text = yaml::decode(file.bytes()).map_err(|error| {
         let target = Target::Span(error.span.start, error.span.end);
-        vec![with_help(Problem::error("SX0101", at(0, 0), target, error.message), error.help)]
+        vec![with_help(
+            Problem::error("SX0101", at(0, 0), target, error.message),
+            error.help,
+        )]
     })?;
     let bom = text.len() - text.trim_start_matches('\u{feff}').len();
     let text = &text[bom..];
     if text.trim().is_empty() {
-        let help = "an empty file never means \"no tenants\": remove the TenantSet, or write `from: {rows: []}`";
+        let help =
+            "an empty file never means \"no tenants\": remove the TenantSet, or write `from: {rows: []}`";
         return Err(vec![whole("SX0403", "the file is empty".to_owned()).help(help)]);
     }
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
     let header: Vec<String> = match reader.headers() {
         Ok(record) => record.iter().map(str::to_owned).collect(),
         Err(error) => return Err(vec![whole("SX0402", error.to_string())]),
@@ -62,23 +79,44 @@ pub fn read(file: &SourceFile, id: FileId, source: SourceRef) -> Result<Vec<(Row
         last = start;
         let index = rows.len();
         if record.len() != header.len() {
-            let message = format!("this row has {} fields, the header has {}", record.len(), header.len());
+            let message = format!(
+                "this row has {} fields, the header has {}",
+                record.len(),
+                header.len()
+            );
             let help = "a value that holds a comma must be in double quotes";
-            problems.push(Problem::error("SX0402", at(start, index), Target::Value(String::new()), message).help(help));
+            problems.push(
+                Problem::error("SX0402", at(start, index), Target::Value(String::new()), message).help(help),
+            );
         }
-        let row = RowRef { file: id, index: small(index), start: small(start) };
+        let row = RowRef {
+            file: id,
+            index: small(index),
+            start: small(start),
+        };
         rows.push((row, row_of(&header, &record)));
     }
     if text.bytes().filter(|byte| *byte == b'"').count() % 2 == 1 {
-        let message = "a double quote is opened and not closed, so the rest of the file was read as one value";
-        let problem = Problem::error("SX0402", at(last, rows.len().saturating_sub(1)), Target::Value(String::new()), message);
+        let message =
+            "a double quote is opened and not closed, so the rest of the file was read as one value";
+        let problem = Problem::error(
+            "SX0402",
+            at(last, rows.len().saturating_sub(1)),
+            Target::Value(String::new()),
+            message,
+        );
         problems.push(problem.help("close it, or write two double quotes for one within a value"));
     }
     if rows.is_empty() && problems.is_empty() {
-        let help = "a header alone never means \"no tenants\": remove the TenantSet, or write `from: {rows: []}`";
+        let help =
+            "a header alone never means \"no tenants\": remove the TenantSet, or write `from: {rows: []}`";
         problems.push(whole("SX0403", "the file has a header and no rows".to_owned()).help(help));
     }
-    if problems.is_empty() { Ok(rows) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(rows)
+    } else {
+        Err(problems)
+    }
 }
 
 fn with_help(problem: Problem, help: Option<String>) -> Problem {
@@ -92,7 +130,11 @@ fn with_help(problem: Problem, help: Option<String>) -> Problem {
 fn record_start(text: &str, record: &csv::StringRecord) -> usize {
     let byte = record.position().map_or(0, csv::Position::byte);
     let start = usize::try_from(byte).unwrap_or(0).min(text.len());
-    start + text.as_bytes()[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
+    start
+        + text.as_bytes()[start..]
+            .iter()
+            .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+            .count()
 }
 
 fn small(number: usize) -> u32 {
@@ -112,18 +154,31 @@ fn check_header(header: &[String], at: &dyn Fn(usize) -> SourceRef) -> Vec<Probl
     }
     let column = |index: usize| Target::Value(format!("{COLUMN_POINTER}{}", index + 1));
     for (index, name) in header.iter().enumerate() {
-        let open = ["labels.", "metadata."].iter().any(|prefix| name.strip_prefix(prefix).is_some_and(|key| !key.is_empty()));
+        let open = ["labels.", "metadata."]
+            .iter()
+            .any(|prefix| name.strip_prefix(prefix).is_some_and(|key| !key.is_empty()));
         if !open && !CSV_COLUMNS.contains(&name.as_str()) {
-            let message =
-                if name.is_empty() { "a column has no name".to_owned() } else { format!("unknown column `{name}`") };
+            let message = if name.is_empty() {
+                "a column has no name".to_owned()
+            } else {
+                format!("unknown column `{name}`")
+            };
             let help = match did_you_mean(name, CSV_COLUMNS) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the columns are {}, labels.KEY and metadata.KEY", CSV_COLUMNS.join(", ")),
+                None => format!(
+                    "the columns are {}, labels.KEY and metadata.KEY",
+                    CSV_COLUMNS.join(", ")
+                ),
             };
             problems.push(Problem::error("SX0401", at(0), column(index), message).help(help));
         }
         if header[..index].contains(name) {
-            problems.push(Problem::error("SX0401", at(0), column(index), format!("the column `{name}` is there twice")));
+            problems.push(Problem::error(
+                "SX0401",
+                at(0),
+                column(index),
+                format!("the column `{name}` is there twice"),
+            ));
         }
     }
     for needed in ["tenantId", "name"] {
@@ -179,7 +234,9 @@ fn cell_value(column: &str, cell: &str) -> Value {
         "labels" => {
             let mut labels = Map::new();
             for pair in cell.split(';').filter(|pair| !pair.trim().is_empty()) {
-                let Some((key, value)) = pair.split_once('=') else { return text() };
+                let Some((key, value)) = pair.split_once('=') else {
+                    return text();
+                };
                 labels.insert(key.trim().to_owned(), Value::String(value.trim().to_owned()));
             }
             Value::Object(labels)
@@ -191,10 +248,18 @@ fn cell_value(column: &str, cell: &str) -> Value {
 /// The header of a CSV file that was read before.
 #[must_use]
 pub fn header_of(files: &[Arc<SourceFile>], id: FileId) -> Vec<String> {
-    let Some(file) = files.get(id.0 as usize) else { return Vec::new() };
+    let Some(file) = files.get(id.0 as usize) else {
+        return Vec::new();
+    };
     let text = file.text().trim_start_matches('\u{feff}');
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
-    reader.headers().map(|record| record.iter().map(str::to_owned).collect()).unwrap_or_default()
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
+    reader
+        .headers()
+        .map(|record| record.iter().map(str::to_owned).collect())
+        .unwrap_or_default()
 }
 
 /// The number, from 1, of the column that holds a tenant's field; 1 when no column does.
@@ -203,11 +268,15 @@ pub fn column_of(header: &[String], pointer: &str) -> u32 {
     if let Some(number) = pointer.strip_prefix(COLUMN_POINTER) {
         return number.parse().unwrap_or(1);
     }
-    let Some(inner) = rows::pointer_in_row(pointer) else { return 1 };
+    let Some(inner) = rows::pointer_in_row(pointer) else {
+        return 1;
+    };
     let path = inner.trim_start_matches('/').replace('/', ".");
     let found = header.iter().position(|name| *name == path).or_else(|| {
         let outer = path.split('.').next().unwrap_or_default();
-        header.iter().position(|name| name == outer || name.split('.').next() == Some(outer))
+        header
+            .iter()
+            .position(|name| name == outer || name.split('.').next() == Some(outer))
     });
     found.map_or(1, |index| small(index + 1))
 }
@@ -215,12 +284,20 @@ pub fn column_of(header: &[String], pointer: &str) -> u32 {
 /// Whether a cell holds anything; an empty one leaves the field to the template or the default.
 #[must_use]
 pub fn cell_is_written(files: &[Arc<SourceFile>], row: RowRef, column: u32) -> bool {
-    let Some(text) = files.get(row.file.0 as usize).and_then(|file| file.text().get(row.start as usize..)) else {
+    let Some(text) = files
+        .get(row.file.0 as usize)
+        .and_then(|file| file.text().get(row.start as usize..))
+    else {
         return false;
     };
-    let mut reader =
-        csv::ReaderBuilder::new().flexible(true).has_headers(false).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .has_headers(false)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
     let mut record = csv::StringRecord::new();
     matches!(reader.read_record(&mut record), Ok(true))
-        && record.get(column.saturating_sub(1) as usize).is_some_and(|cell| !cell.is_empty())
+        && record
+            .get(column.saturating_sub(1) as usize)
+            .is_some_and(|cell| !cell.is_empty())
 }

@@ -35,7 +35,11 @@ impl TemplateLayer {
             layer.metadata = metadata.clone();
         }
         let required = spec.get("requiredFields").and_then(Value::as_array);
-        layer.required = required.into_iter().flatten().filter_map(|field| field.as_str().map(str::to_owned)).collect();
+        layer.required = required
+            .into_iter()
+            .flatten()
+            .filter_map(|field| field.as_str().map(str::to_owned))
+            .collect();
         layer
     }
 }
@@ -56,8 +60,17 @@ impl WorkspaceLayer {
     #[must_use]
     pub fn new(spec: &Value) -> Self {
         let mut layer = Self::default();
-        let map_at = |pointer| spec.pointer(pointer).and_then(Value::as_object).cloned().unwrap_or_default();
-        for (field, pointer) in [("market", "/market"), ("region", "/region"), ("industry", "/defaults/industry")] {
+        let map_at = |pointer| {
+            spec.pointer(pointer)
+                .and_then(Value::as_object)
+                .cloned()
+                .unwrap_or_default()
+        };
+        for (field, pointer) in [
+            ("market", "/market"),
+            ("region", "/region"),
+            ("industry", "/defaults/industry"),
+        ] {
             if let Some(value) = spec.pointer(pointer).filter(|value| !value.is_null()) {
                 layer.fields.push((field, value.clone()));
             }
@@ -84,16 +97,24 @@ impl Layers {
     #[must_use]
     pub fn new(default_workspace: Option<String>) -> Self {
         let builtin = tenant_template::builtin().into_iter();
-        let templates =
-            builtin.map(|(name, spec)| ((String::new(), name.to_owned()), TemplateLayer::new(&spec))).collect();
-        Self { workspaces: HashMap::new(), templates, default_workspace }
+        let templates = builtin
+            .map(|(name, spec)| ((String::new(), name.to_owned()), TemplateLayer::new(&spec)))
+            .collect();
+        Self {
+            workspaces: HashMap::new(),
+            templates,
+            default_workspace,
+        }
     }
 
     /// A template as a tenant of a workspace sees it: its own workspace's, then the default workspace's, then built in.
     #[must_use]
     pub fn template(&self, workspace: &str, name: &str) -> Option<&TemplateLayer> {
         let places = [Some(workspace), self.default_workspace.as_deref(), Some("")];
-        places.into_iter().flatten().find_map(|place| self.templates.get(&(place.to_owned(), name.to_owned())))
+        places
+            .into_iter()
+            .flatten()
+            .find_map(|place| self.templates.get(&(place.to_owned(), name.to_owned())))
     }
 
     /// The template that a mistyped name most likely means.
@@ -102,8 +123,12 @@ impl Layers {
         let visible = |place: &str| {
             place.is_empty() || place == workspace || self.default_workspace.as_deref() == Some(place)
         };
-        let mut names: Vec<&str> =
-            self.templates.keys().filter(|(place, _)| visible(place)).map(|(_, name)| name.as_str()).collect();
+        let mut names: Vec<&str> = self
+            .templates
+            .keys()
+            .filter(|(place, _)| visible(place))
+            .map(|(_, name)| name.as_str())
+            .collect();
         names.sort_unstable();
         did_you_mean(name, names)
     }
@@ -123,15 +148,24 @@ impl Layers {
             None => None,
         };
         let base = self.workspaces.get(workspace);
-        let fields = template.map(|layer| &layer.fields).into_iter().chain(base.map(|layer| &layer.fields)).flatten();
+        let fields = template
+            .map(|layer| &layer.fields)
+            .into_iter()
+            .chain(base.map(|layer| &layer.fields))
+            .flatten();
         for (field, value) in fields {
             if !spec.contains_key(*field) {
                 spec.insert((*field).to_owned(), value.clone());
             }
         }
-        let metadata = template.map(|layer| &layer.metadata).into_iter().chain(base.map(|layer| &layer.metadata));
+        let metadata = template
+            .map(|layer| &layer.metadata)
+            .into_iter()
+            .chain(base.map(|layer| &layer.metadata));
         for layer in metadata.filter(|layer| !layer.is_empty()) {
-            let own = spec.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+            let own = spec
+                .entry("metadata")
+                .or_insert_with(|| Value::Object(Map::new()));
             if let Value::Object(own) = own {
                 merge_under(own, layer);
             }
@@ -139,8 +173,14 @@ impl Layers {
         if let Some(base) = base {
             merge_under(labels, &base.labels);
         }
-        let required = template.map(|layer| layer.required.as_slice()).unwrap_or_default();
-        Ok(required.iter().filter(|field| !has(spec, field)).cloned().collect())
+        let required = template
+            .map(|layer| layer.required.as_slice())
+            .unwrap_or_default();
+        Ok(required
+            .iter()
+            .filter(|field| !has(spec, field))
+            .cloned()
+            .collect())
     }
 }
 
@@ -154,7 +194,9 @@ fn merge_under(own: &mut Map<String, Value>, layer: &Map<String, Value>) {
 
 /// Whether a spec gives a field named as `contact.email` or `metadata.KEY`; a metadata key may hold dots itself.
 fn has(spec: &Map<String, Value>, field: &str) -> bool {
-    let (first, rest) = field.split_once('.').map_or((field, None), |(first, rest)| (first, Some(rest)));
+    let (first, rest) = field
+        .split_once('.')
+        .map_or((field, None), |(first, rest)| (first, Some(rest)));
     let value = match (spec.get(first), rest) {
         (Some(Value::Object(map)), Some(rest)) => map.get(rest),
         (value, None) => value,
@@ -170,11 +212,14 @@ mod tests {
 
     fn layers() -> Layers {
         let mut layers = Layers::new(Some("main".to_owned()));
-        let workspace =
-            json!({"market": "ANZ_SMB", "region": "NZ-NR1", "defaults": {"metadata": {"a": 1, "b": 1}, "labels": {"x": "w"}}});
-        layers.workspaces.insert("w".to_owned(), WorkspaceLayer::new(&workspace));
+        let workspace = json!({"market": "ANZ_SMB", "region": "NZ-NR1", "defaults": {"metadata": {"a": 1, "b": 1}, "labels": {"x": "w"}}});
+        layers
+            .workspaces
+            .insert("w".to_owned(), WorkspaceLayer::new(&workspace));
         let template = json!({"type": "shopify", "region": "AU-SE1", "defaultMetadata": {"b": 2, "c": 2}, "requiredFields": ["shopifyShop", "metadata.c"]});
-        layers.templates.insert(("main".to_owned(), "t".to_owned()), TemplateLayer::new(&template));
+        layers
+            .templates
+            .insert(("main".to_owned(), "t".to_owned()), TemplateLayer::new(&template));
         layers
     }
 
@@ -202,7 +247,13 @@ mod tests {
     fn an_unknown_template_is_named_and_a_near_one_offered() {
         let mut spec = object(json!({"template": "shopify-smb-anx"}));
         let layers = layers();
-        assert_eq!(layers.expand("w", &mut spec, &mut Map::new()), Err("shopify-smb-anx".to_owned()));
-        assert_eq!(layers.near_template("w", "shopify-smb-anx"), Some("shopify-smb-anz"));
+        assert_eq!(
+            layers.expand("w", &mut spec, &mut Map::new()),
+            Err("shopify-smb-anx".to_owned())
+        );
+        assert_eq!(
+            layers.near_template("w", "shopify-smb-anx"),
+            Some("shopify-smb-anz")
+        );
     }
 }

@@ -51,8 +51,16 @@ pub struct Loaded {
 
 /// A document that waits for its turn.
 enum Work {
-    Text { file: FileId, start: u32, end: u32 },
-    Parsed { kind: KindRef, document: Box<Document>, source: SourceRef },
+    Text {
+        file: FileId,
+        start: u32,
+        end: u32,
+    },
+    Parsed {
+        kind: KindRef,
+        document: Box<Document>,
+        source: SourceRef,
+    },
     Row(RowItem),
 }
 
@@ -70,7 +78,13 @@ pub fn load(project: Project, files: Vec<SourceFile>, row_files: &dyn RowFiles, 
     }
     first.read_sets(&mut files, row_files);
     first.refuse_lists(&files);
-    let FirstPass { context, work, mut problems, mut output, .. } = first;
+    let FirstPass {
+        context,
+        work,
+        mut problems,
+        mut output,
+        ..
+    } = first;
     let mut parts = second_pass(&context, &files, work, threads.max(1));
     parts.push(std::mem::take(&mut output));
     let mut all = Output::default();
@@ -81,25 +95,48 @@ pub fn load(project: Project, files: Vec<SourceFile>, row_files: &dyn RowFiles, 
         problems.extend(part.problems);
     }
     // Stable and run-detecting: the parts are sorted already. Equal keys end up in file order.
-    all.entries.sort_by(|left, right| left.key.cmp(&right.key).then_with(|| place(left).cmp(&place(right))));
+    all.entries.sort_by(|left, right| {
+        left.key
+            .cmp(&right.key)
+            .then_with(|| place(left).cmp(&place(right)))
+    });
     check::duplicates(&mut all.entries, &mut problems);
     check::dangling(&all.entries, &all.mentions, &mut all.broken, &mut problems);
     check::cycles(&all.mentions, &mut problems);
     let diagnostics = resolve(&files, problems);
-    Loaded { catalog: Catalog { project, files, entries: all.entries }, diagnostics }
+    Loaded {
+        catalog: Catalog {
+            project,
+            files,
+            entries: all.entries,
+        },
+        diagnostics,
+    }
 }
 
 fn place(entry: &crate::model::Entry) -> (FileId, u32, u32) {
-    (entry.source.file, entry.source.start, entry.source.row.map_or(0, |row| row.index))
+    (
+        entry.source.file,
+        entry.source.start,
+        entry.source.row.map_or(0, |row| row.index),
+    )
 }
 
 /// Turns problems into diagnostics in the order in which they are shown.
 #[must_use]
 pub fn resolve(files: &[Arc<SourceFile>], mut problems: Vec<Problem>) -> Vec<Diagnostic> {
-    problems.sort_by_key(|problem| (problem.source.file, problem.source.start, problem.source.row.map(|row| row.index)));
+    problems.sort_by_key(|problem| {
+        (
+            problem.source.file,
+            problem.source.start,
+            problem.source.row.map(|row| row.index),
+        )
+    });
     let mut resolver = Resolver::new(files);
-    let mut diagnostics: Vec<Diagnostic> =
-        problems.into_iter().map(|problem| resolver.diagnostic(problem)).collect();
+    let mut diagnostics: Vec<Diagnostic> = problems
+        .into_iter()
+        .map(|problem| resolver.diagnostic(problem))
+        .collect();
     diagnostic::sort(&mut diagnostics);
     diagnostics
 }
@@ -122,7 +159,10 @@ struct FirstPass {
 impl FirstPass {
     fn new(default_workspace: Option<String>) -> Self {
         Self {
-            context: Context { layers: Layers::new(default_workspace), workspaces: HashMap::new() },
+            context: Context {
+                layers: Layers::new(default_workspace),
+                workspaces: HashMap::new(),
+            },
             work: Vec::new(),
             sets: Vec::new(),
             lists: Vec::new(),
@@ -133,7 +173,12 @@ impl FirstPass {
     }
 
     fn read_file(&mut self, id: FileId, file: &SourceFile) {
-        let whole = SourceRef { file: id, start: 0, end: small(file.bytes().len()), row: None };
+        let whole = SourceRef {
+            file: id,
+            start: 0,
+            end: small(file.bytes().len()),
+            row: None,
+        };
         let text = match yaml::decode(file.bytes()) {
             Ok(text) => text,
             Err(error) => return self.problems.push(yaml_problem(error, whole, false)),
@@ -142,16 +187,26 @@ impl FirstPass {
             match yaml::parse_json(text, &Limits::default()) {
                 Ok(document) if document.value.is_array() => self.lists.push(whole),
                 Ok(document) => self.sort_document(document, whole, text),
-                Err(errors) => self.problems.extend(errors.into_iter().map(|error| yaml_problem(error, whole, true))),
+                Err(errors) => self
+                    .problems
+                    .extend(errors.into_iter().map(|error| yaml_problem(error, whole, true))),
             }
             return;
         }
         let before = self.work.len() + self.sets.len() + self.problems.len() + self.output.entries.len();
         let mut documents = 0;
         for range in yaml::split(text) {
-            let source = SourceRef { start: small(range.start), end: small(range.end), ..whole };
+            let source = SourceRef {
+                start: small(range.start),
+                end: small(range.end),
+                ..whole
+            };
             if peek_kind(&text[range.clone()]).is_some_and(|kind| INDEPENDENT.contains(&kind)) {
-                self.work.push(Work::Text { file: id, start: source.start, end: source.end });
+                self.work.push(Work::Text {
+                    file: id,
+                    start: source.start,
+                    end: source.end,
+                });
                 documents += 1;
                 continue;
             }
@@ -161,14 +216,17 @@ impl FirstPass {
                     self.sort_document(document, source, text);
                 }
                 Ok(None) => {}
-                Err(errors) => self.problems.extend(errors.into_iter().map(|error| yaml_problem(error, source, false))),
+                Err(errors) => self
+                    .problems
+                    .extend(errors.into_iter().map(|error| yaml_problem(error, source, false))),
             }
         }
         let after = self.work.len() + self.sets.len() + self.problems.len() + self.output.entries.len();
         if documents == 0 && before == after {
             let message = "the file declares nothing: there is no document in it";
             let problem = Problem::error("SX0114", whole, Target::Span(0, 0), message);
-            self.problems.push(problem.help("write a manifest into it, or remove the file"));
+            self.problems
+                .push(problem.help("write a manifest into it, or remove the file"));
         }
     }
 
@@ -189,31 +247,54 @@ impl FirstPass {
             }
             "Project" => {
                 let target = Target::Value("/kind".into());
-                let problem = Problem::error("SX0208", source, target, "a Project stands only in the project file");
-                self.problems.push(problem.help("move it to synthex.yaml, or remove it"));
+                let problem = Problem::error(
+                    "SX0208",
+                    source,
+                    target,
+                    "a Project stands only in the project file",
+                );
+                self.problems
+                    .push(problem.help("move it to synthex.yaml, or remove it"));
             }
-            _ => self.work.push(Work::Parsed { kind, document: Box::new(document), source }),
+            _ => self.work.push(Work::Parsed {
+                kind,
+                document: Box::new(document),
+                source,
+            }),
         }
     }
 
     fn note_layer(&mut self, kind: KindRef, manifest: &Value) {
-        let Some(key) = self.context.key_of(kind, manifest) else { return };
+        let Some(key) = self.context.key_of(kind, manifest) else {
+            return;
+        };
         let Some(spec) = manifest.get("spec") else { return };
         if kind.name == "Workspace" {
-            self.context.workspaces.insert(key.name.to_string(), Arc::clone(&key.workspace));
-            self.context.layers.workspaces.insert(key.name.to_string(), WorkspaceLayer::new(spec));
+            self.context
+                .workspaces
+                .insert(key.name.to_string(), Arc::clone(&key.workspace));
+            self.context
+                .layers
+                .workspaces
+                .insert(key.name.to_string(), WorkspaceLayer::new(spec));
         } else {
             let place = (key.workspace.to_string(), key.name.to_string());
-            self.context.layers.templates.insert(place, TemplateLayer::new(spec));
+            self.context
+                .layers
+                .templates
+                .insert(place, TemplateLayer::new(spec));
         }
     }
 
     /// Checks the tenant sets and turns their rows into work.
     fn read_sets(&mut self, files: &mut Vec<Arc<SourceFile>>, row_files: &dyn RowFiles) {
         for (document, source) in std::mem::take(&mut self.sets) {
-            let Some(kind) = crate::kinds::find("TenantSet") else { return };
+            let Some(kind) = crate::kinds::find("TenantSet") else {
+                return;
+            };
             let mut checked = Output::default();
-            self.context.admit(kind, document.value.clone(), source, &mut checked);
+            self.context
+                .admit(kind, document.value.clone(), source, &mut checked);
             // A set is not stored; what matters is whether it passed.
             if !checked.problems.is_empty() {
                 self.problems.append(&mut checked.problems);
@@ -225,14 +306,28 @@ impl FirstPass {
             let set = SetContext {
                 workspace: text_at("/metadata/workspace"),
                 template: text_at("/spec/template"),
-                labels: value.pointer("/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default(),
+                labels: value
+                    .pointer("/metadata/labels")
+                    .and_then(Value::as_object)
+                    .cloned()
+                    .unwrap_or_default(),
             };
             if let Some(Value::Array(items)) = value.pointer("/spec/from/rows") {
                 for (index, item) in items.iter().enumerate() {
-                    let row = crate::model::RowRef { file: source.file, index: small(index), start: source.start };
-                    let at = SourceRef { row: Some(row), ..source };
+                    let row = crate::model::RowRef {
+                        file: source.file,
+                        index: small(index),
+                        start: source.start,
+                    };
+                    let at = SourceRef {
+                        row: Some(row),
+                        ..source
+                    };
                     if let Value::Object(map) = item {
-                        self.work.push(Work::Row(RowItem { manifest: rows::manifest_of(map.clone(), &set), source: at }));
+                        self.work.push(Work::Row(RowItem {
+                            manifest: rows::manifest_of(map.clone(), &set),
+                            source: at,
+                        }));
                     }
                 }
                 continue;
@@ -242,12 +337,19 @@ impl FirstPass {
                 (None, Some(path)) => (path, false),
                 (None, None) => continue,
             };
-            let pointer = if is_table { "/spec/from/csv" } else { "/spec/from/json" };
+            let pointer = if is_table {
+                "/spec/from/csv"
+            } else {
+                "/spec/from/json"
+            };
             self.read_rows(files, row_files, &set, source, &reference, pointer, is_table);
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call, and each argument is another thing")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call, and each argument is another thing"
+    )]
     fn read_rows(
         &mut self,
         files: &mut Vec<Arc<SourceFile>>,
@@ -258,27 +360,50 @@ impl FirstPass {
         pointer: &str,
         is_table: bool,
     ) {
-        let manifest = files.get(source.file.0 as usize).map_or("", |file| file.path.as_str()).to_owned();
+        let manifest = files
+            .get(source.file.0 as usize)
+            .map_or("", |file| file.path.as_str())
+            .to_owned();
         let file = match row_files.read(&manifest, reference) {
             Ok(file) => file,
             Err(error) => {
-                let problem = Problem::error(error.code, source, Target::Value(pointer.to_owned()), error.message);
+                let problem = Problem::error(
+                    error.code,
+                    source,
+                    Target::Value(pointer.to_owned()),
+                    error.message,
+                );
                 return self.problems.push(problem.help(error.help));
             }
         };
         if csv::is_csv(&file.path) != is_table || (!is_table && !is_json(&file.path)) {
             let wanted = if is_table { ".csv" } else { ".json" };
             let message = format!("`{reference}` does not end in {wanted}");
-            return self.problems.push(Problem::error("SX0405", source, Target::Value(pointer.to_owned()), message));
+            return self.problems.push(Problem::error(
+                "SX0405",
+                source,
+                Target::Value(pointer.to_owned()),
+                message,
+            ));
         }
         self.referenced.insert(file.path.clone());
         let id = FileId(small(files.len()));
-        let read = if is_table { csv::read(&file, id, source) } else { rows::read_json(&file, id, source) };
+        let read = if is_table {
+            csv::read(&file, id, source)
+        } else {
+            rows::read_json(&file, id, source)
+        };
         files.push(Arc::new(file));
         match read {
             Ok(found) => self.work.extend(found.into_iter().map(|(row, map)| {
-                let source = SourceRef { row: Some(row), ..source };
-                Work::Row(RowItem { manifest: rows::manifest_of(map, set), source })
+                let source = SourceRef {
+                    row: Some(row),
+                    ..source
+                };
+                Work::Row(RowItem {
+                    manifest: rows::manifest_of(map, set),
+                    source,
+                })
             })),
             Err(problems) => self.problems.extend(problems),
         }
@@ -287,11 +412,14 @@ impl FirstPass {
     /// A JSON list among the manifests is fine when a tenant set names it.
     fn refuse_lists(&mut self, files: &[Arc<SourceFile>]) {
         for source in std::mem::take(&mut self.lists) {
-            let named = files.get(source.file.0 as usize).is_some_and(|file| self.referenced.contains(&file.path));
+            let named = files
+                .get(source.file.0 as usize)
+                .is_some_and(|file| self.referenced.contains(&file.path));
             if !named {
                 let message = "a list is not a manifest, and no TenantSet names this file";
                 let problem = Problem::error("SX0150", source, Target::Span(0, 0), message);
-                self.problems.push(problem.help("name it in a TenantSet: `from: {json: FILE}`"));
+                self.problems
+                    .push(problem.help("name it in a TenantSet: `from: {json: FILE}`"));
             }
         }
     }
@@ -309,8 +437,10 @@ fn peek_kind(document: &str) -> Option<&str> {
 
 fn second_pass(context: &Context, files: &[Arc<SourceFile>], work: Vec<Work>, threads: usize) -> Vec<Output> {
     const CHUNK: usize = 64;
-    let slots: Vec<std::sync::Mutex<Option<Work>>> =
-        work.into_iter().map(|item| std::sync::Mutex::new(Some(item))).collect();
+    let slots: Vec<std::sync::Mutex<Option<Work>>> = work
+        .into_iter()
+        .map(|item| std::sync::Mutex::new(Some(item)))
+        .collect();
     let next = AtomicUsize::new(0);
     let run = || {
         let mut out = Output::default();
@@ -334,7 +464,10 @@ fn second_pass(context: &Context, files: &[Arc<SourceFile>], work: Vec<Work>, th
     }
     std::thread::scope(|scope| {
         let handles: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
-        handles.into_iter().filter_map(|handle| handle.join().ok()).collect()
+        handles
+            .into_iter()
+            .filter_map(|handle| handle.join().ok())
+            .collect()
     })
 }
 
@@ -345,10 +478,21 @@ fn process(context: &Context, files: &[Arc<SourceFile>], item: Work, out: &mut O
                 context.admit(kind, row.manifest, row.source, out);
             }
         }
-        Work::Parsed { kind, document, source } => context.admit(kind, document.value, source, out),
+        Work::Parsed {
+            kind,
+            document,
+            source,
+        } => context.admit(kind, document.value, source, out),
         Work::Text { file, start, end } => {
-            let source = SourceRef { file, start, end, row: None };
-            let Some(text) = files.get(file.0 as usize).map(|file| file.text()) else { return };
+            let source = SourceRef {
+                file,
+                start,
+                end,
+                row: None,
+            };
+            let Some(text) = files.get(file.0 as usize).map(|file| file.text()) else {
+                return;
+            };
             match yaml::parse(text, start as usize..end as usize, &Limits::default()) {
                 Ok(None) => {}
                 Ok(Some(mut document)) => match kind_of(&document.value, source) {
@@ -359,7 +503,8 @@ fn process(context: &Context, files: &[Arc<SourceFile>], item: Work, out: &mut O
                     Err(problem) => out.problems.push(problem),
                 },
                 Err(errors) => {
-                    out.problems.extend(errors.into_iter().map(|error| yaml_problem(error, source, false)));
+                    out.problems
+                        .extend(errors.into_iter().map(|error| yaml_problem(error, source, false)));
                 }
             }
         }

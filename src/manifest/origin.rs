@@ -22,11 +22,19 @@ impl<'a> Origins<'a> {
     /// Origins of a catalog's fields.
     #[must_use]
     pub fn new(catalog: &'a Catalog) -> Self {
-        Self { catalog, resolver: Resolver::new(&catalog.files), layers: None, specs: HashMap::new() }
+        Self {
+            catalog,
+            resolver: Resolver::new(&catalog.files),
+            layers: None,
+            specs: HashMap::new(),
+        }
     }
 
     fn find(&mut self, entry: &Entry, path: &[String]) -> Origin {
-        let steps: Vec<String> = path.iter().map(|step| step.replace('~', "~0").replace('/', "~1")).collect();
+        let steps: Vec<String> = path
+            .iter()
+            .map(|step| step.replace('~', "~0").replace('/', "~1"))
+            .collect();
         let pointer = match steps.first().map(String::as_str) {
             Some("labels") => format!("/metadata/{}", steps.join("/")),
             _ => format!("/spec/{}", steps.join("/")),
@@ -37,7 +45,11 @@ impl<'a> Origins<'a> {
         if entry.key.kind.name != "Tenant" {
             return Origin::Default;
         }
-        let template = self.spec(entry).get("template").and_then(Value::as_str).map(str::to_owned);
+        let template = self
+            .spec(entry)
+            .get("template")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
         let first = path.first().map_or("", String::as_str);
         let second = path.get(1).map(String::as_str);
         let workspace = entry.key.workspace.to_string();
@@ -45,7 +57,8 @@ impl<'a> Origins<'a> {
         if let Some(name) = template
             && let Some(layer) = layers.template(&workspace, &name)
         {
-            let in_metadata = first == "metadata" && second.is_some_and(|key| layer.metadata.contains_key(key));
+            let in_metadata =
+                first == "metadata" && second.is_some_and(|key| layer.metadata.contains_key(key));
             if in_metadata || layer.fields.iter().any(|(field, _)| *field == first) {
                 return Origin::Template(name);
             }
@@ -65,7 +78,9 @@ impl<'a> Origins<'a> {
     }
 
     fn spec(&mut self, entry: &Entry) -> &Value {
-        self.specs.entry(entry.key.clone()).or_insert_with(|| spec_of(entry))
+        self.specs
+            .entry(entry.key.clone())
+            .or_insert_with(|| spec_of(entry))
     }
 
     fn layers(&mut self) -> &Layers {
@@ -80,7 +95,9 @@ impl<'a> Origins<'a> {
                     }
                     "TenantTemplate" => {
                         let place = (entry.key.workspace.to_string(), entry.key.name.to_string());
-                        layers.templates.insert(place, TemplateLayer::new(&spec_of(entry)));
+                        layers
+                            .templates
+                            .insert(place, TemplateLayer::new(&spec_of(entry)));
                     }
                     _ => break,
                 }

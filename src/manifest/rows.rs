@@ -84,16 +84,32 @@ pub fn pointer_in_row(pointer: &str) -> Option<String> {
 }
 
 /// The fields of a row that are read as their source text.
-const TEXTS: [&str; 6] = ["/tenantId", "/name", "/gmcMerchantId", "/phone", "/industry", "/businessId/number"];
+const TEXTS: [&str; 6] = [
+    "/tenantId",
+    "/name",
+    "/gmcMerchantId",
+    "/phone",
+    "/industry",
+    "/businessId/number",
+];
 
 /// Reads texts of rows as written, for the list of rows at `prefix`.
 pub fn stringify(document: &mut Document, prefix: &str, source: &str) {
-    let count = document.value.pointer(prefix).and_then(Value::as_array).map_or(0, Vec::len);
+    let count = document
+        .value
+        .pointer(prefix)
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len);
     for index in 0..count {
-        let Some(row) = document.value.pointer(&format!("{prefix}/{index}")) else { continue };
+        let Some(row) = document.value.pointer(&format!("{prefix}/{index}")) else {
+            continue;
+        };
         let numeric: Vec<&str> = TEXTS
             .into_iter()
-            .filter(|text| row.pointer(text).is_some_and(|value| value.is_number() || value.is_boolean()))
+            .filter(|text| {
+                row.pointer(text)
+                    .is_some_and(|value| value.is_number() || value.is_boolean())
+            })
             .collect();
         let labelled = row.get("labels").is_some_and(Value::is_object);
         for text in numeric {
@@ -114,7 +130,14 @@ pub fn read_json(
     id: FileId,
     source: SourceRef,
 ) -> Result<Vec<(RowRef, Map<String, Value>)>, Vec<Problem>> {
-    let whole = SourceRef { row: Some(RowRef { file: id, index: 0, start: 0 }), ..source };
+    let whole = SourceRef {
+        row: Some(RowRef {
+            file: id,
+            index: 0,
+            start: 0,
+        }),
+        ..source
+    };
     let failed = |code, target, message: String, help: Option<String>| {
         let problem = Problem::error(code, whole, target, message);
         vec![match help {
@@ -123,16 +146,34 @@ pub fn read_json(
         }]
     };
     let text = yaml::decode(file.bytes()).map_err(|error| {
-        failed("SX0101", Target::Span(error.span.start, error.span.end), error.message, error.help)
+        failed(
+            "SX0101",
+            Target::Span(error.span.start, error.span.end),
+            error.message,
+            error.help,
+        )
     })?;
     if text.trim_start_matches('\u{feff}').trim().is_empty() {
-        let help = "an empty file never means \"no tenants\": remove the TenantSet, or write `from: {rows: []}`";
-        return Err(failed("SX0403", Target::Span(0, 0), "the file is empty".to_owned(), Some(help.to_owned())));
+        let help =
+            "an empty file never means \"no tenants\": remove the TenantSet, or write `from: {rows: []}`";
+        return Err(failed(
+            "SX0403",
+            Target::Span(0, 0),
+            "the file is empty".to_owned(),
+            Some(help.to_owned()),
+        ));
     }
     let mut document = yaml::parse_json(text, &Limits::default()).map_err(|errors| {
         errors
             .into_iter()
-            .flat_map(|error| failed("SX0115", Target::Span(error.span.start, error.span.end), error.message, error.help))
+            .flat_map(|error| {
+                failed(
+                    "SX0115",
+                    Target::Span(error.span.start, error.span.end),
+                    error.message,
+                    error.help,
+                )
+            })
             .collect::<Vec<_>>()
     })?;
     if !document.value.is_array() {
@@ -142,10 +183,19 @@ pub fn read_json(
     stringify(&mut document, "", text);
     let mut rows = Vec::new();
     let mut problems = Vec::new();
-    let Value::Array(items) = document.value else { return Ok(rows) };
+    let Value::Array(items) = document.value else {
+        return Ok(rows);
+    };
     for (index, item) in items.into_iter().enumerate() {
-        let row = RowRef { file: id, index: u32::try_from(index).unwrap_or(u32::MAX), start: 0 };
-        let at = SourceRef { row: Some(row), ..source };
+        let row = RowRef {
+            file: id,
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+            start: 0,
+        };
+        let at = SourceRef {
+            row: Some(row),
+            ..source
+        };
         for finding in validate::findings(schema::row_validator(), schema::row_schema(), &item, false) {
             let outward = |pointer: String| format!("/spec{pointer}");
             let target = match finding.target {
@@ -162,9 +212,18 @@ pub fn read_json(
     }
     if rows.is_empty() && problems.is_empty() {
         let help = "if no tenants are meant, write `from: {rows: []}` in the manifest";
-        return Err(failed("SX0403", Target::Span(0, 0), "the list of rows is empty".to_owned(), Some(help.to_owned())));
+        return Err(failed(
+            "SX0403",
+            Target::Span(0, 0),
+            "the list of rows is empty".to_owned(),
+            Some(help.to_owned()),
+        ));
     }
-    if problems.is_empty() { Ok(rows) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(rows)
+    } else {
+        Err(problems)
+    }
 }
 
 fn with_optional_help(problem: Problem, help: Option<String>) -> Problem {
@@ -188,9 +247,19 @@ mod tests {
         let row = json!({"tenantId": "X", "name": "Ex", "email": "a@b.c", "labels": {"b": "row"}});
         let Value::Object(row) = row else { return };
         let manifest = manifest_of(row, &set);
-        assert_eq!(manifest["metadata"], json!({"name": "X", "workspace": "w", "labels": {"a": "set", "b": "row"}}));
-        assert_eq!(manifest["spec"], json!({"displayName": "Ex", "contact": {"email": "a@b.c"}, "template": "t"}));
-        for (pointer, row) in [("/metadata/name", "/tenantId"), ("/spec/contact/email", "/email"), ("/spec/region", "/region")] {
+        assert_eq!(
+            manifest["metadata"],
+            json!({"name": "X", "workspace": "w", "labels": {"a": "set", "b": "row"}})
+        );
+        assert_eq!(
+            manifest["spec"],
+            json!({"displayName": "Ex", "contact": {"email": "a@b.c"}, "template": "t"})
+        );
+        for (pointer, row) in [
+            ("/metadata/name", "/tenantId"),
+            ("/spec/contact/email", "/email"),
+            ("/spec/region", "/region"),
+        ] {
             assert_eq!(pointer_in_row(pointer).as_deref(), Some(row));
         }
     }

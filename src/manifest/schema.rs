@@ -58,7 +58,10 @@ pub struct GlobalMetadata {
 pub fn of_kind(kind: KindRef) -> Value {
     let (body, definitions) = kind_body(kind, "");
     let mut root = Map::new();
-    root.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));
+    root.insert(
+        "$schema".into(),
+        json!("https://json-schema.org/draft/2020-12/schema"),
+    );
     root.insert("$id".into(), json!(format!("{BASE}/{}", file_name(kind))));
     root.extend(body);
     if !definitions.is_empty() {
@@ -117,7 +120,9 @@ pub fn all() -> Vec<(String, Value)> {
 
 /// A schema's body without `$schema` and `$id`, and the definitions it refers to, whose names start with `prefix`.
 fn kind_body(kind: KindRef, prefix: &str) -> (Map<String, Value>, Map<String, Value>) {
-    let settings = SchemaSettings::draft2020_12().for_deserialize().with(|settings| settings.meta_schema = None);
+    let settings = SchemaSettings::draft2020_12()
+        .for_deserialize()
+        .with(|settings| settings.meta_schema = None);
     let mut generator = settings.into_generator();
     let mut spec = (kind.schema)(&mut generator);
     let metadata = match kind.scope {
@@ -156,7 +161,9 @@ fn kind_body(kind: KindRef, prefix: &str) -> (Map<String, Value>, Map<String, Va
     }
     let renamed = |(name, value)| (format!("{prefix}{name}"), value);
     match (body, definitions) {
-        (Value::Object(body), Value::Object(definitions)) => (body, definitions.into_iter().map(renamed).collect()),
+        (Value::Object(body), Value::Object(definitions)) => {
+            (body, definitions.into_iter().map(renamed).collect())
+        }
         _ => (Map::new(), Map::new()),
     }
 }
@@ -200,7 +207,10 @@ fn tidy(schema: &mut Schema) {
             }
         }
     }
-    if map.get("format").is_some_and(|format| format.as_str().is_some_and(|name| name.starts_with("int"))) {
+    if map
+        .get("format")
+        .is_some_and(|format| format.as_str().is_some_and(|name| name.starts_with("int")))
+    {
         map.remove("format");
     }
     if map.get("default") == Some(&Value::Null) {
@@ -209,7 +219,9 @@ fn tidy(schema: &mut Schema) {
 }
 
 fn enum_with_descriptions(map: &mut Map<String, Value>) {
-    let Some(Value::Array(branches)) = map.get("oneOf") else { return };
+    let Some(Value::Array(branches)) = map.get("oneOf") else {
+        return;
+    };
     let mut names = Vec::new();
     let mut descriptions = Vec::new();
     for branch in branches {
@@ -237,7 +249,10 @@ pub fn validator(kind: KindRef) -> &'static Validator {
 }
 
 /// Compiles a schema for validation, formats included, nothing fetched.
-#[expect(clippy::expect_used, reason = "the schemas are generated from types and compiled by a unit test")]
+#[expect(
+    clippy::expect_used,
+    reason = "the schemas are generated from types and compiled by a unit test"
+)]
 fn compile(schema: &Value) -> Validator {
     jsonschema::options()
         .with_draft(Draft::Draft202012)
@@ -260,7 +275,9 @@ pub fn row_schema() -> &'static Value {
     static SCHEMA: OnceLock<Value> = OnceLock::new();
     SCHEMA.get_or_init(|| {
         let settings = SchemaSettings::draft2020_12().for_deserialize();
-        let mut schema = settings.into_generator().into_root_schema_for::<crate::kinds::tenant_set::TenantRow>();
+        let mut schema = settings
+            .into_generator()
+            .into_root_schema_for::<crate::kinds::tenant_set::TenantRow>();
         RecursiveTransform(tidy).transform(&mut schema);
         schema.to_value()
     })
@@ -342,13 +359,21 @@ mod tests {
             found.push(pointer.clone());
         }
         let length = pointer.len();
-        for (name, child) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        for (name, child) in schema
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
             pointer.push('/');
             pointer.push_str(name);
             collect(root, child, pointer, found);
             pointer.truncate(length);
         }
-        if let Some(child) = schema.get("additionalProperties").filter(|child| child.is_object()) {
+        if let Some(child) = schema
+            .get("additionalProperties")
+            .filter(|child| child.is_object())
+        {
             pointer.push_str("/*");
             collect(root, child, pointer, found);
             pointer.truncate(length);

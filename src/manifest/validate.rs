@@ -48,14 +48,23 @@ impl Context<'_> {
         let field_owned = field_name(&pointer).to_owned();
         let field = field_owned.as_str();
         let mut push = |code, target, message: String, help: Option<String>| {
-            found.push(Finding { code, target, message, help });
+            found.push(Finding {
+                code,
+                target,
+                message,
+                help,
+            });
         };
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
                 let allowed = self.sibling_fields(error.schema_path().as_str());
                 for key in unexpected {
                     let secret = looks_like_a_secret_field(key);
-                    let code = if secret && self.hides_values { "SX0160" } else { "SX0153" };
+                    let code = if secret && self.hides_values {
+                        "SX0160"
+                    } else {
+                        "SX0153"
+                    };
                     let message = if code == "SX0160" {
                         format!("`{key}` would put a secret into a manifest")
                     } else {
@@ -66,29 +75,55 @@ impl Context<'_> {
                     } else {
                         unknown_field_help(key, &allowed)
                     };
-                    push(code, Target::Key(format!("{pointer}/{}", escape(key))), message, Some(help));
+                    push(
+                        code,
+                        Target::Key(format!("{pointer}/{}", escape(key))),
+                        message,
+                        Some(help),
+                    );
                 }
             }
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();
-                let place = if field.is_empty() { String::new() } else { format!(" in `{field}`") };
+                let place = if field.is_empty() {
+                    String::new()
+                } else {
+                    format!(" in `{field}`")
+                };
                 let message = format!("the field `{name}` is missing{place}");
-                push("SX0154", Target::Value(pointer), message, Some(format!("add `{name}:`")));
+                push(
+                    "SX0154",
+                    Target::Value(pointer),
+                    message,
+                    Some(format!("add `{name}:`")),
+                );
             }
             ValidationErrorKind::Type { kind } => {
                 let (code, message, help) = self.wrong_type(kind, field, error.instance());
                 push(code, Target::Value(pointer), message, help);
             }
             ValidationErrorKind::Enum { options } => {
-                let options: Vec<&str> =
-                    options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                let options: Vec<&str> = options
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .collect();
                 let shown = self.shown(error.instance());
-                let near = error.instance().as_str().and_then(|text| near_option(text, &options));
+                let near = error
+                    .instance()
+                    .as_str()
+                    .and_then(|text| near_option(text, &options));
                 let help = match near {
                     Some(near) => format!("did you mean `{near}`? Allowed: {}", options.join(", ")),
                     None => format!("use one of {}", options.join(", ")),
                 };
-                push("SX0156", Target::Value(pointer), format!("`{field}` cannot be {shown}"), Some(help));
+                push(
+                    "SX0156",
+                    Target::Value(pointer),
+                    format!("`{field}` cannot be {shown}"),
+                    Some(help),
+                );
             }
             ValidationErrorKind::Constant { expected_value } => {
                 let message = format!("`{field}` must be {expected_value}");
@@ -106,7 +141,12 @@ impl Context<'_> {
                     other => (other, "the documentation"),
                 };
                 let message = format!("`{field}` is not {wanted}: {}", self.shown(error.instance()));
-                push("SX0157", Target::Value(pointer), message, Some(format!("for example {example}")));
+                push(
+                    "SX0157",
+                    Target::Value(pointer),
+                    message,
+                    Some(format!("for example {example}")),
+                );
             }
             ValidationErrorKind::MinLength { limit } | ValidationErrorKind::MinItems { limit } => {
                 let message = if *limit == 1 {
@@ -117,19 +157,38 @@ impl Context<'_> {
                 push("SX0158", Target::Value(pointer), message, None);
             }
             ValidationErrorKind::MaxLength { limit } | ValidationErrorKind::MaxItems { limit } => {
-                push("SX0158", Target::Value(pointer), format!("`{field}` is too long: at most {limit}"), None);
+                push(
+                    "SX0158",
+                    Target::Value(pointer),
+                    format!("`{field}` is too long: at most {limit}"),
+                    None,
+                );
             }
             ValidationErrorKind::Minimum { limit } => {
-                push("SX0158", Target::Value(pointer), format!("`{field}` must be at least {limit}"), None);
+                push(
+                    "SX0158",
+                    Target::Value(pointer),
+                    format!("`{field}` must be at least {limit}"),
+                    None,
+                );
             }
             ValidationErrorKind::Maximum { limit } => {
-                push("SX0158", Target::Value(pointer), format!("`{field}` must be at most {limit}"), None);
+                push(
+                    "SX0158",
+                    Target::Value(pointer),
+                    format!("`{field}` must be at most {limit}"),
+                    None,
+                );
             }
             ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => {
                 self.one_of(&pointer, error, context, found);
             }
             _ => {
-                let message = if self.hides_values { error.masked().to_string() } else { error.to_string() };
+                let message = if self.hides_values {
+                    error.masked().to_string()
+                } else {
+                    error.to_string()
+                };
                 push("SX0159", Target::Value(pointer), message, None);
             }
         }
@@ -146,7 +205,11 @@ impl Context<'_> {
         let keys = self.branch_keys(error.schema_path().as_str());
         let field = field_name(pointer);
         let secret = keys.contains(&"env".to_owned());
-        let forms = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+        let forms = keys
+            .iter()
+            .map(|key| format!("`{key}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
         let help = if secret {
             "name the place of the secret: {env: NAME}, {file: PATH} or {gcpSecretManager: projects/P/secrets/S/versions/latest}"
                 .to_owned()
@@ -156,11 +219,22 @@ impl Context<'_> {
         let target = Target::Value(pointer.to_owned());
         let Some(map) = error.instance().as_object() else {
             let (code, message) = if secret && !error.instance().is_null() {
-                ("SX0160", format!("`{field}` holds a literal; a secret never stands in a manifest"))
+                (
+                    "SX0160",
+                    format!("`{field}` holds a literal; a secret never stands in a manifest"),
+                )
             } else {
-                ("SX0155", format!("`{field}` must be a map with exactly one of {forms}"))
+                (
+                    "SX0155",
+                    format!("`{field}` must be a map with exactly one of {forms}"),
+                )
             };
-            found.push(Finding { code, target, message, help: Some(help) });
+            found.push(Finding {
+                code,
+                target,
+                message,
+                help: Some(help),
+            });
             return;
         };
         let given: Vec<&String> = map.keys().collect();
@@ -181,22 +255,44 @@ impl Context<'_> {
                 } else {
                     ("SX0153", format!("unknown field `{key}`"))
                 };
-                let help = if literal { help.clone() } else { unknown_field_help(key, &keys) };
+                let help = if literal {
+                    help.clone()
+                } else {
+                    unknown_field_help(key, &keys)
+                };
                 let target = Target::Key(format!("{pointer}/{}", escape(key)));
-                found.push(Finding { code, target, message, help: Some(help) });
+                found.push(Finding {
+                    code,
+                    target,
+                    message,
+                    help: Some(help),
+                });
             }
         }
         if given.iter().all(|key| keys.contains(key)) {
             let message = if given.is_empty() {
                 format!("`{field}` is empty: exactly one of {forms} is needed")
             } else {
-                format!("`{field}` has {} of {forms}, where exactly one is needed", given.len())
+                format!(
+                    "`{field}` has {} of {forms}, where exactly one is needed",
+                    given.len()
+                )
             };
-            found.push(Finding { code: "SX0159", target, message, help: Some(help) });
+            found.push(Finding {
+                code: "SX0159",
+                target,
+                message,
+                help: Some(help),
+            });
         }
     }
 
-    fn wrong_type(&self, kind: &TypeKind, field: &str, instance: &Value) -> (&'static str, String, Option<String>) {
+    fn wrong_type(
+        &self,
+        kind: &TypeKind,
+        field: &str,
+        instance: &Value,
+    ) -> (&'static str, String, Option<String>) {
         let wanted = match kind {
             TypeKind::Single(single) => type_words(&single.to_string()).to_owned(),
             TypeKind::Multiple(many) => {
@@ -204,7 +300,11 @@ impl Context<'_> {
                 if names.iter().any(|name| name == "string") {
                     "a text".to_owned()
                 } else {
-                    names.iter().map(|name| type_words(name)).collect::<Vec<_>>().join(" or ")
+                    names
+                        .iter()
+                        .map(|name| type_words(name))
+                        .collect::<Vec<_>>()
+                        .join(" or ")
                 }
             }
         };
@@ -224,14 +324,24 @@ impl Context<'_> {
             }
             _ => None,
         };
-        let subject = if field.is_empty() { "the document".to_owned() } else { format!("`{field}`") };
-        ("SX0155", format!("{subject} must be {wanted}, but is {given}"), help)
+        let subject = if field.is_empty() {
+            "the document".to_owned()
+        } else {
+            format!("`{field}`")
+        };
+        (
+            "SX0155",
+            format!("{subject} must be {wanted}, but is {given}"),
+            help,
+        )
     }
 
     fn wrong_form(&self, field: &str, pattern: &str, instance: &Value) -> (String, String) {
         let shown = self.shown(instance);
         let help = match (field, pattern) {
-            ("shopifyShop", _) => "write the permanent domain in lower case, such as acme.myshopify.com".to_owned(),
+            ("shopifyShop", _) => {
+                "write the permanent domain in lower case, such as acme.myshopify.com".to_owned()
+            }
             ("gmcMerchantId", _) => "write the account number, digits only".to_owned(),
             ("website", _) => "write the whole address, such as https://acme.example".to_owned(),
             ("url", _) => "write an http or https address without a user in it".to_owned(),
@@ -239,9 +349,12 @@ impl Context<'_> {
             ("env", _) => "write the name of an environment variable, such as SHOPIFY_TOKEN".to_owned(),
             ("gcpSecretManager", _) => "write projects/PROJECT/secrets/NAME/versions/VERSION".to_owned(),
             (_, crate::model::key::NAME_PATTERN) => {
-                "start with a letter or digit; then letters, digits, `.`, `_` and `-`, at most 128 in all".to_owned()
+                "start with a letter or digit; then letters, digits, `.`, `_` and `-`, at most 128 in all"
+                    .to_owned()
             }
-            (_, crate::model::text::DURATION_PATTERN) => "write a number and one of s, m, h, d, w, such as 24h".to_owned(),
+            (_, crate::model::text::DURATION_PATTERN) => {
+                "write a number and one of s, m, h, d, w, such as 24h".to_owned()
+            }
             _ => format!("it must match {pattern}"),
         };
         (format!("`{field}` has the wrong form: {shown}"), help)
@@ -261,20 +374,28 @@ impl Context<'_> {
     /// The fields that the object schema around a keyword allows.
     fn sibling_fields(&self, schema_path: &str) -> Vec<String> {
         let parent = self.parent_of(schema_path);
-        let properties = parent.and_then(|schema| schema.get("properties")).and_then(Value::as_object);
-        properties.into_iter().flat_map(|map| map.keys().cloned()).collect()
+        let properties = parent
+            .and_then(|schema| schema.get("properties"))
+            .and_then(Value::as_object);
+        properties
+            .into_iter()
+            .flat_map(|map| map.keys().cloned())
+            .collect()
     }
 
     /// The one key of each branch of a `oneOf`.
     fn branch_keys(&self, schema_path: &str) -> Vec<String> {
         let parent = self.parent_of(schema_path);
-        let branches = parent.and_then(|schema| schema.get("oneOf")).and_then(Value::as_array);
+        let branches = parent
+            .and_then(|schema| schema.get("oneOf"))
+            .and_then(Value::as_array);
         branches
             .into_iter()
             .flatten()
             .map(|branch| {
                 let keys = branch.get("properties").and_then(Value::as_object);
-                keys.and_then(|map| map.keys().next().cloned()).unwrap_or_default()
+                keys.and_then(|map| map.keys().next().cloned())
+                    .unwrap_or_default()
             })
             .collect()
     }
@@ -301,7 +422,10 @@ impl Context<'_> {
 
 /// The last named step of a pointer; list positions are skipped.
 fn field_name(pointer: &str) -> &str {
-    pointer.rsplit('/').find(|step| !step.is_empty() && !step.bytes().all(|b| b.is_ascii_digit())).unwrap_or("")
+    pointer
+        .rsplit('/')
+        .find(|step| !step.is_empty() && !step.bytes().all(|b| b.is_ascii_digit()))
+        .unwrap_or("")
 }
 
 fn escape(key: &str) -> String {
@@ -337,7 +461,8 @@ fn near_option<'a>(text: &str, options: &[&'a str]) -> Option<&'a str> {
 
 fn unknown_field_help(key: &str, allowed: &[String]) -> String {
     if key == "<<" {
-        return "merge keys are not part of YAML 1.2; put what tenants share into a TenantTemplate".to_owned();
+        return "merge keys are not part of YAML 1.2; put what tenants share into a TenantTemplate"
+            .to_owned();
     }
     match did_you_mean(key, allowed.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -348,5 +473,15 @@ fn unknown_field_help(key: &str, allowed: &[String]) -> String {
 
 fn looks_like_a_secret_field(key: &str) -> bool {
     let key = key.to_lowercase();
-    ["value", "secret", "token", "password", "key", "literal", "credential"].iter().any(|word| key.contains(word))
+    [
+        "value",
+        "secret",
+        "token",
+        "password",
+        "key",
+        "literal",
+        "credential",
+    ]
+    .iter()
+    .any(|word| key.contains(word))
 }

@@ -103,7 +103,10 @@ fn normal_number(number: &Number) -> Option<Number> {
     }
     let float = number.as_f64()?;
     if float.fract() == 0.0 && float.abs() <= EXACT {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53, checked above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "whole and within 2^53, checked above"
+        )]
         return Some(Number::from(float as i64));
     }
     None
@@ -122,12 +125,18 @@ mod tests {
 
     #[test]
     fn keys_are_sorted_at_every_depth() {
-        check(json!({"b": {"z": 1, "a": [{"y": 1, "x": 2}]}, "a": 0}), r#"{"a":0,"b":{"a":[{"x":2,"y":1}],"z":1}}"#);
+        check(
+            json!({"b": {"z": 1, "a": [{"y": 1, "x": 2}]}, "a": 0}),
+            r#"{"a":0,"b":{"a":[{"x":2,"y":1}],"z":1}}"#,
+        );
     }
 
     #[test]
     fn numbers_take_the_form_that_jsonb_returns() {
-        check(json!([1.0, 1e15, -0.0, 0.1, 1e300]), "[1,1000000000000000,0,0.1,1e300]");
+        check(
+            json!([1.0, 1e15, -0.0, 0.1, 1e300]),
+            "[1,1000000000000000,0,0.1,1e300]",
+        );
     }
 
     #[test]

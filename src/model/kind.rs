@@ -66,13 +66,23 @@ impl Column {
     /// A column that is NULL when the field is absent.
     #[must_use]
     pub const fn new(name: &'static str, path: &'static str, sql: SqlType) -> Self {
-        Self { name, path, sql, absent: None }
+        Self {
+            name,
+            path,
+            sql,
+            absent: None,
+        }
     }
 
     /// A JSON column that holds an empty object or list when the field is absent.
     #[must_use]
     pub const fn json_or(name: &'static str, path: &'static str, absent: &'static str) -> Self {
-        Self { name, path, sql: SqlType::Json, absent: Some(absent) }
+        Self {
+            name,
+            path,
+            sql: SqlType::Json,
+            absent: Some(absent),
+        }
     }
 }
 
@@ -140,7 +150,12 @@ pub struct SpecProblem {
 impl SpecProblem {
     /// A problem at a pointer.
     pub fn new(code: &'static str, pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code, pointer: pointer.into(), message: message.into(), help: None }
+        Self {
+            code,
+            pointer: pointer.into(),
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// Adds what to do about it.
@@ -198,27 +213,47 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema {
 /// All problems found in the spec. A decoding failure after a successful schema validation carries code `SX0190`:
 /// the schema and the type disagree, which is a defect of this program.
 pub fn admit<T: Resource>(spec: Value) -> Result<Admitted, Vec<SpecProblem>> {
-    let mut spec: T = serde_json::from_value(spec)
-        .map_err(|error| vec![SpecProblem::new("SX0190", "", format!("the spec cannot be decoded: {error}"))])?;
+    let mut spec: T = serde_json::from_value(spec).map_err(|error| {
+        vec![SpecProblem::new(
+            "SX0190",
+            "",
+            format!("the spec cannot be decoded: {error}"),
+        )]
+    })?;
     spec.normalise();
     let mut problems = Vec::new();
     spec.check(&mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
-    let canonical = serde_json::to_string(&spec)
-        .map_err(|error| vec![SpecProblem::new("SX0190", "", format!("the spec cannot be encoded: {error}"))])?;
-    if canonical.contains("\\u0000") && holds_nul(&canonical) {
+    let canonical = serde_json::to_string(&spec).map_err(|error| {
+        vec![SpecProblem::new(
+            "SX0190",
+            "",
+            format!("the spec cannot be encoded: {error}"),
+        )]
+    })?;
+    if holds_nul(&canonical) {
         return Err(vec![
-            SpecProblem::new("SX0304", "", "a text holds the character NUL, which PostgreSQL cannot store")
-                .help("remove the \\0 from the text"),
+            SpecProblem::new("SX0304", "", NUL).help("remove the \\0 from the text"),
         ]);
     }
-    Ok(Admitted { references: spec.references(), protect: spec.protect(), canonical })
+    Ok(Admitted {
+        references: spec.references(),
+        protect: spec.protect(),
+        canonical,
+    })
 }
 
+/// What is said of a text with a NUL in it.
+pub const NUL: &str = "a text holds the character NUL, which PostgreSQL cannot store";
+
 /// Whether a JSON text has an escaped NUL, as opposed to a backslash followed by `u0000`.
-fn holds_nul(json: &str) -> bool {
+#[must_use]
+pub fn holds_nul(json: &str) -> bool {
+    if !json.contains("\\u0000") {
+        return false;
+    }
     let bytes = json.as_bytes();
     let mut index = 0;
     while index < bytes.len() {

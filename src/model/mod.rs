@@ -14,6 +14,7 @@ pub mod market;
 pub mod position;
 pub mod registration;
 pub mod secret;
+pub mod selector;
 pub mod text;
 
 pub use clock::Clock;

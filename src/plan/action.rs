@@ -118,11 +118,21 @@ impl fmt::Display for Reason {
         let when = |at: &DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
         match self {
             Self::New => f.write_str("declared, not in the database"),
-            Self::Removed { actor, at } => write!(f, "removed from the database by role {actor} at {}", when(at)),
+            Self::Removed { actor, at } => {
+                write!(f, "removed from the database by role {actor} at {}", when(at))
+            }
             Self::Edited => f.write_str("the declaration changed"),
-            Self::Drift { actor, at } => write!(f, "drift: changed in the database by role {actor} at {}", when(at)),
+            Self::Drift { actor, at } => write!(
+                f,
+                "drift: changed in the database by role {actor} at {}",
+                when(at)
+            ),
             Self::EditedAndDrift { actor, at } => {
-                write!(f, "the declaration changed, and drift: changed in the database by role {actor} at {}", when(at))
+                write!(
+                    f,
+                    "the declaration changed, and drift: changed in the database by role {actor} at {}",
+                    when(at)
+                )
             }
             Self::DeclaredAgain => f.write_str("declared again after it was deleted"),
             Self::Unowned => f.write_str("in the database, owned by nobody"),
@@ -260,7 +270,10 @@ impl Plan {
     /// How many of each.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let mut summary = Summary { unchanged: self.unchanged, ..Summary::default() };
+        let mut summary = Summary {
+            unchanged: self.unchanged,
+            ..Summary::default()
+        };
         for action in &self.actions {
             let count = match action.kind {
                 ActionKind::Create => &mut summary.create,
@@ -293,7 +306,11 @@ impl Plan {
     /// The workspaces that actions touch, sorted.
     #[must_use]
     pub fn workspaces(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.actions.iter().map(|action| action.key.workspace.to_string()).collect();
+        let mut names: Vec<String> = self
+            .actions
+            .iter()
+            .map(|action| action.key.workspace.to_string())
+            .collect();
         names.sort_unstable();
         names.dedup();
         names

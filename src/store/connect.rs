@@ -25,7 +25,11 @@ impl ConnectOptions {
     /// Options for a URL.
     #[must_use]
     pub fn new(url: String, timeout: Duration, command: &str) -> Self {
-        Self { url: Redacted::new(url), timeout, command: command.to_owned() }
+        Self {
+            url: Redacted::new(url),
+            timeout,
+            command: command.to_owned(),
+        }
     }
 
     /// The URL with its password, for the driver and for `db url`.
@@ -37,12 +41,20 @@ impl ConnectOptions {
     /// The database as people may see it: user, host and name, no password.
     #[must_use]
     pub fn shown(&self) -> String {
-        match url::Url::parse(self.url()) {
+        match url::Url::parse(&with_host(self.url())) {
             Ok(url) => {
-                let query = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-                let host = url.host_str().filter(|host| !host.is_empty()).map(str::to_owned).or_else(|| query("host"));
+                let query = |name: &str| {
+                    url.query_pairs()
+                        .find(|(key, _)| key == name)
+                        .map(|(_, value)| value.into_owned())
+                };
+                let host = query("host").or_else(|| url.host_str().map(str::to_owned));
                 let port = url.port().map_or(String::new(), |port| format!(":{port}"));
-                let user = if url.username().is_empty() { String::new() } else { format!("{}@", url.username()) };
+                let user = if url.username().is_empty() {
+                    String::new()
+                } else {
+                    format!("{}@", url.username())
+                };
                 format!("{user}{}{port}{}", host.unwrap_or_default(), url.path())
             }
             Err(_) => "the database".to_owned(),
@@ -57,11 +69,14 @@ impl ConnectOptions {
         let doing = format!("connecting to {}", self.shown());
         let scheme = self.url().split(':').next().unwrap_or_default();
         if scheme != "postgres" && scheme != "postgresql" {
-            return Err(StateError::new(StateErrorKind::Refused, "the database's URL is not one of PostgreSQL")
-                .why("it does not start with postgresql://")
-                .help("write postgresql://USER@HOST:PORT/DATABASE"));
+            return Err(StateError::new(
+                StateErrorKind::Refused,
+                "the database's URL is not one of PostgreSQL",
+            )
+            .why("it does not start with postgresql://")
+            .help("write postgresql://USER@HOST:PORT/DATABASE"));
         }
-        let options = PgConnectOptions::from_str(self.url()).map_err(|error| {
+        let options = PgConnectOptions::from_str(&with_host(self.url())).map_err(|error| {
             // The driver's own message may repeat parts of the URL, and with them the password.
             drop(error);
             StateError::new(StateErrorKind::Refused, "the database's URL is not valid")
@@ -75,8 +90,17 @@ impl ConnectOptions {
             .disable_statement_logging();
         let limit = self.timeout.min(Duration::from_secs(15));
         let inner = within(limit, &doing, PgConnection::connect_with(&options)).await?;
-        Ok(Connection { inner, timeout: self.timeout, confined: None })
+        Ok(Connection {
+            inner,
+            timeout: self.timeout,
+            confined: None,
+        })
     }
+}
+
+/// libpq allows `user@/database?host=/folder`; the driver's URL parser wants a host in its place, which `host` then overrides.
+fn with_host(url: &str) -> String {
+    url.replacen("@/", "@localhost/", 1)
 }
 
 /// One connection to PostgreSQL, with a limit on how long an answer may take.
@@ -94,7 +118,9 @@ impl Connection {
     /// # Errors
     /// Whatever the database reports.
     pub(super) async fn run(&mut self, sql: &'static str, doing: &str) -> Result<(), StateError> {
-        within(self.timeout, doing, self.inner.execute(sqlx::raw_sql(sql))).await.map(|_| ())
+        within(self.timeout, doing, self.inner.execute(sqlx::raw_sql(sql)))
+            .await
+            .map(|_| ())
     }
 
     /// Begins a transaction that reads one snapshot and writes nothing.
@@ -102,7 +128,11 @@ impl Connection {
     /// # Errors
     /// Whatever the database reports.
     pub async fn begin_reading(&mut self) -> Result<(), StateError> {
-        self.run("begin isolation level repeatable read read only", "beginning to read").await
+        self.run(
+            "begin isolation level repeatable read read only",
+            "beginning to read",
+        )
+        .await
     }
 
     /// Ends the transaction.
@@ -119,7 +149,12 @@ impl Connection {
     /// Whatever the database reports.
     pub async fn server_version(&mut self) -> Result<String, StateError> {
         let query = sqlx::query_scalar("select current_setting('server_version')").persistent(false);
-        within(self.timeout, "asking for the version", query.fetch_one(&mut self.inner)).await
+        within(
+            self.timeout,
+            "asking for the version",
+            query.fetch_one(&mut self.inner),
+        )
+        .await
     }
 
     /// Says goodbye.

@@ -15,9 +15,12 @@ pub async fn within<T>(
     match tokio::time::timeout(limit, work).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(explain(error, doing)),
-        Err(_) => Err(StateError::new(StateErrorKind::Unreachable, format!("the database did not answer while {doing}"))
-            .why(format!("there was no answer for {} s", limit.as_secs()))
-            .help("check the database and the network; --database-timeout sets how long to wait")),
+        Err(_) => Err(StateError::new(
+            StateErrorKind::Unreachable,
+            format!("the database did not answer while {doing}"),
+        )
+        .why(format!("there was no answer for {} s", limit.as_secs()))
+        .help("check the database and the network; --database-timeout sets how long to wait")),
     }
 }
 
@@ -26,31 +29,40 @@ pub async fn within<T>(
 pub fn explain(error: sqlx::Error, doing: &str) -> StateError {
     let explained = match &error {
         sqlx::Error::Database(database) => database_error(database.downcast_ref::<PgDatabaseError>(), doing),
-        sqlx::Error::Io(io) => {
-            StateError::new(StateErrorKind::Unreachable, format!("the database cannot be reached while {doing}"))
-                .why(io.to_string())
-                .help("check the address, that the server runs, and the network in between")
-        }
-        sqlx::Error::Tls(tls) => {
-            StateError::new(StateErrorKind::Unreachable, "no secure connection to the database could be made")
-                .why(tls.to_string())
-                .help("check `sslmode` and `sslrootcert` in the URL")
-        }
-        sqlx::Error::Protocol(message) => {
-            StateError::new(StateErrorKind::Unreachable, format!("the database's answer made no sense while {doing}"))
-                .why(message.clone())
-                .help("check that the address is PostgreSQL's, and what stands in between")
-        }
+        sqlx::Error::Io(io) => StateError::new(
+            StateErrorKind::Unreachable,
+            format!("the database cannot be reached while {doing}"),
+        )
+        .why(io.to_string())
+        .help("check the address, that the server runs, and the network in between"),
+        sqlx::Error::Tls(tls) => StateError::new(
+            StateErrorKind::Unreachable,
+            "no secure connection to the database could be made",
+        )
+        .why(tls.to_string())
+        .help("check `sslmode` and `sslrootcert` in the URL"),
+        sqlx::Error::Protocol(message) => StateError::new(
+            StateErrorKind::Unreachable,
+            format!("the database's answer made no sense while {doing}"),
+        )
+        .why(message.clone())
+        .help("check that the address is PostgreSQL's, and what stands in between"),
         sqlx::Error::Configuration(configuration) => {
             StateError::new(StateErrorKind::Refused, "the database's URL is not valid")
                 .why(configuration.to_string())
                 .help("write postgresql://USER@HOST:PORT/DATABASE")
         }
-        other => StateError::new(StateErrorKind::Other, format!("the database failed while {doing}"))
-            .why(other.to_string())
-            .help("run again with -v for the details"),
+        other => StateError::new(
+            StateErrorKind::Other,
+            format!("the database failed while {doing}"),
+        )
+        .why(other.to_string())
+        .help("run again with -v for the details"),
     };
-    StateError { source: Some(Box::new(error)), ..explained }
+    StateError {
+        source: Some(Box::new(error)),
+        ..explained
+    }
 }
 
 fn database_error(error: &PgDatabaseError, doing: &str) -> StateError {
@@ -115,7 +127,11 @@ fn database_error(error: &PgDatabaseError, doing: &str) -> StateError {
                     None => "the database does not accept a value".to_owned(),
                 },
             };
-            make(StateErrorKind::Rejected, what, "correct the manifest, or the constraint if it was added by hand")
+            make(
+                StateErrorKind::Rejected,
+                what,
+                "correct the manifest, or the constraint if it was added by hand",
+            )
         }
         code if code.starts_with("22") || code == "P0001" => make(
             StateErrorKind::Rejected,
@@ -132,9 +148,12 @@ fn database_error(error: &PgDatabaseError, doing: &str) -> StateError {
                 Some(PgErrorPosition::Original(at)) => format!(" at {at}"),
                 _ => String::new(),
             };
-            StateError::new(StateErrorKind::Other, format!("the database failed while {doing}"))
-                .why(format!("{message} (SQLSTATE {code}{place})"))
-                .help("run again with -v for the details")
+            StateError::new(
+                StateErrorKind::Other,
+                format!("the database failed while {doing}"),
+            )
+            .why(format!("{message} (SQLSTATE {code}{place})"))
+            .help("run again with -v for the details")
         }
     }
 }

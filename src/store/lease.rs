@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgRow;
 use sqlx::{Executor as _, PgConnection, Row as _};
-use uuid::Uuid;
 
 use crate::engine::{Holder, LeaseGrant, LeaseKeeper, StateError, StateErrorKind};
 
@@ -33,7 +32,13 @@ pub(super) async fn take(
     loop {
         let attempt = try_take(&mut connection.inner, holder, workspaces, ttl);
         match within(limit, "taking the leases", attempt).await? {
-            Ok(tokens) => return Ok(LeaseGrant { holder: holder.clone(), tokens, ttl }),
+            Ok(tokens) => {
+                return Ok(LeaseGrant {
+                    holder: holder.clone(),
+                    tokens,
+                    ttl,
+                });
+            }
             Err(held) if begun.elapsed() >= wait => return Err(held),
             Err(_) => tokio::time::sleep(RETRY.min(wait.saturating_sub(begun.elapsed()))).await,
         }
@@ -89,14 +94,20 @@ async fn try_take(
         return Ok(Ok(tokens));
     }
     connection.execute("rollback").await?;
-    let query = sqlx::query(HELD).bind(workspaces).bind(holder.id).persistent(false);
+    let query = sqlx::query(HELD)
+        .bind(workspaces)
+        .bind(holder.id)
+        .persistent(false);
     let held = query.fetch_optional(&mut *connection).await?;
     Ok(Err(held_error(held.as_ref(), workspaces)?))
 }
 
 fn held_error(held: Option<&PgRow>, workspaces: &[String]) -> Result<StateError, sqlx::Error> {
     let Some(row) = held else {
-        let what = format!("the lease of workspace {} is being taken by another run", workspaces.join(", "));
+        let what = format!(
+            "the lease of workspace {} is being taken by another run",
+            workspaces.join(", ")
+        );
         return Ok(StateError::new(StateErrorKind::LeaseHeld, what).help("run the command again"));
     };
     let (workspace, host): (&str, Option<&str>) = (row.try_get(0)?, row.try_get(1)?);
@@ -128,12 +139,20 @@ const RELEASE: &str = "update synthex.leases as l set holder = null, expires_at 
 /// Gives leases back; a lease that was taken over has another token and is left alone.
 pub(super) async fn release(connection: &mut PgConnection, grant: &LeaseGrant) -> Result<(), sqlx::Error> {
     let (names, tokens) = lists(grant);
-    let query = sqlx::query(RELEASE).bind(grant.holder.id).bind(names).bind(tokens).persistent(false);
+    let query = sqlx::query(RELEASE)
+        .bind(grant.holder.id)
+        .bind(names)
+        .bind(tokens)
+        .persistent(false);
     query.execute(connection).await.map(|_| ())
 }
 
 fn lists(grant: &LeaseGrant) -> (Vec<&str>, Vec<i64>) {
-    grant.tokens.iter().map(|(name, token)| (name.as_str(), *token)).unzip()
+    grant
+        .tokens
+        .iter()
+        .map(|(name, token)| (name.as_str(), *token))
+        .unzip()
 }
 
 const FENCE: &str = "select l.name from synthex.leases as l \
@@ -156,15 +175,26 @@ pub(super) async fn fence(
         .bind(tokens)
         .persistent(false);
     let ours = query.fetch_all(connection).await?;
-    let lost: Vec<&str> =
-        grant.tokens.iter().map(|(name, _)| name.as_str()).filter(|name| !ours.iter().any(|own| own == name)).collect();
-    Ok(if lost.is_empty() { Ok(()) } else { Err(lost_error(&lost)) })
+    let lost: Vec<&str> = grant
+        .tokens
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .filter(|name| !ours.iter().any(|own| own == name))
+        .collect();
+    Ok(if lost.is_empty() {
+        Ok(())
+    } else {
+        Err(lost_error(&lost))
+    })
 }
 
 fn lost_error(lost: &[&str]) -> StateError {
-    StateError::new(StateErrorKind::LeaseLost, format!("the lease of workspace {} was lost", lost.join(", ")))
-        .why("this run was silent for so long that another one took over; nothing was written")
-        .help("run the command again")
+    StateError::new(
+        StateErrorKind::LeaseLost,
+        format!("the lease of workspace {} was lost", lost.join(", ")),
+    )
+    .why("this run was silent for so long that another one took over; nothing was written")
+    .help("run the command again")
 }
 
 const BEAT: &str = "update synthex.leases as l set heartbeat_at = clock_timestamp(), \
@@ -181,7 +211,11 @@ pub struct Keeper {
 
 impl Keeper {
     pub(super) fn new(options: ConnectOptions, grant: LeaseGrant) -> Self {
-        Self { options, connection: None, grant }
+        Self {
+            options,
+            connection: None,
+            grant,
+        }
     }
 
     async fn try_beat(&mut self) -> Result<u64, StateError> {
@@ -197,7 +231,12 @@ impl Keeper {
             .bind(self.grant.ttl.as_secs_f64())
             .persistent(false);
         // While the writing transaction runs it holds the rows, so that a beat waits. That is no reason to give up.
-        let beaten = within(self.grant.ttl, "sending a heartbeat", query.execute(&mut connection.inner)).await?;
+        let beaten = within(
+            self.grant.ttl,
+            "sending a heartbeat",
+            query.execute(&mut connection.inner),
+        )
+        .await?;
         self.connection = Some(connection);
         Ok(beaten.rows_affected())
     }
@@ -212,10 +251,4 @@ impl LeaseKeeper for Keeper {
         let names: Vec<&str> = self.grant.tokens.iter().map(|(name, _)| name.as_str()).collect();
         Err(lost_error(&names))
     }
-}
-
-/// A holder's identity.
-#[must_use]
-pub fn new_holder_id() -> Uuid {
-    Uuid::now_v7()
 }

@@ -28,7 +28,11 @@ pub struct MigrationState {
 /// The newest migration this program knows.
 #[must_use]
 pub fn known() -> i64 {
-    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default()
+    MIGRATOR
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or_default()
 }
 
 const LOG: &str = "create schema if not exists synthex; \
@@ -55,14 +59,21 @@ fn lock_key() -> i64 {
 pub async fn migration_state(connection: &mut Connection) -> Result<MigrationState, StateError> {
     let limit = connection.timeout;
     let work = async {
-        let query = sqlx::query_scalar::<_, bool>("select to_regclass('synthex.schema_migrations') is not null");
+        let query =
+            sqlx::query_scalar::<_, bool>("select to_regclass('synthex.schema_migrations') is not null");
         if !query.persistent(false).fetch_one(&mut connection.inner).await? {
             return Ok(Vec::new());
         }
         let may = "select has_table_privilege('synthex.schema_migrations', 'select')";
         let confined = "select row_security_active('synthex.schema_migrations')";
-        let readable: bool = sqlx::query_scalar(may).persistent(false).fetch_one(&mut connection.inner).await?;
-        let confined: bool = sqlx::query_scalar(confined).persistent(false).fetch_one(&mut connection.inner).await?;
+        let readable: bool = sqlx::query_scalar(may)
+            .persistent(false)
+            .fetch_one(&mut connection.inner)
+            .await?;
+        let confined: bool = sqlx::query_scalar(confined)
+            .persistent(false)
+            .fetch_one(&mut connection.inner)
+            .await?;
         if !readable || confined {
             // A role that may only read the declared tables does not see the log; the tables speak for themselves.
             return Ok(vec![(known(), Vec::new())]);
@@ -71,19 +82,29 @@ pub async fn migration_state(connection: &mut Connection) -> Result<MigrationSta
     };
     let applied = within(limit, "looking at the installed migrations", work).await?;
     check_known(&applied)?;
-    let installed = applied.iter().map(|(version, _)| *version).max().unwrap_or_default();
+    let installed = applied
+        .iter()
+        .map(|(version, _)| *version)
+        .max()
+        .unwrap_or_default();
     let pending = MIGRATOR
         .iter()
         .filter(|migration| migration.version > installed)
         .map(|migration| format!("{:04} {}", migration.version, migration.description))
         .collect();
-    Ok(MigrationState { installed, known: known(), pending })
+    Ok(MigrationState {
+        installed,
+        known: known(),
+        pending,
+    })
 }
 
 async fn applied(connection: &mut PgConnection) -> Result<Vec<(i64, Vec<u8>)>, sqlx::Error> {
     let sql = "select version, checksum from synthex.schema_migrations order by version";
     let rows = sqlx::query(sql).persistent(false).fetch_all(connection).await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    rows.iter()
+        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .collect()
 }
 
 fn check_known(applied: &[(i64, Vec<u8>)]) -> Result<(), StateError> {
@@ -91,7 +112,10 @@ fn check_known(applied: &[(i64, Vec<u8>)]) -> Result<(), StateError> {
         let Some(migration) = MIGRATOR.iter().find(|migration| migration.version == *version) else {
             let what = format!("the database has migration {version}, which this program does not know");
             return Err(StateError::new(StateErrorKind::Incompatible, what)
-                .why(format!("a newer synthex upgraded it; this one knows migrations up to {}", known()))
+                .why(format!(
+                    "a newer synthex upgraded it; this one knows migrations up to {}",
+                    known()
+                ))
                 .help("use the newer synthex"));
         };
         if !checksum.is_empty() && migration.checksum.as_ref() != checksum.as_slice() {
@@ -124,7 +148,9 @@ pub(super) async fn migrate(connection: &mut Connection) -> Result<usize, StateE
         Err(error) => {
             let _ = connection.rollback().await;
             Err(match error.kind {
-                StateErrorKind::Refused => error.help("grant the role CREATE on the database, or migrate as its owner"),
+                StateErrorKind::Refused => {
+                    error.help("grant the role CREATE on the database, or migrate as its owner")
+                }
                 _ => error,
             })
         }
@@ -132,8 +158,12 @@ pub(super) async fn migrate(connection: &mut Connection) -> Result<usize, StateE
 }
 
 async fn run(connection: &mut PgConnection) -> Result<Result<usize, StateError>, sqlx::Error> {
-    connection.execute("begin; set local lock_timeout = '10s'; set local synthex.engine = 'on'").await?;
-    let lock = sqlx::query("select pg_advisory_xact_lock($1)").bind(lock_key()).persistent(false);
+    connection
+        .execute("begin; set local lock_timeout = '10s'; set local synthex.engine = 'on'")
+        .await?;
+    let lock = sqlx::query("select pg_advisory_xact_lock($1)")
+        .bind(lock_key())
+        .persistent(false);
     lock.execute(&mut *connection).await?;
     connection.execute(sqlx::raw_sql(LOG)).await?;
     // Somebody else may have migrated while we waited for the lock.
@@ -141,11 +171,16 @@ async fn run(connection: &mut PgConnection) -> Result<Result<usize, StateError>,
     if let Err(error) = check_known(&applied) {
         return Ok(Err(error));
     }
-    let newest = applied.iter().map(|(version, _)| *version).max().unwrap_or_default();
+    let newest = applied
+        .iter()
+        .map(|(version, _)| *version)
+        .max()
+        .unwrap_or_default();
     let mut count = 0;
     for migration in MIGRATOR.iter().filter(|migration| migration.version > newest) {
         connection.execute(sqlx::raw_sql(migration.sql.clone())).await?;
-        let sql = "insert into synthex.schema_migrations (version, description, checksum) values ($1, $2, $3)";
+        let sql =
+            "insert into synthex.schema_migrations (version, description, checksum) values ($1, $2, $3)";
         let query = sqlx::query(sql)
             .bind(migration.version)
             .bind(migration.description.as_ref())

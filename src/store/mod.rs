@@ -19,5 +19,5 @@ pub mod write;
 
 pub use connect::{ConnectOptions, Connection};
 pub use list::{Listed, list};
-pub use write::Writer;
 pub use migrate::{MigrationState, migration_state};
+pub use write::Writer;

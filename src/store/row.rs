@@ -19,7 +19,9 @@ pub fn canonical(kind: KindRef, labels: Option<&str>, protected: bool, cells: &[
     if protected {
         place(&mut spec, "protect", Value::Bool(true));
     }
-    let labels: Value = labels.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let labels: Value = labels
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
     let mut canonical = json!({"labels": labels, "spec": spec});
     digest::canonicalize(&mut canonical);
     canonical
@@ -42,7 +44,9 @@ fn value_of(column: &Column, text: &str) -> Value {
     match column.sql {
         SqlType::Text => Value::String(text.to_owned()),
         SqlType::Bool => Value::Bool(matches!(text, "t" | "true")),
-        SqlType::Integer => text.parse::<i64>().map_or_else(|_| Value::String(text.to_owned()), Value::from),
+        SqlType::Integer => text
+            .parse::<i64>()
+            .map_or_else(|_| Value::String(text.to_owned()), Value::from),
         SqlType::Timestamp => Value::String(instant(text).map_or_else(|| text.to_owned(), rfc3339)),
         SqlType::Json => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
     }
@@ -51,7 +55,9 @@ fn value_of(column: &Column, text: &str) -> Value {
 /// Reads `2026-12-31 00:00:00.5`, a timestamp in UTC. `None` for `infinity` and the like.
 #[must_use]
 pub fn instant(text: &str) -> Option<DateTime<Utc>> {
-    NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok().map(|naive| naive.and_utc())
+    NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f")
+        .ok()
+        .map(|naive| naive.and_utc())
 }
 
 fn rfc3339(at: DateTime<Utc>) -> String {
@@ -80,11 +86,16 @@ mod tests {
     #[test]
     fn a_spec_survives_the_way_through_columns() {
         for kind in crate::kinds::stored() {
-            let Some((spec, columns)) = sample(kind) else { continue };
+            let Some((spec, columns)) = sample(kind) else {
+                continue;
+            };
             let cells: Vec<_> = columns.iter().map(|column| cell(column, &spec)).collect();
             let back = canonical(kind, Some(r#"{"a":"b"}"#), true, &cells);
             assert_eq!(back["labels"], json!({"a": "b"}));
-            assert!(crate::plan::diff::differences(&back, &json!({"labels": {"a": "b"}, "spec": spec})).is_empty());
+            assert!(
+                crate::plan::diff::differences(&back, &json!({"labels": {"a": "b"}, "spec": spec}))
+                    .is_empty()
+            );
         }
     }
 

@@ -76,10 +76,18 @@ impl StateWriter for Writer {
         let connection = match tokio::time::timeout(limit, self.fresh()).await {
             Ok(connection) => connection?,
             Err(_) => {
-                return Err(StateError::new(StateErrorKind::Unreachable, "the leases could not be given back in time"));
+                return Err(StateError::new(
+                    StateErrorKind::Unreachable,
+                    "the leases could not be given back in time",
+                ));
             }
         };
-        within(limit, "giving the leases back", lease::release(&mut connection.inner, grant)).await
+        within(
+            limit,
+            "giving the leases back",
+            lease::release(&mut connection.inner, grant),
+        )
+        .await
     }
 
     async fn begin(&mut self, grant: &LeaseGrant) -> Result<Transaction<'_>, StateError> {
@@ -89,11 +97,16 @@ impl StateWriter for Writer {
         let work = async {
             connection.execute("begin").await?;
             let sql = "select set_config('synthex.engine', 'on', true), set_config('lock_timeout', $1, true)";
-            connection.execute(sqlx::query(sql).bind(lock_timeout).persistent(false)).await?;
+            connection
+                .execute(sqlx::query(sql).bind(lock_timeout).persistent(false))
+                .await?;
             lease::fence(connection, grant).await
         };
         within(limit, "beginning to write", work).await??;
-        Ok(Transaction { connection: &mut self.connection.inner, timeout: limit })
+        Ok(Transaction {
+            connection: &mut self.connection.inner,
+            timeout: limit,
+        })
     }
 
     async fn was_committed(&mut self, operation: Uuid) -> Result<bool, StateError> {
@@ -112,7 +125,13 @@ impl StateWriter for Writer {
             };
             let sql = "select exists (select from synthex.batch_operations where id = $1)";
             let query = sqlx::query_scalar(sql).bind(operation).persistent(false);
-            match within(connection.timeout, "looking up the commit", query.fetch_one(&mut connection.inner)).await {
+            match within(
+                connection.timeout,
+                "looking up the commit",
+                query.fetch_one(&mut connection.inner),
+            )
+            .await
+            {
                 Ok(found) => {
                     self.connection = connection;
                     return Ok(found);
@@ -133,8 +152,13 @@ pub struct Transaction<'a> {
 
 impl WriteTransaction for Transaction<'_> {
     async fn write(&mut self, project: &str, actions: &[&Action]) -> Result<(), StateError> {
-        let Some(first) = actions.first() else { return Ok(()) };
-        let doing = format!("writing {}", first.key.kind.table.as_ref().map_or("", |table| table.name));
+        let Some(first) = actions.first() else {
+            return Ok(());
+        };
+        let doing = format!(
+            "writing {}",
+            first.key.kind.table.as_ref().map_or("", |table| table.name)
+        );
         let limit = self.timeout.max(Duration::from_secs(60));
         within(limit, &doing, self.connection.execute("savepoint batch")).await?;
         match within(limit, &doing, write_batch(self.connection, project, actions)).await {
@@ -144,28 +168,52 @@ impl WriteTransaction for Transaction<'_> {
             }
             Ok(_) => Err(stale(self.connection, actions).await),
             Err(error) if actions.len() > 1 && names_no_row(error.kind) => {
-                within(limit, &doing, self.connection.execute("rollback to savepoint batch")).await?;
+                within(
+                    limit,
+                    &doing,
+                    self.connection.execute("rollback to savepoint batch"),
+                )
+                .await?;
                 let culprit = within(limit, &doing, find_culprit(self.connection, project, actions)).await?;
                 Err(match culprit {
                     Some((action, error)) => explain(error, &doing).about(vec![action.key.clone()]),
                     None => error,
                 })
             }
-            Err(error) => Err(if actions.len() == 1 { error.about(vec![first.key.clone()]) } else { error }),
+            Err(error) => Err(if actions.len() == 1 {
+                error.about(vec![first.key.clone()])
+            } else {
+                error
+            }),
         }
     }
 
     async fn record(&mut self, operation: &Operation, actions: &[Action]) -> Result<i64, StateError> {
         let work = record(self.connection, operation, actions);
-        within(self.timeout.max(Duration::from_secs(60)), "recording the operation", work).await
+        within(
+            self.timeout.max(Duration::from_secs(60)),
+            "recording the operation",
+            work,
+        )
+        .await
     }
 
     async fn rows(&mut self, keys: &[ResourceKey]) -> Result<Vec<Row>, StateError> {
-        within(self.timeout, "reading back what was written", read::read_rows(self.connection, keys)).await
+        within(
+            self.timeout,
+            "reading back what was written",
+            read::read_rows(self.connection, keys),
+        )
+        .await
     }
 
     async fn release(&mut self, grant: &LeaseGrant) -> Result<(), StateError> {
-        within(self.timeout, "giving the leases back", lease::release(self.connection, grant)).await
+        within(
+            self.timeout,
+            "giving the leases back",
+            lease::release(self.connection, grant),
+        )
+        .await
     }
 
     async fn commit(self) -> Result<CommitOutcome, StateError> {
@@ -173,46 +221,79 @@ impl WriteTransaction for Transaction<'_> {
         match tokio::time::timeout(limit, self.connection.execute("commit")).await {
             Ok(Ok(_)) => Ok(CommitOutcome::Committed),
             // The server said no, so it did not: a deferred constraint, a failed serialisation.
-            Ok(Err(error @ sqlx::Error::Database(_))) if !is_shutdown(&error) => Err(explain(error, "committing")),
+            Ok(Err(error @ sqlx::Error::Database(_))) if !is_shutdown(&error) => {
+                Err(explain(error, "committing"))
+            }
             Ok(Err(_)) | Err(_) => Ok(CommitOutcome::Unknown),
         }
     }
 }
 
 fn is_shutdown(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code.starts_with("57P"))
+    error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .is_some_and(|code| code.starts_with("57P"))
 }
 
 /// Errors of the whole connection do not come from one row.
 fn names_no_row(kind: StateErrorKind) -> bool {
-    matches!(kind, StateErrorKind::Rejected | StateErrorKind::Other | StateErrorKind::Refused)
+    matches!(
+        kind,
+        StateErrorKind::Rejected | StateErrorKind::Other | StateErrorKind::Refused
+    )
 }
 
-async fn write_batch(connection: &mut PgConnection, project: &str, actions: &[&Action]) -> Result<u64, sqlx::Error> {
-    let Some(first) = actions.first() else { return Ok(0) };
+async fn write_batch(
+    connection: &mut PgConnection,
+    project: &str,
+    actions: &[&Action],
+) -> Result<u64, sqlx::Error> {
+    let Some(first) = actions.first() else {
+        return Ok(0);
+    };
     let kind = first.key.kind;
     let workspaces: Vec<&str> = actions.iter().map(|action| &*action.key.workspace).collect();
     let names: Vec<&str> = actions.iter().map(|action| &*action.key.name).collect();
-    let revisions: Vec<i64> = actions.iter().map(|action| action.revision.unwrap_or_default()).collect();
+    let revisions: Vec<i64> = actions
+        .iter()
+        .map(|action| action.revision.unwrap_or_default())
+        .collect();
     let sql = match first.kind {
         ActionKind::Create => statements::insert(kind),
         ActionKind::Update | ActionKind::Restore | ActionKind::Adopt => statements::update(kind),
         ActionKind::Delete => statements::delete(kind),
     };
-    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(workspaces).bind(names).bind(revisions);
+    let mut query = sqlx::query(AssertSqlSafe(sql))
+        .bind(workspaces)
+        .bind(names)
+        .bind(revisions);
     if first.kind != ActionKind::Delete {
-        let mut cells: Vec<Vec<Option<String>>> = vec![Vec::with_capacity(actions.len()); kind.columns().len()];
+        let mut cells: Vec<Vec<Option<String>>> =
+            vec![Vec::with_capacity(actions.len()); kind.columns().len()];
         let mut labels = Vec::with_capacity(actions.len());
         let mut protected = Vec::with_capacity(actions.len());
         let mut digests = Vec::with_capacity(actions.len());
         for action in actions {
-            let after: Value = action.after.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+            let after: Value = action
+                .after
+                .as_deref()
+                .and_then(|text| serde_json::from_str(text).ok())
+                .unwrap_or_default();
             let spec = after.get("spec").unwrap_or(&Value::Null);
             for (column, cells) in kind.columns().iter().zip(&mut cells) {
                 cells.push(row::cell(column, spec));
             }
-            labels.push(after.get("labels").map_or_else(|| "{}".to_owned(), Value::to_string));
-            protected.push(if spec.get("protect") == Some(&Value::Bool(true)) { "true" } else { "false" });
+            labels.push(
+                after
+                    .get("labels")
+                    .map_or_else(|| "{}".to_owned(), Value::to_string),
+            );
+            protected.push(if spec.get("protect") == Some(&Value::Bool(true)) {
+                "true"
+            } else {
+                "false"
+            });
             digests.push(action.digest.map(|digest| digest.as_bytes().to_vec()));
         }
         for column in cells {
@@ -249,7 +330,9 @@ async fn find_culprit<'a>(
 async fn stale(connection: &mut PgConnection, actions: &[&Action]) -> StateError {
     let what = "the database changed after the plan was made";
     let error = StateError::new(StateErrorKind::Stale, what).help("run the command again: it plans anew");
-    let Some(first) = actions.first() else { return error };
+    let Some(first) = actions.first() else {
+        return error;
+    };
     let workspaces: Vec<&str> = actions.iter().map(|action| &*action.key.workspace).collect();
     let names: Vec<&str> = actions.iter().map(|action| &*action.key.name).collect();
     // Our own writes of this batch must not be taken for somebody else's.
@@ -258,20 +341,27 @@ async fn stale(connection: &mut PgConnection, actions: &[&Action]) -> StateError
     }
     let sql = AssertSqlSafe(statements::revisions(first.key.kind));
     let query = sqlx::query(sql).bind(workspaces).bind(names).persistent(false);
-    let Ok(rows) = query.fetch_all(connection).await else { return error };
+    let Ok(rows) = query.fetch_all(connection).await else {
+        return error;
+    };
     let mut changed = Vec::new();
     let mut notes = Vec::new();
     for action in actions {
         let found = rows.iter().find(|row| {
-            row.try_get::<&str, _>(0).is_ok_and(|workspace| workspace == &*action.key.workspace)
-                && row.try_get::<&str, _>(1).is_ok_and(|name| name == &*action.key.name)
+            row.try_get::<&str, _>(0)
+                .is_ok_and(|workspace| workspace == &*action.key.workspace)
+                && row
+                    .try_get::<&str, _>(1)
+                    .is_ok_and(|name| name == &*action.key.name)
         });
         let revision: Option<i64> = found.and_then(|row| row.try_get(2).ok());
         if revision == action.revision {
             continue;
         }
         let by: Option<String> = found.and_then(|row| row.try_get(3).ok()).flatten();
-        let old = action.revision.map_or("absent".to_owned(), |revision| format!("revision {revision}"));
+        let old = action
+            .revision
+            .map_or("absent".to_owned(), |revision| format!("revision {revision}"));
         let new = revision.map_or("absent".to_owned(), |revision| format!("revision {revision}"));
         let by = by.map_or(String::new(), |role| format!(" by role {role}"));
         notes.push(format!("{}: planned on {old}, now {new}{by}", action.key));
@@ -292,7 +382,11 @@ const ITEMS: &str = "insert into synthex.batch_operation_items \
      from unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[]) \
      as i (seq, workspace, kind, name, action, reason, source, before, after)";
 
-async fn record(connection: &mut PgConnection, operation: &Operation, actions: &[Action]) -> Result<i64, sqlx::Error> {
+async fn record(
+    connection: &mut PgConnection,
+    operation: &Operation,
+    actions: &[Action],
+) -> Result<i64, sqlx::Error> {
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     let summary = operation.summary;
     let query = sqlx::query_scalar(OPERATION)
@@ -312,18 +406,39 @@ async fn record(connection: &mut PgConnection, operation: &Operation, actions: &
         .persistent(false);
     let revision: i64 = query.fetch_one(&mut *connection).await?;
     for (chunk, items) in actions.chunks(1000).enumerate() {
-        let numbers: Vec<i32> =
-            (0..items.len()).map(|index| i32::try_from(chunk * 1000 + index + 1).unwrap_or(i32::MAX)).collect();
+        let numbers: Vec<i32> = (0..items.len())
+            .map(|index| i32::try_from(chunk * 1000 + index + 1).unwrap_or(i32::MAX))
+            .collect();
         let query = sqlx::query(ITEMS)
             .bind(operation.id)
             .bind(numbers)
             .bind(items.iter().map(|item| &*item.key.workspace).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| item.key.kind.table.as_ref().map_or("", |table| table.name)).collect::<Vec<_>>())
+            .bind(
+                items
+                    .iter()
+                    .map(|item| item.key.kind.table.as_ref().map_or("", |table| table.name))
+                    .collect::<Vec<_>>(),
+            )
             .bind(items.iter().map(|item| &*item.key.name).collect::<Vec<_>>())
             .bind(items.iter().map(|item| item.kind.code()).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| item.reason.to_string()).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| item.position.as_ref().map(ToString::to_string)).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| item.before.as_deref()).collect::<Vec<_>>())
+            .bind(
+                items
+                    .iter()
+                    .map(|item| item.reason.to_string())
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                items
+                    .iter()
+                    .map(|item| item.position.as_ref().map(ToString::to_string))
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                items
+                    .iter()
+                    .map(|item| item.before.as_deref())
+                    .collect::<Vec<_>>(),
+            )
             .bind(items.iter().map(|item| item.after.as_deref()).collect::<Vec<_>>())
             .persistent(false);
         query.execute(&mut *connection).await?;

@@ -1,0 +1,157 @@
+//! The arguments. The doc comments are the help texts, and the command reference in `docs/` is made from them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::commands;
+
+/// Declare e-commerce tenants in git, review the plan, converge PostgreSQL.
+///
+/// With no database named, an embedded PostgreSQL beside the project serves, so this works on a fresh machine:
+///
+///   synthex init shop --market ANZ_SMB --region AU-SE1
+///   cd shop
+///   synthex plan
+///   synthex apply
+#[derive(Debug, Parser)]
+#[command(
+    name = "synthex",
+    version,
+    verbatim_doc_comment,
+    max_term_width = 110,
+    disable_help_subcommand = true,
+    subcommand_required = false,
+    after_help = "Exit status: 0 done or nothing to do, 1 error, 2 changes (--detailed-exitcode), 3 usage or manifest, \
+4 lease held, 5 refused by a guard, 6 stale plan, 7 partly applied, 8 database unreachable or refusing, 130/143 interrupted."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// A project file, or a folder or file of manifests; repeatable. Default: the nearest `synthex.yaml` upward
+    #[arg(
+        short,
+        long = "file",
+        value_name = "PATH",
+        global = true,
+        help_heading = "Global options"
+    )]
+    pub files: Vec<PathBuf>,
+    /// Where the database is: postgresql://USER@HOST:PORT/DATABASE
+    #[arg(
+        long,
+        value_name = "URL",
+        global = true,
+        help_heading = "Global options",
+        hide_env_values = true
+    )]
+    pub database_url: Option<String>,
+    /// Use the embedded PostgreSQL, whatever the environment and the project say
+    #[arg(
+        long,
+        global = true,
+        conflicts_with = "database_url",
+        help_heading = "Global options"
+    )]
+    pub embedded: bool,
+    /// How many seconds any one answer of the database may take
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        global = true,
+        env = "SYNTHEX_DATABASE_TIMEOUT",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u64).range(1..=3600),
+        help_heading = "Global options"
+    )]
+    pub database_timeout: u64,
+    /// Only this workspace: what is outside it is neither shown nor changed
+    #[arg(
+        short,
+        long,
+        value_name = "NAME",
+        global = true,
+        help_heading = "Global options"
+    )]
+    pub workspace: Option<String>,
+    /// How results are written to standard output
+    #[arg(long, value_enum, default_value_t = Format::Human, global = true, help_heading = "Global options")]
+    pub format: Format,
+    /// When to use colour
+    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN", global = true, help_heading = "Global options")]
+    pub color: ColorChoice,
+    /// Say less: no notes and no progress on standard error
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Global options"
+    )]
+    pub quiet: bool,
+    /// Log more to standard error; repeatable
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Global options")]
+    pub verbose: u8,
+    /// How logs are written
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT", global = true, help_heading = "Global options")]
+    pub log_format: LogFormat,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Human,
+    /// JSON, also when the command fails
+    Json,
+    /// SARIF 2.1.0 (`validate`)
+    Sarif,
+    /// Annotations of a GitHub workflow (`validate`)
+    Github,
+}
+
+/// When colour is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A line of text each
+    Text,
+    /// A line of JSON each
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Init(commands::init::InitArgs),
+    Validate(commands::validate::ValidateArgs),
+    Render(commands::render::RenderArgs),
+    Plan(commands::plan::PlanArgs),
+    Apply(commands::apply::ApplyArgs),
+    Schema(commands::schema::SchemaArgs),
+    Explain(commands::explain::ExplainArgs),
+    #[command(subcommand)]
+    Db(commands::db::DbCommand),
+    #[command(subcommand)]
+    Tenant(commands::tenant::TenantCommand),
+    #[command(subcommand)]
+    Templates(commands::templates::TemplatesCommand),
+    Completions(commands::completions::CompletionsArgs),
+}

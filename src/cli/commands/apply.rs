@@ -1,0 +1,203 @@
+//! `apply`: makes the database as declared, in one transaction.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::args::Format;
+use crate::cli::context::{Context, new_id};
+use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::planning::{self, Planned};
+use crate::cli::progress::Display;
+use crate::cli::signals::Signals;
+use crate::engine::{self, Applied, ApplyError, ApplyRequest, Operation};
+use crate::plan::{ActionKind, Plan};
+use crate::report;
+use crate::report::plan_text::PlanOptions;
+use crate::store::Writer;
+
+/// Make the database as declared
+///
+/// Plans, shows the plan, asks (unless --yes), and writes everything in one transaction: all of it, or nothing. Installs
+/// and upgrades the schema where that is needed. Running it again when nothing changed writes nothing.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  synthex apply\n  synthex apply --yes\n  synthex apply --yes --format json\n  synthex apply --dry-run"
+)]
+pub struct ApplyArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Show the plan and stop
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Delete what the project owns and no manifest declares any more
+    #[arg(long)]
+    pub prune: bool,
+    /// How many seconds to wait for a lease that another run holds
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub lock_timeout: u64,
+}
+
+/// Runs `apply`.
+///
+/// # Errors
+/// Problems of manifests or of the database. Nothing was changed.
+pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitStatus, CliError> {
+    super::only_human_or_json(context)?;
+    let signals = Signals::listen()?;
+    let planned = tokio::select! {
+        biased;
+        () = engine::Interrupt::requested(&signals) => return Err(interrupted(&signals)),
+        planned = planning::make(context, args.prune, "apply") => planned?,
+    };
+    if !planned.warnings.is_empty() {
+        context.printer.diagnostics(&planned.warnings);
+    }
+    let json = context.global.format == Format::Json;
+    if !json {
+        let style = &context.printer.stdout;
+        let text =
+            report::plan_text::human(&planned.plan, &planned.context(), style, &PlanOptions::default());
+        context.printer.result(&text);
+    }
+    if !planned.plan.refusals.is_empty() {
+        return Err(CliError::refused(&planned.plan.refusals));
+    }
+    if planned.plan.is_empty() || args.dry_run {
+        if json {
+            context.printer.json(&outcome_json(&planned.plan, None));
+        }
+        return Ok(ExitStatus::Success);
+    }
+    if !args.yes && !confirm(context, &signals).await? {
+        return Err(CliError::new(
+            ExitStatus::Error,
+            "declined",
+            "declined; nothing was changed",
+        ));
+    }
+    let applied = execute(context, args, &planned, &signals).await?;
+    if json {
+        context.printer.json(&outcome_json(&planned.plan, Some(applied)));
+    } else {
+        context
+            .printer
+            .result(&format!("Applied as revision {}.\n", applied.revision));
+    }
+    Ok(ExitStatus::Success)
+}
+
+async fn execute(
+    context: &Context,
+    args: &ApplyArgs,
+    planned: &Planned,
+    signals: &Signals,
+) -> Result<Applied, CliError> {
+    let holder = context.holder("apply");
+    let operation = Operation {
+        id: new_id(),
+        project: planned.plan.project.clone(),
+        command: "apply".to_owned(),
+        actor: context.actor(),
+        host: holder.host.clone(),
+        commit: planned.commit.clone(),
+        digest: planned.plan.digest(),
+        summary: planned.plan.summary(),
+        started_at: context.clock.now(),
+    };
+    let request = ApplyRequest {
+        plan: &planned.plan,
+        holder,
+        operation,
+        lock_timeout: Duration::from_secs(args.lock_timeout),
+    };
+    let mut writer = tokio::select! {
+        biased;
+        () = engine::Interrupt::requested(signals) => return Err(interrupted(signals)),
+        writer = Writer::open(planned.options.clone()) => writer?,
+    };
+    let mut display = Display::new(context, planned.plan.actions.len());
+    let outcome = engine::apply(&mut writer, &request, &mut display, signals).await;
+    display.finish();
+    outcome.map_err(|error| failure(error, &planned.plan, signals))
+}
+
+fn interrupted(signals: &Signals) -> CliError {
+    let status = signals.status().unwrap_or(ExitStatus::Interrupted);
+    CliError::new(status, "interrupted", "stopped; nothing was changed")
+}
+
+/// Names the resource and the line where the database refused one.
+fn failure(error: ApplyError, plan: &Plan, signals: &Signals) -> CliError {
+    let keys = match &error {
+        ApplyError::Interrupted => return interrupted(signals),
+        ApplyError::State(state) => state.keys.clone(),
+        ApplyError::NotConverged { left } => left.iter().map(|(key, _)| key.clone()).collect(),
+    };
+    let mut failure = CliError::from(error);
+    if let Some(key) = keys.first() {
+        let action = plan.actions.iter().find(|action| action.key == *key);
+        let place = action
+            .and_then(|action| action.position.as_ref())
+            .map(|position| format!(" ({position})"));
+        failure.what = format!("{key}{}: {}", place.unwrap_or_default(), failure.what);
+    }
+    if failure.status == ExitStatus::Error || failure.status == ExitStatus::Stale {
+        failure.why = Some(match failure.why {
+            Some(why) => format!("{why}; nothing was changed"),
+            None => "nothing was changed".to_owned(),
+        });
+    }
+    failure
+}
+
+async fn confirm(context: &Context, signals: &Signals) -> Result<bool, CliError> {
+    if !context.environment.is_interactive() {
+        return Err(
+            CliError::usage("apply would change the database, and there is no terminal to ask on")
+                .help("review the plan above, then add --yes"),
+        );
+    }
+    let ask = tokio::task::spawn_blocking(|| {
+        dialoguer::Confirm::new()
+            .with_prompt("Apply these changes?")
+            .default(false)
+            .interact_opt()
+    });
+    tokio::select! {
+        () = engine::Interrupt::requested(signals) => Err(interrupted(signals)),
+        answer = ask => match answer {
+            Ok(Ok(answer)) => Ok(answer.unwrap_or(false)),
+            Ok(Err(error)) => Err(CliError::other("the answer could not be read", error.to_string())),
+            Err(error) => Err(CliError::other("the answer could not be read", error.to_string())),
+        },
+    }
+}
+
+fn outcome_json(plan: &Plan, applied: Option<Applied>) -> serde_json::Value {
+    let summary = plan.summary();
+    let item = |action: &crate::plan::Action| {
+        json!({
+            "action": action.kind.code(),
+            "kind": action.key.kind.name,
+            "workspace": &*action.key.workspace,
+            "name": &*action.key.name,
+            "reason": action.reason.code(),
+            "fields": action.changes.iter().map(crate::plan::FieldChange::field).collect::<Vec<_>>(),
+            "destructive": action.kind == ActionKind::Delete,
+        })
+    };
+    json!({
+        "format_version": "1.0",
+        "applied": applied.is_some(),
+        "revision": applied.map(|applied| applied.revision),
+        "digest": plan.digest().to_string(),
+        "summary": {
+            "create": summary.create, "update": summary.update, "delete": summary.delete,
+            "restore": summary.restore, "adopt": summary.adopt, "rename": 0, "unchanged": summary.unchanged,
+        },
+        "changes": plan.actions.iter().map(item).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,135 @@
+//! The commands, one file each.
+
+pub mod apply;
+pub mod completions;
+pub mod db;
+pub mod explain;
+pub mod init;
+pub mod plan;
+pub mod render;
+pub mod schema;
+pub mod templates;
+pub mod tenant;
+pub mod validate;
+
+use serde_json::Value;
+
+use crate::model::KindRef;
+use crate::report;
+use crate::store::{self, Listed};
+
+use super::args::Command;
+use super::context::Context;
+use super::error::{CliError, ExitStatus};
+use super::{database, project};
+
+/// Runs a command.
+///
+/// # Errors
+/// Whatever the command reports.
+pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStatus, CliError> {
+    match command {
+        None => Ok(welcome(context)),
+        Some(Command::Init(args)) => init::init(context, &args),
+        Some(Command::Validate(args)) => validate::validate(context, &args),
+        Some(Command::Render(args)) => render::render(context, &args),
+        Some(Command::Plan(args)) => plan::plan(context, &args).await,
+        Some(Command::Apply(args)) => apply::apply(context, &args).await,
+        Some(Command::Schema(args)) => schema::schema(context, &args),
+        Some(Command::Explain(args)) => explain::explain(context, &args),
+        Some(Command::Db(command)) => db::db(context, &command).await,
+        Some(Command::Tenant(command)) => tenant::tenant(context, &command).await,
+        Some(Command::Templates(command)) => templates::templates(context, &command).await,
+        Some(Command::Completions(args)) => completions::completions(context, &args),
+    }
+}
+
+/// What to type next, for somebody who has typed nothing yet.
+fn welcome(context: &Context) -> ExitStatus {
+    context.printer.result(
+        "synthex declares e-commerce tenants in git and converges PostgreSQL.\n\
+         \n\
+         \x20 synthex init shop --market ANZ_SMB --region AU-SE1   a project to start from, in ./shop\n\
+         \x20 cd shop\n\
+         \x20 synthex validate                                     check the manifests; needs no database\n\
+         \x20 synthex plan                                         what would change, and why\n\
+         \x20 synthex apply                                        make it so\n\
+         \x20 synthex tenant tenants list                          look at the result\n\
+         \n\
+         More: synthex --help, synthex explain Tenant\n",
+    );
+    ExitStatus::Success
+}
+
+/// Refuses the formats that only `validate` has.
+fn only_human_or_json(context: &Context) -> Result<(), CliError> {
+    use super::args::Format;
+    match context.global.format {
+        Format::Human | Format::Json => Ok(()),
+        Format::Sarif | Format::Github => {
+            Err(CliError::usage("this command has no such format")
+                .help("use --format human or --format json"))
+        }
+    }
+}
+
+/// The living rows of a kind in the database that the options mean.
+async fn listed(context: &Context, kind: KindRef) -> Result<Vec<Listed>, CliError> {
+    let found = project::find(context)?;
+    let source = database::source(context, Some(&found.project), &found.folder)?;
+    let options = database::open(context, &source, "list").await?;
+    let mut connection = options.connect().await?;
+    let rows = store::list(&mut connection, kind, context.global.workspace.as_deref()).await?;
+    connection.close().await;
+    Ok(rows)
+}
+
+/// A row in full, for people.
+fn details(row: &Listed) -> String {
+    let mut lines = vec![("workspace".to_owned(), row.key.workspace.to_string())];
+    for part in ["spec", "labels"] {
+        let prefix = if part == "labels" { "labels." } else { "" };
+        for (name, value) in row
+            .canonical
+            .get(part)
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            match value {
+                Value::Object(map) => {
+                    lines.extend(
+                        map.iter().map(|(key, value)| {
+                            (format!("{prefix}{name}.{key}"), report::clean::value(value))
+                        }),
+                    );
+                }
+                value => lines.push((format!("{prefix}{name}"), report::clean::value(value))),
+            }
+        }
+    }
+    let time = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    lines.push((
+        "owner".to_owned(),
+        row.owner.clone().unwrap_or_else(|| "nobody".to_owned()),
+    ));
+    lines.push(("revision".to_owned(), row.revision.to_string()));
+    lines.push(("created".to_owned(), time(row.created_at)));
+    lines.push(("updated".to_owned(), time(row.updated_at)));
+    if let (Some(at), Some(by)) = (row.touched_at, &row.touched_by) {
+        lines.push((
+            "changed".to_owned(),
+            format!("outside of synthex by role {by} at {}", time(at)),
+        ));
+    }
+    let width = lines
+        .iter()
+        .map(|(name, _)| name.chars().count())
+        .max()
+        .unwrap_or_default();
+    let body: String = lines
+        .iter()
+        .map(|(name, value)| format!("  {name:<width$}  {value}\n"))
+        .collect();
+    format!("{}\n{body}", row.key)
+}

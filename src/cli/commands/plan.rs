@@ -1,0 +1,67 @@
+//! `plan`: what would change in the database, and why.
+
+use clap::Args;
+
+use crate::cli::args::Format;
+use crate::cli::context::Context;
+use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::planning;
+use crate::report;
+use crate::report::plan_text::PlanOptions;
+
+/// Show what apply would change in the database, and why
+///
+/// Reads the manifests and the database, writes nothing, takes no lock, and needs no more than the right to SELECT. Where
+/// synthex was never installed, everything is a create.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  synthex plan\n  synthex plan -f manifests/ --summary\n  synthex plan --format json | jq .summary\n  synthex plan --detailed-exitcode; [ $? -eq 2 ] && echo changes"
+)]
+pub struct PlanArgs {
+    /// Exit with 2 when there are changes
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// One line for each resource, without values
+    #[arg(long)]
+    pub summary: bool,
+    /// Plan to delete what the project owns and no manifest declares any more
+    #[arg(long)]
+    pub prune: bool,
+}
+
+/// Runs `plan`.
+///
+/// # Errors
+/// Problems of manifests, or of the database.
+pub async fn plan(context: &Context, args: &PlanArgs) -> Result<ExitStatus, CliError> {
+    super::only_human_or_json(context)?;
+    let planned = planning::make(context, args.prune, "plan").await?;
+    if !planned.warnings.is_empty() {
+        context.printer.diagnostics(&planned.warnings);
+    }
+    let rendering = planned.context();
+    if context.global.format == Format::Json {
+        context
+            .printer
+            .stream(|mut out| report::plan_json::write_json(&planned.plan, &rendering, &mut out));
+    } else {
+        let options = PlanOptions {
+            summary_only: args.summary,
+            ..PlanOptions::default()
+        };
+        let text = report::plan_text::human(&planned.plan, &rendering, &context.printer.stdout, &options);
+        context.printer.result(&text);
+    }
+    if !planned.plan.refusals.is_empty() {
+        context
+            .printer
+            .failure(&CliError::refused(&planned.plan.refusals));
+        return Ok(ExitStatus::Refused);
+    }
+    let changes = args.detailed_exitcode && !planned.plan.is_empty();
+    Ok(if changes {
+        ExitStatus::Changes
+    } else {
+        ExitStatus::Success
+    })
+}

@@ -1,0 +1,136 @@
+//! `render`: the resources as they are planned: templates, tenant sets and defaults expanded.
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use crate::cli::args::Format;
+use crate::cli::context::Context;
+use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::project;
+use crate::manifest::schema::API_VERSION;
+use crate::model::{Entry, Scope};
+
+/// Print the resources as they are planned: templates, tenant sets and defaults expanded
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  synthex render\n  synthex render Tenant/SMB_CLIENT_001\n  synthex render --workspace anz-smb --format json"
+)]
+pub struct RenderArgs {
+    /// Only resources whose key (kind/workspace/name) or whose name is one of these; `*` stands for any characters
+    #[arg(value_name = "KEY")]
+    pub keys: Vec<String>,
+}
+
+/// Runs `render`.
+///
+/// # Errors
+/// The manifests have errors, or nothing is selected.
+pub fn render(context: &Context, args: &RenderArgs) -> Result<ExitStatus, CliError> {
+    super::only_human_or_json(context)?;
+    let found = project::find(context)?;
+    let (catalog, warnings) = project::load_valid(&found)?;
+    if !warnings.is_empty() {
+        context.printer.diagnostics(&warnings);
+    }
+    let workspace = context.global.workspace.as_deref();
+    let selected: Vec<&Entry> = catalog
+        .entries
+        .iter()
+        .filter(|entry| workspace.is_none_or(|workspace| *entry.key.workspace == *workspace))
+        .filter(|entry| args.keys.is_empty() || args.keys.iter().any(|key| matches(key, entry)))
+        .collect();
+    if selected.is_empty() && (!args.keys.is_empty() || workspace.is_some()) {
+        return Err(
+            CliError::usage("no declared resource is selected").help("`synthex render` prints all of them")
+        );
+    }
+    if context.global.format == Format::Json {
+        let all: Vec<Value> = selected.iter().map(|entry| manifest_of(entry)).collect();
+        context.printer.json(&Value::Array(all));
+        return Ok(ExitStatus::Success);
+    }
+    let mut failed = None;
+    context.printer.stream(|out| {
+        for (index, entry) in selected.iter().enumerate() {
+            match serde_yaml::to_string(&manifest_of(entry)) {
+                Ok(text) => write!(out, "{}{text}", if index > 0 { "---\n" } else { "" })?,
+                Err(error) => failed = Some(error.to_string()),
+            }
+        }
+        Ok(())
+    });
+    match failed {
+        Some(why) => Err(CliError::other("a resource cannot be written as YAML", why)),
+        None => Ok(ExitStatus::Success),
+    }
+}
+
+/// The manifest that declares exactly what an entry is.
+#[must_use]
+pub fn manifest_of(entry: &Entry) -> Value {
+    let canonical: Value = serde_json::from_str(&entry.canonical).unwrap_or_default();
+    let mut metadata = Map::new();
+    metadata.insert("name".to_owned(), json!(&*entry.key.name));
+    if entry.key.kind.scope == Scope::Workspace {
+        metadata.insert("workspace".to_owned(), json!(&*entry.key.workspace));
+    }
+    if let Some(labels) = canonical
+        .get("labels")
+        .filter(|labels| labels.as_object().is_some_and(|map| !map.is_empty()))
+    {
+        metadata.insert("labels".to_owned(), labels.clone());
+    }
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": entry.key.kind.name,
+        "metadata": metadata,
+        "spec": canonical.get("spec").cloned().unwrap_or_default(),
+    })
+}
+
+fn matches(pattern: &str, entry: &Entry) -> bool {
+    let key = entry.key.to_string();
+    let named = format!("{}/{}", entry.key.kind.slug, entry.key.name);
+    let lower = pattern.to_lowercase();
+    glob(pattern, &key)
+        || glob(pattern, &entry.key.name)
+        || glob(&lower, &key.to_lowercase())
+        || glob(&lower, &named.to_lowercase())
+}
+
+/// Whether a text fits a pattern in which `*` stands for any characters.
+fn glob(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {
+        return false;
+    };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
+    let mut rest = rest;
+    for part in middle {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        for (pattern, text, expected) in [
+            ("acme", "acme", true),
+            ("acme", "acme2", false),
+            ("tenant/*/SHOP_*", "tenant/w/SHOP_1", true),
+            ("*", "", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c", false),
+        ] {
+            assert_eq!(glob(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `validate`: everything that can be checked with no database and no network.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::args::Format;
+use crate::cli::context::Context;
+use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::project;
+use crate::model::diagnostic;
+use crate::report;
+
+/// Check the manifests, with no database and no network
+///
+/// Reports every problem at once, each with file, line, column, rule and what to do. `synthex explain SX0156` says more
+/// about a rule.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  synthex validate\n  synthex validate -f examples/quickstart\n  synthex validate --format github\n  synthex validate --format sarif > synthex.sarif"
+)]
+pub struct ValidateArgs {}
+
+/// Runs `validate`.
+///
+/// # Errors
+/// The manifests have errors.
+pub fn validate(context: &Context, _: &ValidateArgs) -> Result<ExitStatus, CliError> {
+    let found = project::find(context)?;
+    let loaded = project::load(&found).map_err(CliError::manifests)?;
+    if diagnostic::has_errors(&loaded.diagnostics) {
+        return Err(CliError::manifests(loaded.diagnostics));
+    }
+    if !loaded.diagnostics.is_empty() && context.global.format == Format::Human {
+        context.printer.diagnostics(&loaded.diagnostics);
+    }
+    let count = loaded.catalog.entries.len();
+    let files = loaded.catalog.files.len();
+    match context.global.format {
+        Format::Human => {
+            let plural = |count: usize| if count == 1 { "" } else { "s" };
+            let text = format!(
+                "{count} resource{} in {files} file{}: valid.\n",
+                plural(count),
+                plural(files)
+            );
+            context.printer.result(&text);
+        }
+        Format::Json => context.printer.json(&json!({
+            "format_version": "1.0",
+            "valid": true,
+            "resources": count,
+            "files": files,
+            "digest": loaded.catalog.digest().to_string(),
+            "diagnostics": report::diagnostics::json(&loaded.diagnostics),
+        })),
+        Format::Sarif => {
+            context.printer.json(&report::diagnostics::sarif(
+                &loaded.diagnostics,
+                env!("CARGO_PKG_VERSION"),
+            ));
+        }
+        Format::Github => context
+            .printer
+            .result(&report::diagnostics::github(&loaded.diagnostics)),
+    }
+    Ok(ExitStatus::Success)
+}

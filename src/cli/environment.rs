@@ -1,0 +1,154 @@
+//! The environment, read once.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the one home of environment variables"
+)]
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+
+/// What the program was started in.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    variables: HashMap<String, OsString>,
+    stdin_is_terminal: bool,
+    stdout_is_terminal: bool,
+    stderr_is_terminal: bool,
+}
+
+/// Every environment variable that changes what the program does, with what it does. The reference in `docs/` is made from
+/// this list.
+pub const VARIABLES: [(&str, &str); 12] = [
+    (
+        "SYNTHEX_DATABASE_URL",
+        "The database's URL, where `--database-url` is not given.",
+    ),
+    (
+        "DATABASE_URL",
+        "The database's URL, where neither `--database-url` nor `SYNTHEX_DATABASE_URL` is given.",
+    ),
+    (
+        "SYNTHEX_DATABASE_TIMEOUT",
+        "Seconds to wait for any one answer of the database (`--database-timeout`).",
+    ),
+    (
+        "SYNTHEX_PG_BINDIR",
+        "The folder with `postgres` and `initdb` for the embedded PostgreSQL; no other place is searched.",
+    ),
+    (
+        "SYNTHEX_STATE_DIR",
+        "The folder for the embedded PostgreSQL, in place of `.synthex/postgres` beside the project file.",
+    ),
+    (
+        "CI",
+        "When `true`, the embedded PostgreSQL is used only with `--embedded`.",
+    ),
+    (
+        "RUST_LOG",
+        "What is logged to standard error, such as `synthex=debug`; wins over `-v`.",
+    ),
+    ("NO_COLOR", "When set, no colour."),
+    (
+        "CLICOLOR_FORCE",
+        "When set and not 0, colour even where the output is not a terminal.",
+    ),
+    (
+        "GITHUB_ACTOR, GITLAB_USER_LOGIN",
+        "Who is recorded as having applied, in CI.",
+    ),
+    ("GITHUB_SHA, CI_COMMIT_SHA", "The commit that is recorded."),
+    (
+        "GITHUB_RUN_ID, CI_JOB_URL",
+        "The CI run that is named to others while it holds a lease.",
+    ),
+];
+
+impl Environment {
+    /// Reads the environment of this process.
+    #[must_use]
+    pub fn read() -> Self {
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+            .collect();
+        Self {
+            variables,
+            stdin_is_terminal: std::io::stdin().is_terminal(),
+            stdout_is_terminal: std::io::stdout().is_terminal(),
+            stderr_is_terminal: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// A variable that is set, not empty, and text.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables
+            .get(name)?
+            .to_str()
+            .filter(|value| !value.is_empty())
+    }
+
+    /// A variable's raw value.
+    #[must_use]
+    pub fn raw(&self, name: &str) -> Option<&OsString> {
+        self.variables.get(name)
+    }
+
+    /// Whether this is a CI job.
+    #[must_use]
+    pub fn is_ci(&self) -> bool {
+        self.get("CI")
+            .is_some_and(|value| value != "false" && value != "0")
+    }
+
+    /// Whether somebody can be asked.
+    #[must_use]
+    pub fn is_interactive(&self) -> bool {
+        self.stdin_is_terminal && self.stderr_is_terminal
+    }
+
+    /// Whether progress can be drawn on standard error.
+    #[must_use]
+    pub fn draws_progress(&self) -> bool {
+        self.stderr_is_terminal
+    }
+
+    /// Whether standard output, or standard error, shows colour by default.
+    #[must_use]
+    pub fn wants_color(&self, stdout: bool) -> bool {
+        if self.raw("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+            return false;
+        }
+        if self.get("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
+            return true;
+        }
+        let terminal = if stdout {
+            self.stdout_is_terminal
+        } else {
+            self.stderr_is_terminal
+        };
+        terminal && self.get("TERM") != Some("dumb")
+    }
+
+    /// The width to fit output to, in columns.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        if let Some(width) = self.get("COLUMNS").and_then(|columns| columns.parse().ok()) {
+            return std::cmp::Ord::clamp(width, 40, 400);
+        }
+        let (_, columns) = console_size().unwrap_or((24, 120));
+        usize::from(columns).clamp(40, 400)
+    }
+}
+
+#[cfg(unix)]
+fn console_size() -> Option<(u16, u16)> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0).then_some((size.ws_row, size.ws_col))
+}
+
+#[cfg(not(unix))]
+fn console_size() -> Option<(u16, u16)> {
+    None
+}

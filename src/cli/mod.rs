@@ -1,0 +1,106 @@
+//! The command line: arguments, context, one printer, one place where errors are shown, one file per command.
+
+pub mod args;
+pub mod commands;
+pub mod context;
+pub mod database;
+pub mod environment;
+pub mod error;
+pub mod planning;
+pub mod printer;
+pub mod progress;
+pub mod project;
+pub mod signals;
+
+use clap::Parser as _;
+
+use args::Cli;
+use context::Context;
+use environment::Environment;
+use error::ExitStatus;
+use printer::Printer;
+
+/// Runs the program and returns its exit status. Everything that is not wrong with the arguments comes from here.
+#[must_use]
+pub fn main() -> ExitStatus {
+    let environment = Environment::read();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &environment),
+    };
+    let printer = Printer::new(&cli.global, &environment);
+    start_logging(&cli.global);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            printer.failure(&error::CliError::other(
+                "the program could not start",
+                error.to_string(),
+            ));
+            return ExitStatus::Error;
+        }
+    };
+    let format = cli.global.format;
+    let context = match Context::new(cli.global, environment, printer) {
+        Ok(context) => context,
+        Err((printer, error)) => {
+            printer.failure(&error);
+            return error.status;
+        }
+    };
+    let status = match runtime.block_on(Box::pin(commands::run(&context, cli.command))) {
+        Ok(status) => status,
+        Err(error) => {
+            context.printer.report(&error, format);
+            error.status
+        }
+    };
+    // A hung look-up in the background must not keep the program from ending.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+    if context.printer.was_cut_short() {
+        ExitStatus::Success
+    } else {
+        status
+    }
+}
+
+/// Wrong arguments are exit status 3; asking for help or the version is not wrong.
+fn usage(error: &clap::Error, environment: &Environment) -> ExitStatus {
+    let asked = !error.use_stderr();
+    let text = error.render();
+    let shown = if environment.wants_color(asked) {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
+    };
+    if asked {
+        printer::write_stdout(&shown);
+        ExitStatus::Success
+    } else {
+        printer::write_stderr(&shown);
+        ExitStatus::Usage
+    }
+}
+
+fn start_logging(global: &args::Global) {
+    use tracing_subscriber::EnvFilter;
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => "off",
+        (false, 0) => "warn",
+        (false, 1) => "info",
+        (false, 2) => "debug",
+        (false, _) => "trace",
+    };
+    // The drivers' own logs would repeat statements; synthex's are the ones a person can use.
+    let fallback = format!("synthex={level},sqlx=error");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(fallback));
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter);
+    // A second call, in a test, changes nothing.
+    let _ = match global.log_format {
+        args::LogFormat::Json => subscriber.json().try_init(),
+        args::LogFormat::Text => subscriber.with_ansi(false).try_init(),
+    };
+}

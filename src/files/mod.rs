@@ -1,0 +1,43 @@
+//! Files: finds the project, reads manifests within limits and within the project, writes whole files or nothing.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the one home of reading and writing files"
+)]
+
+mod read;
+mod write;
+
+pub use read::{ManifestRoots, ProjectRows, find_project, read_manifests, read_project, read_secret};
+pub use write::{WriteError, create_new, ensure_folder, write_atomically};
+
+/// The name of a project file.
+pub const PROJECT_FILE: &str = "synthex.yaml";
+
+/// Whether a path is a folder; false when it is not there or cannot be looked at.
+#[must_use]
+pub fn is_folder(path: &std::path::Path) -> bool {
+    path.is_dir()
+}
+
+/// The working directory.
+///
+/// # Errors
+/// It was removed, or may not be read.
+pub fn working_directory() -> std::io::Result<std::path::PathBuf> {
+    std::env::current_dir()
+}
+
+/// The absolute path without links.
+///
+/// # Errors
+/// The path does not exist, or may not be looked at.
+pub fn canonical(path: &std::path::Path) -> std::io::Result<std::path::PathBuf> {
+    path.canonicalize()
+}
+
+/// The bytes of a small file; `None` when it is not there or cannot be read.
+#[must_use]
+pub fn read_optional(path: &std::path::Path) -> Option<Vec<u8>> {
+    std::fs::read(path).ok()
+}

@@ -1,0 +1,71 @@
+//! Writes files whole or not at all: beside the target, then renamed.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// A file could not be written. What was there before is as it was.
+#[derive(Debug, Error)]
+#[error("{} could not be written", path.display())]
+pub struct WriteError {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    #[source]
+    pub source: std::io::Error,
+}
+
+fn fail(path: &Path) -> impl FnOnce(std::io::Error) -> WriteError + '_ {
+    move |source| WriteError {
+        path: path.to_path_buf(),
+        source,
+    }
+}
+
+/// Makes a folder and those above it.
+///
+/// # Errors
+/// The folder cannot be made.
+pub fn ensure_folder(path: &Path) -> Result<(), WriteError> {
+    std::fs::create_dir_all(path).map_err(fail(path))
+}
+
+/// Writes a file that must not be there yet. Returns false, and writes nothing, when it is.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn create_new(path: &Path, text: &str) -> Result<bool, WriteError> {
+    if std::fs::symlink_metadata(path).is_ok() {
+        return Ok(false);
+    }
+    write_atomically(path, text.as_bytes())?;
+    Ok(true)
+}
+
+/// Writes a file in place of what is there, in one step.
+///
+/// # Errors
+/// The file cannot be written, for example because the disk is full; what was there stays.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        ensure_folder(folder)?;
+    }
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let beside = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let written = std::fs::File::create(&beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let written = written.and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|source| {
+        let _ = std::fs::remove_file(&beside);
+        WriteError {
+            path: path.to_path_buf(),
+            source,
+        }
+    })
+}

@@ -1,0 +1,108 @@
+//! SX03: values that have the right form and cannot be right.
+
+use super::Rule;
+
+pub(super) const RULES: [Rule; 12] = [
+    Rule {
+        code: "SX0302",
+        title: "a business number that cannot exist",
+        text: "The registers give their numbers check digits, and these do not fit, or the number has the wrong length: a digit is mistyped or
+two are swapped. Compare it with the merchant's registration. `synthex check business-id` says which rule failed.
+A number that passes is well formed, not proven to be this merchant's.",
+    },
+    Rule {
+        code: "SX0303",
+        title: "a business number of another country than the market's",
+        text: "The country that issued the number does not belong to the tenant's market: for ANZ_SMB and ANZ_ENTERPRISE these are AU and
+NZ, for UK_SMB it is UK, for US_SMB US. Either the market or the country is wrong.",
+    },
+    Rule {
+        code: "SX0304",
+        title: "a text that PostgreSQL cannot store",
+        text: r#"The text holds the character NUL (`\0`), which no text in PostgreSQL can. As a rule it comes from a binary file that was
+taken for text. Remove it."#,
+    },
+    Rule {
+        code: "SX0305",
+        title: "a tenant lacks its type, market or region",
+        text: "These three may come from the tenant, its template or its workspace, and none of them gives one. Add the field to the tenant,
+or to the template or workspace if all of its tenants share the value.",
+    },
+    Rule {
+        code: "SX0307",
+        title: "a template asks for a field that no tenant has",
+        text: "`requiredFields` and `optionalFields` name fields of a tenant's spec, or `metadata.KEY`. A field that does not exist could
+never be filled in.
+
+Wrong:
+    requiredFields: [shop]
+Right:
+    requiredFields: [shopifyShop, metadata.brand]",
+    },
+    Rule {
+        code: "SX0308",
+        title: "a renewal that does not fit the service",
+        text: "Shopify's credentials are renewed with `shopify-refresh-token`, Google Merchant's with `google-oauth`. Write `none` for a
+credential that people renew by hand.",
+    },
+    Rule {
+        code: "SX0309",
+        title: "a channel's settings do not fit its type",
+        text: "A channel of type `email`, `slack` or `webhook` has the block of that name and no other; within `email`, mail by SMTP
+needs a `host`, and SendGrid and Resend need an `apiKey`.
+
+Right:
+    type: slack
+    slack: {webhookUrl: {env: SLACK_WEBHOOK_URL}}",
+    },
+    Rule {
+        code: "SX0310",
+        title: "a schedule is not a cron expression",
+        text: r#"A schedule has five fields: minute, hour, day of the month, month, day of the week.
+
+Wrong:
+    schedule: every day at nine
+Right:
+    schedule: "0 9 * * *""#,
+    },
+    Rule {
+        code: "SX0311",
+        title: "an unknown time zone",
+        text: "Zones are named as in the IANA database, because only those know when daylight saving begins. Abbreviations such as
+EST name several zones at once.
+
+Wrong:
+    timeZone: AEST
+Right:
+    timeZone: Australia/Sydney",
+    },
+    Rule {
+        code: "SX0312",
+        title: "not a length of time",
+        text: "Write a whole number and one unit: `s`, `m`, `h`, `d` or `w`. At most ten years.
+
+Wrong:
+    reminder: 1 day
+Right:
+    reminder: 24h",
+    },
+    Rule {
+        code: "SX0313",
+        title: "not a size",
+        text: "Write a whole number and one of `B`, `KiB`, `MiB`, `GiB`, at most 2GiB.
+
+Wrong:
+    maxFileSize: 10 megabytes
+Right:
+    maxFileSize: 10MiB",
+    },
+    Rule {
+        code: "SX0314",
+        title: "the database's address cannot come from Secret Manager",
+        text: "The project's `database` is needed before anything else is set up, so it can be read only from an environment variable or a
+file.
+
+Right:
+    database: {env: DATABASE_URL}",
+    },
+];

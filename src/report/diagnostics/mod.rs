@@ -1,0 +1,14 @@
+//! Problems in manifests, for people and for the programs that show them beside the source.
+
+mod github;
+mod json;
+mod sarif;
+mod text;
+
+pub use github::github;
+pub use json::json;
+pub use sarif::sarif;
+pub use text::human;
+
+#[cfg(test)]
+mod tests;

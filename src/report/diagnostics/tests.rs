@@ -1,0 +1,1 @@
+//! Samples that the renderings share.

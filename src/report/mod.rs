@@ -1,0 +1,73 @@
+//! Results as text for people and JSON for programs: every function here takes values and returns strings.
+//!
+//! Nothing is printed and nothing about the terminal is found out here; the caller says in a [`Style`] what the reader's
+//! terminal can do. Texts that come from a manifest, a file name or the database pass through [`clean`] before they reach
+//! a person, so that none of them can send escape sequences to a terminal.
+
+pub mod clean;
+pub mod codes;
+pub mod diagnostics;
+pub mod errors;
+pub mod json;
+pub mod paint;
+pub mod plan_json;
+pub mod plan_text;
+pub mod table;
+
+use crate::model::Diagnostic;
+
+/// What the reader's terminal can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether escape codes for colour are written. Without them everything is still said.
+    pub color: bool,
+    /// Columns that fit into a line.
+    pub width: usize,
+    /// Whether arrows and symbols outside ASCII are written. Values are shown as they are in either case.
+    pub unicode: bool,
+}
+
+impl Style {
+    /// No colour, 100 columns, symbols outside ASCII.
+    #[must_use]
+    pub const fn plain() -> Self {
+        Self {
+            color: false,
+            width: 100,
+            unicode: true,
+        }
+    }
+
+    /// The arrow between two values.
+    #[must_use]
+    pub const fn arrow(&self) -> &'static str {
+        if self.unicode { "→" } else { "->" }
+    }
+
+    /// The mark of something left out.
+    #[must_use]
+    pub const fn ellipsis(&self) -> &'static str {
+        if self.unicode { "…" } else { "..." }
+    }
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self::plain()
+    }
+}
+
+/// What a reader of a plan wants to know besides the plan.
+#[derive(Clone, Debug, Default)]
+pub struct PlanContext {
+    /// The project.
+    pub project: String,
+    /// The database, as it may be shown: without a password.
+    pub database: String,
+    /// The commit of the manifests, where known.
+    pub git_commit: Option<String>,
+    /// What else is worth saying, one line each.
+    pub notices: Vec<String>,
+    /// Warnings about the manifests.
+    pub diagnostics: Vec<Diagnostic>,
+}

@@ -1,0 +1,246 @@
+//! The document, in a form that is serialised piece by piece.
+
+use chrono::SecondsFormat;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use crate::model::{Origin, Position, ResourceKey};
+use crate::plan::{Action, ActionKind, FieldChange, Plan, Reason, Refusal};
+use crate::report::PlanContext;
+
+/// A plan and what is said with it.
+pub(super) struct Document<'a> {
+    plan: &'a Plan,
+    context: &'a PlanContext,
+    /// Sorted by risk, kind, workspace, name.
+    changes: Vec<&'a Action>,
+}
+
+impl<'a> Document<'a> {
+    pub(super) fn new(plan: &'a Plan, context: &'a PlanContext) -> Self {
+        let mut changes: Vec<&Action> = plan.actions.iter().collect();
+        changes.sort_by(|left, right| order(left).cmp(&order(right)));
+        Self {
+            plan,
+            context,
+            changes,
+        }
+    }
+}
+
+/// What deserves a look, the closest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Risk {
+    Critical,
+    High,
+    Medium,
+    Low,
+}
+
+impl Risk {
+    const fn of(action: &Action) -> Self {
+        match action.kind {
+            ActionKind::Delete if action.protected => Self::Critical,
+            ActionKind::Delete => Self::High,
+            ActionKind::Update | ActionKind::Restore | ActionKind::Adopt => Self::Medium,
+            ActionKind::Create => Self::Low,
+        }
+    }
+
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
+}
+
+fn order(action: &Action) -> (Risk, &str, &str, &str) {
+    (
+        Risk::of(action),
+        action.key.kind.name,
+        &action.key.workspace,
+        &action.key.name,
+    )
+}
+
+/// What the plan was made from.
+pub(super) fn base(project: &str, context: &PlanContext) -> Value {
+    let PlanContext {
+        project: _,
+        database,
+        git_commit,
+        notices: _,
+        diagnostics: _,
+    } = context;
+    let mut base = json!({"project": project, "database": database});
+    if let Some(commit) = git_commit {
+        base["git_commit"] = json!(commit);
+    }
+    base
+}
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Plan {
+            project,
+            actions: _,
+            unchanged: _,
+            undeclared,
+            refusals,
+        } = self.plan;
+        let summary = self.plan.summary();
+        let mut document = serializer.serialize_struct("Plan", 9)?;
+        document.serialize_field("format_version", super::FORMAT_VERSION)?;
+        document.serialize_field("digest", &self.plan.digest().to_string())?;
+        document.serialize_field("base", &base(project, self.context))?;
+        document.serialize_field(
+            "summary",
+            &json!({
+                "create": summary.create,
+                "update": summary.update,
+                "delete": summary.delete,
+                "restore": summary.restore,
+                "adopt": summary.adopt,
+                "rename": 0,
+                "unchanged": summary.unchanged,
+            }),
+        )?;
+        document.serialize_field("changes", &Each(&self.changes, |action| change(action)))?;
+        document.serialize_field("undeclared", &Each(undeclared, key))?;
+        document.serialize_field("refusals", &Each(refusals, refusal))?;
+        document.serialize_field("notices", &self.context.notices)?;
+        document.serialize_field(
+            "diagnostics",
+            &crate::report::diagnostics::json(&self.context.diagnostics),
+        )?;
+        document.end()
+    }
+}
+
+/// A list whose items are made when they are written.
+struct Each<'a, T>(&'a [T], fn(&T) -> Value);
+
+impl<T> Serialize for Each<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(items, make) = self;
+        serializer.collect_seq(items.iter().map(make))
+    }
+}
+
+fn key(key: &ResourceKey) -> Value {
+    json!({
+        "kind": key.kind.name,
+        "workspace": &*key.workspace,
+        "name": &*key.name,
+        "key": key.to_string(),
+    })
+}
+
+fn change(action: &Action) -> Value {
+    let Action {
+        kind,
+        key,
+        reason,
+        position,
+        revision,
+        before,
+        after,
+        digest: _,
+        protected,
+        changes,
+    } = action;
+    let mut change = json!({
+        "action": kind.code(),
+        "kind": key.kind.name,
+        "workspace": &*key.workspace,
+        "name": &*key.name,
+        "key": key.to_string(),
+        "risk": Risk::of(action).code(),
+        "protected": protected,
+        "reason": because(reason),
+    });
+    if let Some(position) = position {
+        change["source"] = place(position);
+    }
+    if let Some(revision) = revision {
+        change["revision"] = json!(revision);
+    }
+    change["fields"] = changes.iter().map(field).collect();
+    for (name, canonical) in [("before", before), ("after", after)] {
+        if let Some(canonical) = canonical {
+            change[name] = serde_json::from_str(canonical).unwrap_or_default();
+        }
+    }
+    change
+}
+
+fn because(reason: &Reason) -> Value {
+    let mut because = json!({"code": reason.code(), "text": reason.to_string()});
+    if let Some((actor, at)) = reason.actor() {
+        because["actor"] = json!(actor);
+        because["at"] = json!(at.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+    }
+    because
+}
+
+fn field(change: &FieldChange) -> Value {
+    let FieldChange {
+        path,
+        before,
+        after,
+        origin,
+    } = change;
+    let mut pointer = String::from(if path.first().is_some_and(|step| step == "labels") {
+        "/metadata"
+    } else {
+        "/spec"
+    });
+    for step in path {
+        pointer.push('/');
+        pointer.push_str(&step.replace('~', "~0").replace('/', "~1"));
+    }
+    json!({
+        "path": change.field(),
+        "pointer": pointer,
+        "before": before,
+        "after": after,
+        "origin": layer(origin),
+    })
+}
+
+fn layer(origin: &Origin) -> Value {
+    match origin {
+        Origin::Manifest(Position { file, line, column }) => {
+            json!({"layer": "manifest", "file": &**file, "line": line, "column": column})
+        }
+        Origin::Template(name) => json!({"layer": "template", "name": name}),
+        Origin::Workspace(name) => json!({"layer": "workspace", "name": name}),
+        Origin::Default => json!({"layer": "default"}),
+    }
+}
+
+fn refusal(refusal: &Refusal) -> Value {
+    let Refusal {
+        code,
+        key: of,
+        message,
+        help,
+        position,
+    } = refusal;
+    let mut refused = key(of);
+    refused["code"] = json!(code);
+    refused["message"] = json!(message);
+    refused["help"] = json!(help);
+    if let Some(position) = position {
+        refused["source"] = place(position);
+    }
+    refused
+}
+
+fn place(Position { file, line, column }: &Position) -> Value {
+    json!({"file": &**file, "line": line, "column": column})
+}

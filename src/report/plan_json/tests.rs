@@ -1,0 +1,1 @@
+//! Plans as programs read them.
