@@ -7,10 +7,7 @@
 //! 3. [`manifest`]: text to a validated, expanded catalog;
 //! 4. [`plan`]: desired and observed to a plan;
 //! 5. [`report`]: results as text and JSON;
-#![expect(
-    async_fn_in_trait,
-    reason = "the traits of the engine are used by this crate alone"
-)]
+#![expect(async_fn_in_trait, reason = "the traits of the engine are used by this crate alone")]
 pub mod cli;
 pub mod engine;
 pub mod files;

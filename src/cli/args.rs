@@ -36,30 +36,13 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 pub struct Global {
     /// A project file, or a folder or file of manifests; repeatable. Default: the nearest `synthex.yaml` upward
-    #[arg(
-        short,
-        long = "file",
-        value_name = "PATH",
-        global = true,
-        help_heading = "Global options"
-    )]
+    #[arg(short, long = "file", value_name = "PATH", global = true, help_heading = "Global options")]
     pub files: Vec<PathBuf>,
     /// Where the database is: postgresql://USER@HOST:PORT/DATABASE
-    #[arg(
-        long,
-        value_name = "URL",
-        global = true,
-        help_heading = "Global options",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "URL", global = true, help_heading = "Global options", hide_env_values = true)]
     pub database_url: Option<String>,
     /// Use the embedded PostgreSQL, whatever the environment and the project say
-    #[arg(
-        long,
-        global = true,
-        conflicts_with = "database_url",
-        help_heading = "Global options"
-    )]
+    #[arg(long, global = true, conflicts_with = "database_url", help_heading = "Global options")]
     pub embedded: bool,
     /// How many seconds any one answer of the database may take
     #[arg(
@@ -73,13 +56,7 @@ pub struct Global {
     )]
     pub database_timeout: u64,
     /// Only this workspace: what is outside it is neither shown nor changed
-    #[arg(
-        short,
-        long,
-        value_name = "NAME",
-        global = true,
-        help_heading = "Global options"
-    )]
+    #[arg(short, long, value_name = "NAME", global = true, help_heading = "Global options")]
     pub workspace: Option<String>,
     /// How results are written to standard output
     #[arg(long, value_enum, default_value_t = Format::Human, global = true, help_heading = "Global options")]
@@ -88,13 +65,7 @@ pub struct Global {
     #[arg(long, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN", global = true, help_heading = "Global options")]
     pub color: ColorChoice,
     /// Say less: no notes and no progress on standard error
-    #[arg(
-        short,
-        long,
-        global = true,
-        conflicts_with = "verbose",
-        help_heading = "Global options"
-    )]
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
     pub quiet: bool,
     /// Log more to standard error; repeatable
     #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Global options")]

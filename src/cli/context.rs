@@ -47,13 +47,7 @@ impl Context {
                 return Err((printer, failure));
             }
         };
-        Ok(Self {
-            global,
-            environment,
-            printer,
-            clock: Box::new(SystemClock),
-            directory,
-        })
+        Ok(Self { global, environment, printer, clock: Box::new(SystemClock), directory })
     }
 
     /// How long any one answer of the database may take.
@@ -77,26 +71,21 @@ impl Context {
     /// Who is recorded: the CI identity, or `user@host`.
     #[must_use]
     pub fn actor(&self) -> String {
-        let ci = ["GITHUB_ACTOR", "GITLAB_USER_LOGIN"]
-            .into_iter()
-            .find_map(|name| self.environment.get(name));
+        let ci =
+            ["GITHUB_ACTOR", "GITLAB_USER_LOGIN"].into_iter().find_map(|name| self.environment.get(name));
         match ci {
             Some(name) => name.to_owned(),
-            None => format!(
-                "{}@{}",
-                whoami::username().unwrap_or_else(|_| "unknown".to_owned()),
-                host_name()
-            ),
+            None => {
+                format!("{}@{}", whoami::username().unwrap_or_else(|_| "unknown".to_owned()), host_name())
+            }
         }
     }
 
     fn run_url(&self) -> Option<String> {
         let get = |name| self.environment.get(name);
-        if let (Some(server), Some(repository), Some(run)) = (
-            get("GITHUB_SERVER_URL"),
-            get("GITHUB_REPOSITORY"),
-            get("GITHUB_RUN_ID"),
-        ) {
+        if let (Some(server), Some(repository), Some(run)) =
+            (get("GITHUB_SERVER_URL"), get("GITHUB_REPOSITORY"), get("GITHUB_RUN_ID"))
+        {
             return Some(format!("{server}/{repository}/actions/runs/{run}"));
         }
         get("CI_JOB_URL").map(str::to_owned)
@@ -104,27 +93,18 @@ impl Context {
 
     /// The commit of the manifests in a folder: what CI says, or what git says.
     pub async fn commit(&self, folder: &std::path::Path) -> Option<String> {
-        let ci = ["GITHUB_SHA", "CI_COMMIT_SHA"]
-            .into_iter()
-            .find_map(|name| self.environment.get(name));
+        let ci = ["GITHUB_SHA", "CI_COMMIT_SHA"].into_iter().find_map(|name| self.environment.get(name));
         if let Some(commit) = ci {
             return Some(commit.to_owned());
         }
-        let folder = if folder.as_os_str().is_empty() {
-            &self.directory
-        } else {
-            folder
-        };
+        let folder = if folder.as_os_str().is_empty() { &self.directory } else { folder };
         let git = tokio::process::Command::new("git")
             .args(["rev-parse", "--verify", "--quiet", "HEAD"])
             .current_dir(folder)
             .stdin(std::process::Stdio::null())
             .kill_on_drop(true)
             .output();
-        let output = tokio::time::timeout(Duration::from_secs(2), git)
-            .await
-            .ok()?
-            .ok()?;
+        let output = tokio::time::timeout(Duration::from_secs(2), git).await.ok()?.ok()?;
         let text = String::from_utf8(output.stdout).ok()?;
         let commit = text.trim();
         (output.status.success() && commit.len() >= 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()))

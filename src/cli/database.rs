@@ -28,17 +28,11 @@ pub enum Source {
 pub fn source(context: &Context, project: Option<&Project>, folder: &Path) -> Result<Source, CliError> {
     if !context.global.embedded {
         if let Some(url) = &context.global.database_url {
-            return Ok(Source::Named {
-                url: url.clone(),
-                by: "--database-url".to_owned(),
-            });
+            return Ok(Source::Named { url: url.clone(), by: "--database-url".to_owned() });
         }
         for name in ["SYNTHEX_DATABASE_URL", "DATABASE_URL"] {
             if let Some(url) = context.environment.get(name) {
-                return Ok(Source::Named {
-                    url: url.to_owned(),
-                    by: name.to_owned(),
-                });
+                return Ok(Source::Named { url: url.to_owned(), by: name.to_owned() });
             }
         }
         if let Some(reference) = project.and_then(|project| project.spec.database.as_ref()) {
@@ -54,9 +48,7 @@ pub fn source(context: &Context, project: Option<&Project>, folder: &Path) -> Re
                 .help("set SYNTHEX_DATABASE_URL, or add --embedded"));
         }
     }
-    Ok(Source::Embedded {
-        root: embedded_root(context, folder),
-    })
+    Ok(Source::Embedded { root: embedded_root(context, folder) })
 }
 
 fn resolve(context: &Context, reference: &SecretRef, file: &str, folder: &Path) -> Result<String, CliError> {
@@ -73,18 +65,14 @@ fn resolve(context: &Context, reference: &SecretRef, file: &str, folder: &Path) 
             .ok_or_else(|| failed(format!("the variable {name} is not set"))),
         SecretRef::File(path) => files::read_secret(&folder.join(path))
             .map_err(|error| failed(format!("the file {path} cannot be read: {error}"))),
-        SecretRef::GcpSecretManager(_) => Err(failed(
-            "a database's URL cannot come from Secret Manager".to_owned(),
-        )),
+        SecretRef::GcpSecretManager(_) => {
+            Err(failed("a database's URL cannot come from Secret Manager".to_owned()))
+        }
     }
 }
 
 fn embedded_root(context: &Context, folder: &Path) -> PathBuf {
-    if let Some(root) = context
-        .environment
-        .raw("SYNTHEX_STATE_DIR")
-        .filter(|root| !root.is_empty())
-    {
+    if let Some(root) = context.environment.raw("SYNTHEX_STATE_DIR").filter(|root| !root.is_empty()) {
         return PathBuf::from(root);
     }
     let folder = context.directory.join(folder);
@@ -104,11 +92,9 @@ fn embedded_root(context: &Context, folder: &Path) -> PathBuf {
 /// The embedded PostgreSQL cannot be started.
 pub async fn open(context: &Context, source: &Source, command: &str) -> Result<ConnectOptions, CliError> {
     match source {
-        Source::Named { url, .. } => Ok(ConnectOptions::new(
-            url.clone(),
-            context.database_timeout(),
-            command,
-        )),
+        Source::Named { url, .. } => {
+            Ok(ConnectOptions::new(url.clone(), context.database_timeout(), command))
+        }
         Source::Embedded { root } => {
             let url = start_embedded(context, root).await?;
             Ok(ConnectOptions::new(url, context.database_timeout(), command))
@@ -132,9 +118,7 @@ async fn start_embedded(context: &Context, root: &Path) -> Result<String, CliErr
         HowAttached::AlreadyRunning => {}
         HowAttached::Started => context.printer.note("Started the embedded PostgreSQL."),
         HowAttached::Initialised => {
-            context
-                .printer
-                .note(&format!("Created an embedded PostgreSQL in {}.", root.display()));
+            context.printer.note(&format!("Created an embedded PostgreSQL in {}.", root.display()));
         }
     }
     Ok(endpoint.url())
@@ -151,11 +135,7 @@ async fn start_embedded(_: &Context, _: &Path) -> Result<String, CliError> {
 #[must_use]
 pub fn embedded_config(context: &Context, root: &Path) -> EmbeddedConfig {
     EmbeddedConfig {
-        bindir: context
-            .environment
-            .raw("SYNTHEX_PG_BINDIR")
-            .filter(|dir| !dir.is_empty())
-            .map(PathBuf::from),
+        bindir: context.environment.raw("SYNTHEX_PG_BINDIR").filter(|dir| !dir.is_empty()).map(PathBuf::from),
         path: context.environment.raw("PATH").cloned(),
         ..EmbeddedConfig::new(root)
     }

@@ -1,9 +1,6 @@
 //! The environment, read once.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this is the one home of environment variables"
-)]
+#![expect(clippy::disallowed_methods, reason = "this is the one home of environment variables")]
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -20,11 +17,8 @@ pub struct Environment {
 
 /// Every environment variable that changes what the program does, with what it does. The reference in `docs/` is made from
 /// this list.
-pub const VARIABLES: [(&str, &str); 12] = [
-    (
-        "SYNTHEX_DATABASE_URL",
-        "The database's URL, where `--database-url` is not given.",
-    ),
+pub const VARIABLES: &[(&str, &str)] = &[
+    ("SYNTHEX_DATABASE_URL", "The database's URL, where `--database-url` is not given."),
     (
         "DATABASE_URL",
         "The database's URL, where neither `--database-url` nor `SYNTHEX_DATABASE_URL` is given.",
@@ -42,26 +36,31 @@ pub const VARIABLES: [(&str, &str); 12] = [
         "The folder for the embedded PostgreSQL, in place of `.synthex/postgres` beside the project file.",
     ),
     (
-        "CI",
-        "When `true`, the embedded PostgreSQL is used only with `--embedded`.",
+        "PGPASSWORD, PGPASSFILE, PGUSER, PGHOST, PGHOSTADDR, PGPORT, PGDATABASE",
+        "What the database's URL leaves out, as with `psql`; `~/.pgpass` is read too.",
     ),
     (
-        "RUST_LOG",
-        "What is logged to standard error, such as `synthex=debug`; wins over `-v`.",
+        "PGSSLMODE, PGSSLROOTCERT, PGSSLCERT, PGSSLKEY, PGOPTIONS",
+        "How to connect, where the URL does not say it, as with `psql`.",
     ),
-    ("NO_COLOR", "When set, no colour."),
+    (
+        "PATH",
+        "One of the places searched for the binaries of the embedded PostgreSQL, and where `git` is found.",
+    ),
+    ("CI", "When set, and neither `false` nor `0`, the embedded PostgreSQL is used only with `--embedded`."),
+    ("RUST_LOG", "What is logged to standard error, such as `synthex=debug`; wins over `-v`."),
+    ("NO_COLOR", "When set and not empty, no colour."),
     (
         "CLICOLOR_FORCE",
-        "When set and not 0, colour even where the output is not a terminal.",
+        "When set and not 0, colour even where the output is not a terminal; `NO_COLOR` wins.",
     ),
+    ("TERM", "When `dumb`, no colour."),
+    ("COLUMNS", "The width that output is fitted to, in place of the terminal's."),
+    ("GITHUB_ACTOR, GITLAB_USER_LOGIN", "Who is recorded as having applied, in place of `user@host`."),
+    ("GITHUB_SHA, CI_COMMIT_SHA", "The commit that is recorded, in place of what `git` says."),
     (
-        "GITHUB_ACTOR, GITLAB_USER_LOGIN",
-        "Who is recorded as having applied, in CI.",
-    ),
-    ("GITHUB_SHA, CI_COMMIT_SHA", "The commit that is recorded."),
-    (
-        "GITHUB_RUN_ID, CI_JOB_URL",
-        "The CI run that is named to others while it holds a lease.",
+        "GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID, CI_JOB_URL",
+        "The CI run that others are told about while it holds a lease.",
     ),
 ];
 
@@ -69,9 +68,8 @@ impl Environment {
     /// Reads the environment of this process.
     #[must_use]
     pub fn read() -> Self {
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-            .collect();
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect();
         Self {
             variables,
             stdin_is_terminal: std::io::stdin().is_terminal(),
@@ -83,10 +81,7 @@ impl Environment {
     /// A variable that is set, not empty, and text.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.variables
-            .get(name)?
-            .to_str()
-            .filter(|value| !value.is_empty())
+        self.variables.get(name)?.to_str().filter(|value| !value.is_empty())
     }
 
     /// A variable's raw value.
@@ -98,8 +93,7 @@ impl Environment {
     /// Whether this is a CI job.
     #[must_use]
     pub fn is_ci(&self) -> bool {
-        self.get("CI")
-            .is_some_and(|value| value != "false" && value != "0")
+        self.get("CI").is_some_and(|value| value != "false" && value != "0")
     }
 
     /// Whether somebody can be asked.
@@ -123,11 +117,7 @@ impl Environment {
         if self.get("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
             return true;
         }
-        let terminal = if stdout {
-            self.stdout_is_terminal
-        } else {
-            self.stderr_is_terminal
-        };
+        let terminal = if stdout { self.stdout_is_terminal } else { self.stderr_is_terminal };
         terminal && self.get("TERM") != Some("dumb")
     }
 

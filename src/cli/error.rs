@@ -38,25 +38,13 @@ pub enum ExitStatus {
 pub const EXIT_CODES: [(ExitStatus, &str); 11] = [
     (ExitStatus::Success, "done, or nothing to do"),
     (ExitStatus::Error, "any other error"),
-    (
-        ExitStatus::Changes,
-        "changes are present (only with --detailed-exitcode)",
-    ),
+    (ExitStatus::Changes, "changes are present (only with --detailed-exitcode)"),
     (ExitStatus::Usage, "wrong usage, or an invalid manifest"),
-    (
-        ExitStatus::LeaseHeld,
-        "somebody else holds the lease of a workspace",
-    ),
+    (ExitStatus::LeaseHeld, "somebody else holds the lease of a workspace"),
     (ExitStatus::Refused, "refused by a guard"),
-    (
-        ExitStatus::Stale,
-        "the plan is stale or does not match: the database changed in between",
-    ),
+    (ExitStatus::Stale, "the plan is stale or does not match: the database changed in between"),
     (ExitStatus::Partly, "partly applied"),
-    (
-        ExitStatus::Unreachable,
-        "the database or an API is unreachable, or refused us",
-    ),
+    (ExitStatus::Unreachable, "the database or an API is unreachable, or refused us"),
     (ExitStatus::Interrupted, "interrupted (Ctrl-C) after a clean stop"),
     (ExitStatus::Terminated, "terminated (SIGTERM) after a clean stop"),
 ];
@@ -144,11 +132,7 @@ impl CliError {
     /// Manifests are wrong.
     #[must_use]
     pub fn manifests(diagnostics: Vec<Diagnostic>) -> Self {
-        let mut error = Self::new(
-            ExitStatus::Usage,
-            "invalid-manifest",
-            "the manifests have problems",
-        );
+        let mut error = Self::new(ExitStatus::Usage, "invalid-manifest", "the manifests have problems");
         error.diagnostics = diagnostics;
         error
     }
@@ -196,22 +180,14 @@ impl From<ApplyError> for CliError {
     fn from(error: ApplyError) -> Self {
         match error {
             ApplyError::State(error) => error.into(),
-            ApplyError::Interrupted => Self::new(
-                ExitStatus::Interrupted,
-                "interrupted",
-                "stopped; nothing was changed",
-            ),
+            ApplyError::Interrupted => {
+                Self::new(ExitStatus::Interrupted, "interrupted", "stopped; nothing was changed")
+            }
             ApplyError::NotConverged { left } => {
-                let first = left
-                    .first()
-                    .map(|(key, fields)| format!("{key}: {}", fields.join(", ")));
+                let first = left.first().map(|(key, fields)| format!("{key}: {}", fields.join(", ")));
                 let what = "the rows as written are not what was declared, so nothing was applied";
                 Self::new(ExitStatus::Error, "not-converged", what)
-                    .why(format!(
-                        "{} differ, first {}",
-                        left.len(),
-                        first.unwrap_or_default()
-                    ))
+                    .why(format!("{} differ, first {}", left.len(), first.unwrap_or_default()))
                     .help("look for a trigger or rule on the table that changes what is written")
             }
         }
@@ -220,9 +196,7 @@ impl From<ApplyError> for CliError {
 
 impl From<WriteError> for CliError {
     fn from(error: WriteError) -> Self {
-        let why = std::error::Error::source(&error)
-            .map(ToString::to_string)
-            .unwrap_or_default();
+        let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         Self::other(error.to_string(), why).help("check the folder's rights and the free space on the disk")
     }
 }

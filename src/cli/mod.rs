@@ -34,10 +34,7 @@ pub fn main() -> ExitStatus {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            printer.failure(&error::CliError::other(
-                "the program could not start",
-                error.to_string(),
-            ));
+            printer.failure(&error::CliError::other("the program could not start", error.to_string()));
             return ExitStatus::Error;
         }
     };
@@ -58,22 +55,14 @@ pub fn main() -> ExitStatus {
     };
     // A hung look-up in the background must not keep the program from ending.
     runtime.shutdown_timeout(std::time::Duration::from_millis(100));
-    if context.printer.was_cut_short() {
-        ExitStatus::Success
-    } else {
-        status
-    }
+    if context.printer.was_cut_short() { ExitStatus::Success } else { status }
 }
 
 /// Wrong arguments are exit status 3; asking for help or the version is not wrong.
 fn usage(error: &clap::Error, environment: &Environment) -> ExitStatus {
     let asked = !error.use_stderr();
     let text = error.render();
-    let shown = if environment.wants_color(asked) {
-        text.ansi().to_string()
-    } else {
-        text.to_string()
-    };
+    let shown = if environment.wants_color(asked) { text.ansi().to_string() } else { text.to_string() };
     if asked {
         printer::write_stdout(&shown);
         ExitStatus::Success
@@ -95,9 +84,7 @@ fn start_logging(global: &args::Global) {
     // The drivers' own logs would repeat statements; synthex's are the ones a person can use.
     let fallback = format!("synthex={level},sqlx=error");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(fallback));
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(filter);
+    let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
     // A second call, in a test, changes nothing.
     let _ = match global.log_format {
         args::LogFormat::Json => subscriber.json().try_init(),

@@ -1,16 +1,17 @@
 //! From options to a plan: manifests are read while the database is asked.
 
 use crate::engine::{self, StateReader as _};
-use crate::manifest::{Catalog, Origins};
-use crate::model::{Diagnostic, Scope};
-use crate::plan::{self, Desired, Head, Plan};
+use crate::manifest::Origins;
+use crate::model::diagnostic::did_you_mean;
+use crate::model::{Diagnostic, Entry, Origin, Position, Scope, Sources};
+use crate::plan::{self, Desired, Head, Observed, Plan};
 use crate::report::PlanContext;
 use crate::store::{ConnectOptions, Connection, migration_state};
 
 use super::context::Context;
 use super::database::{self, Source};
 use super::error::CliError;
-use super::project::{self, Found};
+use super::project::{self, Found, Read};
 
 /// A plan and what it was made from.
 pub struct Planned {
@@ -51,7 +52,7 @@ pub async fn make(context: &Context, prune: bool, command: &str) -> Result<Plann
     let source = database::source(context, Some(&found.project), &found.folder)?;
     let reading = {
         let found = found.clone();
-        tokio::task::spawn_blocking(move || project::load_valid(&found))
+        tokio::task::spawn_blocking(move || project::read(&found))
     };
     let commit = context.commit(&found.folder);
     let observing = observe(context, &source, command);
@@ -60,22 +61,13 @@ pub async fn make(context: &Context, prune: bool, command: &str) -> Result<Plann
     let read = reading
         .await
         .map_err(|error| CliError::other("the manifests could not be read", error.to_string()))?;
-    let (catalog, warnings) = read?;
+    let read = read?;
     let (options, mut connection, heads) = observed?;
-    if let Some(workspace) = &context.global.workspace {
-        check_workspace(&catalog, workspace)?;
-    }
-    let (plan, notices) = finish(context, &found, &catalog, prune, &mut connection, heads).await?;
+    let observing = Observing { context, found: &found, prune };
+    let (plan, notices, warnings) = observing.plan(&mut connection, read, heads).await?;
     connection.close().await;
     let database = database::shown(&source, &options);
-    Ok(Planned {
-        plan,
-        options,
-        database,
-        warnings,
-        notices,
-        commit,
-    })
+    Ok(Planned { plan, options, database, warnings, notices, commit })
 }
 
 /// Connects and reads all heads; `None` where row-level security confines us and the declared workspaces must be known
@@ -99,62 +91,120 @@ async fn observe(
     Ok((options, connection, Some(heads)))
 }
 
-async fn finish(
-    context: &Context,
-    found: &Found,
-    catalog: &Catalog,
+/// The second half: manifests and heads are read.
+struct Observing<'a> {
+    context: &'a Context,
+    found: &'a Found,
     prune: bool,
-    connection: &mut Connection,
-    heads: Option<Vec<Head>>,
-) -> Result<(Plan, Vec<String>), CliError> {
-    let mut notices = Vec::new();
-    let workspace = context.global.workspace.as_deref();
-    let heads = match heads {
-        Some(heads) => heads,
-        None => {
+}
+
+impl Observing<'_> {
+    async fn plan(
+        &self,
+        connection: &mut Connection,
+        read: Read,
+        heads: Option<Vec<Head>>,
+    ) -> Result<(Plan, Vec<String>, Vec<Diagnostic>), CliError> {
+        let (read, mut heads) = match (read, heads) {
+            (Read::Cached(entries, sources), Some(heads)) => {
+                self.check_workspace(&entries)?;
+                let desired = self.desired(&entries);
+                if plan::is_empty(&desired, &heads) {
+                    let observed = Observed { heads, ..Observed::default() };
+                    let plan = plan::plan(&desired, &observed, &mut NoSources);
+                    return Ok((self.dressed(plan), self.notices(false), Vec::new()));
+                }
+                (project::read_fully(self.found, sources)?, Some(heads))
+            }
+            (Read::Cached(_, sources), None) => (project::read_fully(self.found, sources)?, None),
+            (full, heads) => (full, heads),
+        };
+        let Read::Full(catalog, warnings) = read else {
+            return Err(CliError::other(
+                "the manifests were not read in full",
+                "this is a defect of synthex",
+            ));
+        };
+        self.check_workspace(&catalog.entries)?;
+        let confined = heads.is_none();
+        let heads = match heads.take() {
+            Some(heads) => heads,
+            None => {
+                let declared = declared_workspaces(&catalog.entries);
+                engine::observe_heads(connection, self.context.global.workspace.as_deref(), &declared).await?
+            }
+        };
+        let desired = self.desired(&catalog.entries);
+        let observed = engine::observe_rows(connection, &desired, heads).await?;
+        let plan = plan::plan(&desired, &observed, &mut Origins::new(&catalog));
+        Ok((self.dressed(plan), self.notices(confined), warnings))
+    }
+
+    fn wants_prune(&self) -> bool {
+        self.prune || self.found.project.spec.prune
+    }
+
+    fn desired<'a>(&'a self, entries: &'a [Entry]) -> Desired<'a> {
+        Desired {
+            project: &self.found.project.name,
+            entries,
+            prune: self.wants_prune() && !self.found.partial,
+            workspace: self.context.global.workspace.as_deref(),
+        }
+    }
+
+    /// What is not declared in a part of the manifests may be declared in another.
+    fn dressed(&self, mut plan: Plan) -> Plan {
+        if self.found.partial {
+            plan.undeclared.clear();
+        }
+        plan
+    }
+
+    fn notices(&self, confined: bool) -> Vec<String> {
+        let mut notices = Vec::new();
+        if confined {
             notices.push(
                 "this role sees one workspace at a time (row-level security): rows of workspaces that are not declared \
                  are not seen, so the removal of a whole workspace does not show"
                     .to_owned(),
             );
-            engine::observe_heads(connection, workspace, &declared_workspaces(catalog)).await?
         }
-    };
-    let wants_prune = prune || catalog.project.spec.prune;
-    if found.partial && wants_prune {
-        notices.push("--file names a part of the manifests, so nothing is deleted".to_owned());
+        if self.found.partial && self.wants_prune() {
+            notices.push("--file names a part of the manifests, so nothing is deleted".to_owned());
+        }
+        notices
     }
-    let desired = Desired {
-        project: &catalog.project.name,
-        entries: &catalog.entries,
-        prune: wants_prune && !found.partial,
-        workspace,
-    };
-    let observed = engine::observe_rows(connection, &desired, heads).await?;
-    let mut plan = plan::plan(&desired, &observed, &mut Origins::new(catalog));
-    if found.partial {
-        plan.undeclared.clear();
+
+    fn check_workspace(&self, entries: &[Entry]) -> Result<(), CliError> {
+        let Some(workspace) = self.context.global.workspace.as_deref() else { return Ok(()) };
+        let declared = declared_workspaces(entries);
+        if declared.iter().any(|name| name == workspace) {
+            return Ok(());
+        }
+        let near = did_you_mean(workspace, declared.iter().map(String::as_str));
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the declared workspaces are {}", declared.join(", ")),
+        };
+        Err(CliError::usage(format!("no manifest declares a workspace `{workspace}`")).help(help))
     }
-    Ok((plan, notices))
 }
 
-fn declared_workspaces(catalog: &Catalog) -> Vec<String> {
-    let workspaces = catalog
-        .entries
-        .iter()
-        .filter(|entry| entry.key.kind.scope == Scope::Global);
+/// For a plan that has nothing to say about any declaration.
+struct NoSources;
+
+impl Sources for NoSources {
+    fn declared_at(&mut self, _: &Entry) -> Position {
+        Position::start_of("")
+    }
+
+    fn origin(&mut self, _: &Entry, _: &[String]) -> Origin {
+        Origin::Default
+    }
+}
+
+fn declared_workspaces(entries: &[Entry]) -> Vec<String> {
+    let workspaces = entries.iter().filter(|entry| entry.key.kind.scope == Scope::Global);
     workspaces.map(|entry| entry.key.name.to_string()).collect()
-}
-
-fn check_workspace(catalog: &Catalog, workspace: &str) -> Result<(), CliError> {
-    let declared = declared_workspaces(catalog);
-    if declared.iter().any(|name| name == workspace) {
-        return Ok(());
-    }
-    let near = crate::model::diagnostic::did_you_mean(workspace, declared.iter().map(String::as_str));
-    let help = match near {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the declared workspaces are {}", declared.join(", ")),
-    };
-    Err(CliError::usage(format!("no manifest declares a workspace `{workspace}`")).help(help))
 }

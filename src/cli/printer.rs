@@ -79,22 +79,14 @@ impl Printer {
 
     /// Shows problems of manifests.
     pub fn diagnostics(&self, diagnostics: &[Diagnostic]) {
-        write_stderr(&report::diagnostics::human(
-            diagnostics,
-            &self.stderr,
-            SHOWN_PROBLEMS,
-        ));
+        write_stderr(&report::diagnostics::human(diagnostics, &self.stderr, SHOWN_PROBLEMS));
     }
 
     /// Shows why a command failed.
     pub fn failure(&self, error: &CliError) {
         if error.diagnostics.is_empty() {
-            let text = report::errors::human(
-                &error.what,
-                error.why.as_deref(),
-                error.help.as_deref(),
-                &self.stderr,
-            );
+            let text =
+                report::errors::human(&error.what, error.why.as_deref(), error.help.as_deref(), &self.stderr);
             write_stderr(&text);
         } else {
             self.diagnostics(&error.diagnostics);
@@ -106,10 +98,7 @@ impl Printer {
         match format {
             Format::Json => self.json(&failure_json(error)),
             Format::Sarif if !error.diagnostics.is_empty() => {
-                self.json(&report::diagnostics::sarif(
-                    &error.diagnostics,
-                    env!("CARGO_PKG_VERSION"),
-                ));
+                self.json(&report::diagnostics::sarif(&error.diagnostics, env!("CARGO_PKG_VERSION")));
             }
             Format::Github if !error.diagnostics.is_empty() => {
                 self.result(&report::diagnostics::github(&error.diagnostics));

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::files::{self, ManifestRoots, PROJECT_FILE, ProjectRows};
-use crate::manifest::{self, Catalog, Loaded, Project};
-use crate::model::{Diagnostic, diagnostic};
+use crate::manifest::{self, Catalog, Loaded, Project, cache};
+use crate::model::digest::DigestWriter;
+use crate::model::{Diagnostic, Digest, Entry, SourceFile, diagnostic};
 
 use super::context::Context;
 use super::error::CliError;
@@ -55,34 +56,13 @@ pub fn find(context: &Context) -> Result<Found, CliError> {
     let source = files::read_project(&file).map_err(|problem| CliError::manifests(vec![problem]))?;
     let project = manifest::project::parse(source).map_err(CliError::manifests)?;
     let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
-    let confine = if folder.as_os_str().is_empty() {
-        PathBuf::from(".")
-    } else {
-        folder.clone()
-    };
+    let confine = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.clone() };
     let partial = !parts.is_empty();
-    let paths = if partial {
-        parts
-    } else {
-        project
-            .spec
-            .manifests
-            .iter()
-            .map(|path| folder.join(path))
-            .collect()
-    };
-    let roots = ManifestRoots {
-        paths,
-        project_file: file,
-        confine,
-        max_file_size: project.spec.max_file_size(),
-    };
-    Ok(Found {
-        project,
-        folder,
-        roots,
-        partial,
-    })
+    let paths =
+        if partial { parts } else { project.spec.manifests.iter().map(|path| folder.join(path)).collect() };
+    let roots =
+        ManifestRoots { paths, project_file: file, confine, max_file_size: project.spec.max_file_size() };
+    Ok(Found { project, folder, roots, partial })
 }
 
 fn set_once(place: &mut Option<PathBuf>, file: PathBuf) -> Result<(), CliError> {
@@ -95,12 +75,70 @@ fn set_once(place: &mut Option<PathBuf>, file: PathBuf) -> Result<(), CliError> 
 
 fn no_project(context: &Context, parts: &[PathBuf]) -> CliError {
     let place = parts.first().unwrap_or(&context.directory);
-    let problem = Diagnostic::error(
-        "SX0209",
-        format!("there is no {PROJECT_FILE} in or above {}", place.display()),
-    )
-    .help("run `synthex init` to make one, or name it with --file");
+    let problem =
+        Diagnostic::error("SX0209", format!("there is no {PROJECT_FILE} in or above {}", place.display()))
+            .help("run `synthex init` to make one, or name it with --file");
     CliError::manifests(vec![problem])
+}
+
+/// The manifests, as far as they had to be read.
+pub enum Read {
+    /// Nothing changed since they were last read in full: keys and digests, and the sources in case more is needed.
+    Cached(Vec<Entry>, Vec<SourceFile>),
+    /// Read in full.
+    Full(Catalog, Vec<Diagnostic>),
+}
+
+/// Reads the manifests, or only finds out that they are those of the last time.
+///
+/// # Errors
+/// Every problem of every manifest.
+pub fn read(found: &Found) -> Result<Read, CliError> {
+    let sources = files::read_manifests(&found.roots).map_err(CliError::manifests)?;
+    let Some(bytes) = files::read_optional(&cache_file(found)) else { return read_fully(found, sources) };
+    let key = cache::key(&found.project, &sources);
+    let same = |(path, digest): &(String, Digest)| {
+        files::read_optional(Path::new(path)).is_some_and(|bytes| Digest::of(&bytes) == *digest)
+    };
+    match cache::decode(&bytes, &key) {
+        Some(cached) if cached.rows.iter().all(same) => Ok(Read::Cached(cached.entries, sources)),
+        _ => read_fully(found, sources),
+    }
+}
+
+/// Reads manifests in full, and keeps what a later run needs to see that nothing changed.
+///
+/// # Errors
+/// Every problem of every manifest.
+pub fn read_fully(found: &Found, sources: Vec<SourceFile>) -> Result<Read, CliError> {
+    /// Below this, reading again costs less than it is worth.
+    const WORTH_KEEPING: usize = 500;
+    let own = sources.len();
+    let loaded = parse(found, sources);
+    if diagnostic::has_errors(&loaded.diagnostics) {
+        return Err(CliError::manifests(loaded.diagnostics));
+    }
+    if loaded.diagnostics.is_empty() && loaded.catalog.entries.len() >= WORTH_KEEPING {
+        let key = cache::key_of_shared(&found.project, &loaded.catalog.files[..own]);
+        files::keep(&cache_file(found), &cache::encode(&key, &loaded.catalog, own));
+    }
+    Ok(Read::Full(loaded.catalog, loaded.diagnostics))
+}
+
+fn cache_file(found: &Found) -> PathBuf {
+    // One cache for each selection of manifests.
+    let mut writer = DigestWriter::default();
+    for path in &found.roots.paths {
+        writer.field(path.as_os_str().as_encoded_bytes());
+    }
+    let name = writer.finish().to_hex();
+    found.folder.join(".synthex").join("cache").join(format!("catalog-{}", &name[..16]))
+}
+
+fn parse(found: &Found, sources: Vec<SourceFile>) -> Loaded {
+    let rows = ProjectRows { confine: found.roots.confine.clone(), max_file_size: found.roots.max_file_size };
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    manifest::load(found.project.clone(), sources, &rows, threads)
 }
 
 /// Reads the manifests. Warnings are shown; the catalog comes back only without errors.
@@ -108,16 +146,7 @@ fn no_project(context: &Context, parts: &[PathBuf]) -> CliError {
 /// # Errors
 /// Every problem of every manifest.
 pub fn load(found: &Found) -> Result<Loaded, Vec<Diagnostic>> {
-    let sources = files::read_manifests(&found.roots);
-    let rows = ProjectRows {
-        confine: found.roots.confine.clone(),
-        max_file_size: found.roots.max_file_size,
-    };
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    match sources {
-        Ok(sources) => Ok(manifest::load(found.project.clone(), sources, &rows, threads)),
-        Err(problems) => Err(problems),
-    }
+    files::read_manifests(&found.roots).map(|sources| parse(found, sources))
 }
 
 /// [`load`], with problems as an error.

@@ -125,23 +125,16 @@ pub async fn apply<W: StateWriter>(
         Ok((CommitOutcome::Unknown, revision)) => match writer.was_committed(request.operation.id).await {
             Ok(true) => Ok(Applied { revision }),
             Ok(false) => {
-                let error = StateError::new(
-                    StateErrorKind::Unreachable,
-                    "the connection broke during the commit",
-                )
-                .why("the database was asked afterwards, and the commit did not take place")
-                .help("run apply again");
+                let error =
+                    StateError::new(StateErrorKind::Unreachable, "the connection broke during the commit")
+                        .why("the database was asked afterwards, and the commit did not take place")
+                        .help("run apply again");
                 Err(error.into())
             }
-            Err(error) => Err(
-                StateError::new(error.kind, "the connection broke during the commit")
-                    .why(format!(
-                        "whether it took place could not be found out: {}",
-                        error.what
-                    ))
-                    .help("run plan: it shows whether anything is left to do; running apply again is safe")
-                    .into(),
-            ),
+            Err(error) => Err(StateError::new(error.kind, "the connection broke during the commit")
+                .why(format!("whether it took place could not be found out: {}", error.what))
+                .help("run plan: it shows whether anything is left to do; running apply again is safe")
+                .into()),
         },
         Err(error) => {
             // A lease that cannot be given back runs out by itself.
@@ -162,9 +155,7 @@ async fn prepare<W: StateWriter>(
     writer.migrate().await?;
     progress.phase(Phase::Lease);
     let workspaces = request.plan.workspaces();
-    let grant = writer
-        .take_leases(&request.holder, &workspaces, LEASE_TTL, request.lock_timeout)
-        .await?;
+    let grant = writer.take_leases(&request.holder, &workspaces, LEASE_TTL, request.lock_timeout).await?;
     match writer.keeper(&grant).await {
         Ok(keeper) => Ok((grant, keeper)),
         Err(error) => {
@@ -192,9 +183,7 @@ async fn write_all<W: StateWriter>(
             progress.written(written);
         }
         progress.phase(Phase::Record);
-        let revision = transaction
-            .record(&request.operation, &request.plan.actions)
-            .await?;
+        let revision = transaction.record(&request.operation, &request.plan.actions).await?;
         progress.phase(Phase::Verify);
         verify(&mut transaction, &request.plan.actions).await?;
         transaction.release(grant).await?;
@@ -241,10 +230,7 @@ fn batches(actions: &[Action]) -> Vec<Vec<&Action>> {
     let mut runs: Vec<((u8, u8), Vec<&Action>)> = Vec::new();
     for action in actions {
         let wanted = shape(action);
-        let same_kind = runs
-            .iter_mut()
-            .rev()
-            .take_while(|((rank, _), _)| *rank == wanted.0);
+        let same_kind = runs.iter_mut().rev().take_while(|((rank, _), _)| *rank == wanted.0);
         match same_kind.into_iter().find(|(have, _)| *have == wanted) {
             Some((_, run)) => run.push(action),
             None => runs.push((wanted, vec![action])),
@@ -262,19 +248,12 @@ async fn verify(transaction: &mut impl WriteTransaction, actions: &[Action]) -> 
     if keys.is_empty() {
         return Ok(());
     }
-    let rows: HashMap<_, _> = transaction
-        .rows(&keys)
-        .await?
-        .into_iter()
-        .map(|row| (row.key.clone(), row))
-        .collect();
+    let rows: HashMap<_, _> =
+        transaction.rows(&keys).await?.into_iter().map(|row| (row.key.clone(), row)).collect();
     let mut left = Vec::new();
     for action in upserts() {
-        let after: Value = action
-            .after
-            .as_deref()
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_default();
+        let after: Value =
+            action.after.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         match rows.get(&action.key) {
             None => left.push((action.key.clone(), vec!["(the whole row)".to_owned()])),
             Some(row) => {
@@ -288,9 +267,5 @@ async fn verify(transaction: &mut impl WriteTransaction, actions: &[Action]) -> 
             }
         }
     }
-    if left.is_empty() {
-        Ok(())
-    } else {
-        Err(ApplyError::NotConverged { left })
-    }
+    if left.is_empty() { Ok(()) } else { Err(ApplyError::NotConverged { left }) }
 }

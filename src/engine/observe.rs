@@ -41,21 +41,9 @@ pub async fn observe_rows(
     heads: Vec<Head>,
 ) -> Result<Observed, StateError> {
     let wanted = wanted_rows(desired, &heads);
-    let rows = if wanted.is_empty() {
-        Vec::new()
-    } else {
-        reader.rows(&wanted).await?
-    };
-    let gone = if heads.is_empty() {
-        Vec::new()
-    } else {
-        missing(desired, &heads)
-    };
-    let vanished = if gone.is_empty() {
-        Vec::new()
-    } else {
-        reader.vanished(&gone).await?
-    };
+    let rows = if wanted.is_empty() { Vec::new() } else { reader.rows(&wanted).await? };
+    let gone = if heads.is_empty() { Vec::new() } else { missing(desired, &heads) };
+    let vanished = if gone.is_empty() { Vec::new() } else { reader.vanished(&gone).await? };
     Ok(Observed {
         heads,
         rows: rows.into_iter().map(|row| (row.key.clone(), row)).collect(),

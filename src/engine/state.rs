@@ -69,14 +69,7 @@ pub struct StateError {
 impl StateError {
     /// An error of a kind.
     pub fn new(kind: StateErrorKind, what: impl Into<String>) -> Self {
-        Self {
-            kind,
-            what: what.into(),
-            why: None,
-            help: None,
-            keys: Vec::new(),
-            source: None,
-        }
+        Self { kind, what: what.into(), why: None, help: None, keys: Vec::new(), source: None }
     }
 
     /// Adds why.

@@ -1,15 +1,12 @@
 //! Files: finds the project, reads manifests within limits and within the project, writes whole files or nothing.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this is the one home of reading and writing files"
-)]
+#![expect(clippy::disallowed_methods, reason = "this is the one home of reading and writing files")]
 
 mod read;
 mod write;
 
 pub use read::{ManifestRoots, ProjectRows, find_project, read_manifests, read_project, read_secret};
-pub use write::{WriteError, create_new, ensure_folder, write_atomically};
+pub use write::{WriteError, create_new, ensure_folder, keep, write_atomically};
 
 /// The name of a project file.
 pub const PROJECT_FILE: &str = "synthex.yaml";

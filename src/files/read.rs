@@ -85,11 +85,7 @@ pub fn read_manifests(roots: &ManifestRoots) -> Result<Vec<SourceFile>, Vec<Diag
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() {
-        Ok(files)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(files) } else { Err(problems) }
 }
 
 fn gather(
@@ -104,21 +100,15 @@ fn gather(
             std::io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
             _ => error.to_string(),
         };
-        at(
-            Diagnostic::error("SX0116", format!("{} cannot be read: {why}", shown(root)))
-                .help("correct the path; a missing source never means that nothing is declared"),
-        )
+        at(Diagnostic::error("SX0116", format!("{} cannot be read: {why}", shown(root)))
+            .help("correct the path; a missing source never means that nothing is declared"))
     })?;
     if !metadata.is_dir() {
         found.push(root.to_path_buf());
         return Ok(());
     }
     let mut count = 0;
-    let walk = ignore::WalkBuilder::new(root)
-        .standard_filters(false)
-        .hidden(true)
-        .follow_links(true)
-        .build();
+    let walk = ignore::WalkBuilder::new(root).standard_filters(false).hidden(true).follow_links(true).build();
     for entry in walk {
         match entry {
             Ok(entry) => {
@@ -128,34 +118,26 @@ fn gather(
                     count += 1;
                 }
             }
-            Err(error) => problems.push(at(Diagnostic::error(
-                "SX0112",
-                format!("a folder cannot be read: {error}"),
-            )
-            .help("check its rights; what cannot be read is never taken as absent"))),
+            Err(error) => {
+                problems.push(at(Diagnostic::error("SX0112", format!("a folder cannot be read: {error}"))
+                    .help("check its rights; what cannot be read is never taken as absent")));
+            }
         }
     }
     let _ = roots;
     if count == 0 && problems.is_empty() {
-        return Err(at(Diagnostic::error(
-            "SX0116",
-            format!("there is no manifest in {}", shown(root)),
-        )
-        .help(
-            "write one (.yaml, .yml or .json); an empty folder never means that nothing is declared",
-        )));
+        return Err(at(Diagnostic::error("SX0116", format!("there is no manifest in {}", shown(root)))
+            .help(
+                "write one (.yaml, .yml or .json); an empty folder never means that nothing is declared",
+            )));
     }
     Ok(())
 }
 
 fn is_manifest(path: &Path) -> bool {
-    path.extension()
-        .and_then(|extension| extension.to_str())
-        .is_some_and(|extension| {
-            ["yaml", "yml", "json"]
-                .iter()
-                .any(|known| extension.eq_ignore_ascii_case(known))
-        })
+    path.extension().and_then(|extension| extension.to_str()).is_some_and(|extension| {
+        ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+    })
 }
 
 fn read_one(path: &Path, max_size: u64) -> Result<SourceFile, Diagnostic> {
@@ -169,9 +151,7 @@ fn read_one(path: &Path, max_size: u64) -> Result<SourceFile, Diagnostic> {
     let file = std::fs::File::open(path).map_err(|error| unreadable(path, &error.to_string()))?;
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
     // The file may grow while it is read.
-    file.take(max_size + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| unreadable(path, &error.to_string()))?;
+    file.take(max_size + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error.to_string()))?;
     if bytes.len() as u64 > max_size {
         return Err(too_large(path, max_size));
     }
@@ -211,11 +191,7 @@ pub struct ProjectRows {
 
 impl RowFiles for ProjectRows {
     fn read(&self, manifest: &str, reference: &str) -> Result<SourceFile, RowFileError> {
-        let fail = |code, message: String, help: &str| RowFileError {
-            code,
-            message,
-            help: help.to_owned(),
-        };
+        let fail = |code, message: String, help: &str| RowFileError { code, message, help: help.to_owned() };
         let folder = Path::new(manifest).parent().unwrap_or(Path::new(""));
         if Path::new(reference).is_absolute() {
             return Err(fail(
@@ -235,11 +211,7 @@ impl RowFiles for ProjectRows {
                 None => fail("SX0405", message, "the path is relative to the manifest"),
             }
         })?;
-        if self
-            .confine
-            .canonicalize()
-            .is_ok_and(|confine| !real.starts_with(confine))
-        {
+        if self.confine.canonicalize().is_ok_and(|confine| !real.starts_with(confine)) {
             let message = format!("`{reference}` leads out of the project");
             return Err(fail("SX0113", message, "move the file into the project"));
         }
@@ -280,9 +252,7 @@ fn near_file(path: &Path) -> Option<String> {
 /// The file cannot be read, is too large, or is not text.
 pub fn read_secret(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
-    std::fs::File::open(path)?
-        .take(64 * 1024 + 1)
-        .read_to_string(&mut text)?;
+    std::fs::File::open(path)?.take(64 * 1024 + 1).read_to_string(&mut text)?;
     if text.len() > 64 * 1024 {
         return Err(std::io::Error::other("it is larger than 64 KiB"));
     }
@@ -299,10 +269,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("a/b")).unwrap();
         std::fs::write(folder.path().join(PROJECT_FILE), "").unwrap();
-        assert_eq!(
-            find_project(&folder.path().join("a/b")),
-            Some(folder.path().join(PROJECT_FILE))
-        );
+        assert_eq!(find_project(&folder.path().join("a/b")), Some(folder.path().join(PROJECT_FILE)));
         assert_eq!(tidy(Path::new("x/./y/../z.csv")), Path::new("x/z.csv"));
         assert_eq!(tidy(Path::new("../z.csv")), Path::new("../z.csv"));
     }

@@ -17,10 +17,7 @@ pub struct WriteError {
 }
 
 fn fail(path: &Path) -> impl FnOnce(std::io::Error) -> WriteError + '_ {
-    move |source| WriteError {
-        path: path.to_path_buf(),
-        source,
-    }
+    move |source| WriteError { path: path.to_path_buf(), source }
 }
 
 /// Makes a folder and those above it.
@@ -43,6 +40,23 @@ pub fn create_new(path: &Path, text: &str) -> Result<bool, WriteError> {
     Ok(true)
 }
 
+/// Keeps a file that may be lost: written in one step, but not forced to the disk. Failing to is not worth a word to the
+/// user.
+pub fn keep(path: &Path, bytes: &[u8]) {
+    let write = || -> std::io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        let beside = path.with_extension(format!("{}.tmp", std::process::id()));
+        let outcome = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
+        outcome.inspect_err(|_| {
+            let _ = std::fs::remove_file(&beside);
+        })
+    };
+    if let Err(error) = write() {
+        tracing::debug!(%error, path = %path.display(), "a cache was not kept");
+    }
+}
+
 /// Writes a file in place of what is there, in one step.
 ///
 /// # Errors
@@ -51,10 +65,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         ensure_folder(folder)?;
     }
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
     let written = std::fs::File::create(&beside).and_then(|mut file| {
         file.write_all(bytes)?;
@@ -63,9 +74,6 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let written = written.and_then(|()| std::fs::rename(&beside, path));
     written.map_err(|source| {
         let _ = std::fs::remove_file(&beside);
-        WriteError {
-            path: path.to_path_buf(),
-            source,
-        }
+        WriteError { path: path.to_path_buf(), source }
     })
 }

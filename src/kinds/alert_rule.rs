@@ -62,7 +62,7 @@ pub struct AlertRuleSpec {
     pub channels: Vec<String>,
     /// When the rule is evaluated: a cron expression of five fields.
     #[serde(default = "daily_at_nine")]
-    #[schemars(length(min = 9, max = 200))]
+    #[schemars(length(min = 1, max = 200))]
     pub schedule: String,
     /// The IANA time zone of the schedule.
     #[serde(default = "utc")]
@@ -107,10 +107,7 @@ pub enum Condition {
 pub struct CredentialExpiry {
     /// How long before expiry to alert, each once: `30d`, `7d`, `12h`, or `expired`.
     #[serde(default = "usual_thresholds")]
-    #[schemars(
-        length(min = 1, max = 10),
-        inner(regex(pattern = r"^([1-9][0-9]{0,3}[dhw]|expired)$"))
-    )]
+    #[schemars(length(min = 1, max = 10), inner(regex(pattern = r"^([1-9][0-9]{0,3}[dhw]|expired)$")))]
     pub thresholds: Vec<String>,
 }
 
@@ -240,6 +237,15 @@ pub enum AlertSeverity {
     Critical,
 }
 
+/// The last part of what the cron parser says: the ones before it only name its own types.
+fn in_short(error: &croner::errors::CronError) -> String {
+    let text = error.to_string();
+    let last = text.rsplit(": ").next().unwrap_or_default();
+    let last = last.trim_start_matches("CronPattern ").trim_end_matches('.');
+    let mut letters = last.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
 impl Resource for AlertRuleSpec {
     fn check(&self, problems: &mut Vec<SpecProblem>) {
         if self.schedule.split_whitespace().count() != 5 {
@@ -253,7 +259,7 @@ impl Resource for AlertRuleSpec {
             );
         } else if let Err(error) = croner::Cron::from_str(&self.schedule) {
             problems.push(
-                SpecProblem::new("SX0310", "/schedule", format!("not a cron expression: {error}"))
+                SpecProblem::new("SX0310", "/schedule", format!("not a cron expression: {}", in_short(&error)))
                     .help("for example \"0 9 * * *\", every day at nine"),
             );
         }
@@ -270,10 +276,10 @@ impl Resource for AlertRuleSpec {
         let mut durations = vec![("/reminder", self.reminder.as_deref())];
         match &self.when {
             Condition::HealthStatus(health) => {
-                durations.push(("/when/healthStatus/for", health.lasting.as_deref()))
+                durations.push(("/when/healthStatus/for", health.lasting.as_deref()));
             }
             Condition::UsageThreshold(usage) => {
-                durations.push(("/when/usageThreshold/window", Some(&usage.window)))
+                durations.push(("/when/usageThreshold/window", Some(&usage.window)));
             }
             Condition::CredentialExpiry(_) => {}
         }

@@ -88,9 +88,8 @@ pub enum Renewal {
 impl Resource for CredentialSpec {
     fn normalise(&mut self) {
         // PostgreSQL keeps microseconds.
-        self.expires_at = self
-            .expires_at
-            .and_then(|at| DateTime::from_timestamp_micros(at.timestamp_micros()));
+        self.expires_at =
+            self.expires_at.and_then(|at| DateTime::from_timestamp_micros(at.timestamp_micros()));
     }
 
     fn check(&self, problems: &mut Vec<SpecProblem>) {
@@ -114,21 +113,13 @@ impl Resource for CredentialSpec {
             _ => return,
         };
         problems.push(
-            SpecProblem::new(
-                "SX0308",
-                "/renewal",
-                format!("renewal `{wrong}` does not fit the service"),
-            )
-            .help(format!("use `{right}` or `none`")),
+            SpecProblem::new("SX0308", "/renewal", format!("renewal `{wrong}` does not fit the service"))
+                .help(format!("use `{right}` or `none`")),
         );
     }
 
     fn references(&self) -> Vec<Reference> {
-        vec![Reference {
-            pointer: "/tenant".to_owned(),
-            kind: "Tenant",
-            name: self.tenant.0.clone(),
-        }]
+        vec![Reference { pointer: "/tenant".to_owned(), kind: "Tenant", name: self.tenant.0.clone() }]
     }
 
     fn protect(&self) -> bool {

@@ -67,11 +67,7 @@ impl ProjectSpec {
     /// The largest file that is read, in bytes; never more than 2 GiB, the reach of a position.
     #[must_use]
     pub fn max_file_size(&self) -> u64 {
-        self.limits
-            .max_file_size
-            .as_deref()
-            .and_then(byte_size)
-            .unwrap_or(DEFAULT_MAX_FILE_SIZE)
+        self.limits.max_file_size.as_deref().and_then(byte_size).unwrap_or(DEFAULT_MAX_FILE_SIZE)
     }
 }
 
@@ -85,21 +81,12 @@ fn byte_size(text: &str) -> Option<u64> {
         "GiB" => 1 << 30,
         _ => return None,
     };
-    digits
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(factor)
-        .filter(|size| *size <= 2 << 30)
+    digits.parse::<u64>().ok()?.checked_mul(factor).filter(|size| *size <= 2 << 30)
 }
 
 impl Resource for ProjectSpec {
     fn check(&self, problems: &mut Vec<SpecProblem>) {
-        if self
-            .limits
-            .max_file_size
-            .as_deref()
-            .is_some_and(|size| byte_size(size).is_none())
-        {
+        if self.limits.max_file_size.as_deref().is_some_and(|size| byte_size(size).is_none()) {
             problems.push(
                 SpecProblem::new("SX0313", "/limits/maxFileSize", "not a size of at most 2GiB")
                     .help("write a number and one of B, KiB, MiB, GiB, such as 10MiB"),
@@ -107,12 +94,8 @@ impl Resource for ProjectSpec {
         }
         if let Some(SecretRef::GcpSecretManager(_)) = &self.database {
             problems.push(
-                SpecProblem::new(
-                    "SX0314",
-                    "/database",
-                    "the database's URL cannot come from Secret Manager",
-                )
-                .help("use {env: NAME} or {file: PATH}"),
+                SpecProblem::new("SX0314", "/database", "the database's URL cannot come from Secret Manager")
+                    .help("use {env: NAME} or {file: PATH}"),
             );
         }
     }

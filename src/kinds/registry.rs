@@ -35,11 +35,7 @@ pub fn find_slug(word: &str) -> Option<KindRef> {
     let squeeze = |text: &str| text.to_lowercase().replace(['-', '_'], "");
     let wanted = squeeze(word);
     KINDS.iter().copied().find(|kind: &&'static Kind| {
-        squeeze(kind.name) == wanted
-            || kind
-                .table
-                .as_ref()
-                .is_some_and(|table| squeeze(table.name) == wanted)
+        squeeze(kind.name) == wanted || kind.table.as_ref().is_some_and(|table| squeeze(table.name) == wanted)
     })
 }
 
@@ -62,11 +58,7 @@ mod tests {
             let count = names.len();
             names.dedup();
             assert_eq!(names.len(), count, "{}", kind.name);
-            assert!(
-                names
-                    .iter()
-                    .all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
-            );
+            assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
         }
     }
 

@@ -133,11 +133,7 @@ pub struct Contact {
 impl Resource for TenantSpec {
     fn normalise(&mut self) {
         self.metadata.values_mut().for_each(digest::canonicalize);
-        if self
-            .contact
-            .as_ref()
-            .is_some_and(|contact| contact.email.is_none() && contact.phone.is_none())
-        {
+        if self.contact.as_ref().is_some_and(|contact| contact.email.is_none() && contact.phone.is_none()) {
             self.contact = None;
         }
         if let Some(id) = &mut self.business_id

@@ -103,10 +103,9 @@ impl Resource for TenantTemplateSpec {
     }
 
     fn check(&self, problems: &mut Vec<SpecProblem>) {
-        for (list, fields) in [
-            ("requiredFields", &self.required_fields),
-            ("optionalFields", &self.optional_fields),
-        ] {
+        for (list, fields) in
+            [("requiredFields", &self.required_fields), ("optionalFields", &self.optional_fields)]
+        {
             for (index, field) in fields.iter().enumerate() {
                 let known = REQUIRABLE.contains(&field.as_str())
                     || field.strip_prefix("metadata.").is_some_and(|key| !key.is_empty());

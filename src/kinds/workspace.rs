@@ -28,11 +28,7 @@ pub static KIND: Kind = Kind {
             Column::json_or("defaults", "defaults", "{}"),
         ],
     }),
-    texts: &[
-        "/spec/displayName",
-        "/spec/defaults/industry",
-        "/spec/defaults/labels/*",
-    ],
+    texts: &["/spec/displayName", "/spec/defaults/industry", "/spec/defaults/labels/*"],
     hides_values: false,
     mentions: &[],
     schema: |generator| WorkspaceSpec::json_schema(generator),

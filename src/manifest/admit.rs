@@ -1,27 +1,31 @@
 //! One document through all checks that need nothing but itself and the layers: envelope, schema, templates, types.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::kinds;
 use crate::model::diagnostic::did_you_mean;
-use crate::model::kind::{NUL, holds_nul};
+use crate::model::kind::{NUL, nul_at};
 use crate::model::{Digest, Entry, KindRef, ResourceKey, Scope, SourceRef};
 
 use super::expand::Layers;
 use super::problem::{Problem, Target};
+use super::rows;
 use super::schema::{self, API_VERSION};
 use super::validate;
 use super::yaml::{Document, YamlError, YamlErrorKind};
 
 /// What documents are checked against.
+#[derive(Debug, Default)]
 pub struct Context {
     /// Templates and workspaces.
     pub layers: Layers,
     /// Names of declared workspaces, shared by the keys.
     pub workspaces: HashMap<String, Arc<str>>,
+    /// What documents that could not be read may declare.
+    pub unread: HashSet<String>,
 }
 
 /// What came of some documents.
@@ -34,7 +38,7 @@ pub struct Output {
     /// Mentions of other resources, to be looked up once all are known.
     pub mentions: Vec<Mention>,
     /// Keys of resources that have problems: mentions of them are not dangling.
-    pub broken: Vec<ResourceKey>,
+    pub broken: Vec<(ResourceKey, SourceRef)>,
 }
 
 /// One resource mentions another.
@@ -80,21 +84,15 @@ pub fn kind_of(value: &Value, source: SourceRef) -> Result<KindRef, Problem> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the kinds are {}", names.join(", ")),
             };
-            error(
-                "SX0152",
-                Target::Value("/kind".into()),
-                format!("unknown kind `{name}`"),
-            )
-            .help(help)
+            error("SX0152", Target::Value("/kind".into()), format!("unknown kind `{name}`")).help(help)
         }),
-        _ => {
+        given => {
+            let (pointer, message) = match given {
+                Some(_) => ("/kind", "the field `kind` must be a text"),
+                None => ("", "the field `kind` is missing"),
+            };
             let help = format!("write one of {}", schema::kind_names().join(", "));
-            Err(error(
-                "SX0152",
-                Target::Value(String::new()),
-                "the field `kind` is missing".to_owned(),
-            )
-            .help(help))
+            Err(error("SX0152", Target::Value(pointer.to_owned()), message.to_owned()).help(help))
         }
     }
 }
@@ -102,10 +100,7 @@ pub fn kind_of(value: &Value, source: SourceRef) -> Result<KindRef, Problem> {
 /// Reads the texts of a document as written, where its kind says so.
 pub fn stringify(document: &mut Document, kind: KindRef, source: &str) {
     document.stringify_scalars("/metadata/labels", source);
-    for pointer in ["/metadata/name", "/metadata/workspace"]
-        .into_iter()
-        .chain(kind.texts.iter().copied())
-    {
+    for pointer in ["/metadata/name", "/metadata/workspace"].into_iter().chain(kind.texts.iter().copied()) {
         match pointer.strip_suffix("/*") {
             Some(map) => {
                 document.stringify_scalars(map, source);
@@ -126,48 +121,48 @@ pub fn stringify(document: &mut Document, kind: KindRef, source: &str) {
 impl Context {
     /// Checks one manifest and, when it passes, adds its entry.
     pub fn admit(&self, kind: KindRef, mut manifest: Value, source: SourceRef, out: &mut Output) {
-        let findings = validate::findings(
-            schema::validator(kind),
-            schema::cached(kind),
-            &manifest,
-            kind.hides_values,
-        );
+        let findings =
+            validate::findings(schema::validator(kind), schema::cached(kind), &manifest, kind.hides_values);
         let key = self.key_of(kind, &manifest);
         if !findings.is_empty() {
-            for finding in findings {
+            for mut finding in findings {
+                if source.row.is_some() {
+                    rows::in_words_of_a_row(&mut finding);
+                }
                 let problem = Problem::error(finding.code, source, finding.target, finding.message);
                 out.problems.push(dressed(problem, key.as_ref(), finding.help));
             }
-            out.broken.extend(key);
+            out.broken.extend(key.map(|key| (key, source)));
             return;
         }
         let Some(key) = key else {
-            let problem = Problem::error(
-                "SX0207",
-                source,
-                Target::Value("/metadata".into()),
-                "no workspace is named",
-            )
-            .help("add `workspace:` to the metadata, or set the project's default `workspace`");
+            let problem =
+                Problem::error("SX0207", source, Target::Value("/metadata".into()), "no workspace is named")
+                    .help("add `workspace:` to the metadata, or set the project's default `workspace`");
             out.problems.push(problem);
             return;
         };
         let mut labels = take_map(&mut manifest, "/metadata/labels");
         let mut spec = take_map(&mut manifest, "/spec");
         let before = out.problems.len();
+        let mut layered = true;
         if kind.name == "Tenant" {
-            self.expand(&key, &mut spec, &mut labels, source, out);
+            if self.lacks_a_layer(&key, &spec) {
+                out.broken.push((key, source));
+                return;
+            }
+            layered = self.expand(&key, &mut spec, &mut labels, source, out)
+                && self.layers.workspaces.contains_key(&*key.workspace);
         }
         match (kind.admit)(Value::Object(spec)) {
             Ok(admitted) if out.problems.len() == before => {
                 labels.sort_keys();
                 let labels = Value::Object(labels).to_string();
-                if holds_nul(&labels) {
-                    let problem =
-                        Problem::error("SX0304", source, Target::Value("/metadata/labels".into()), NUL);
-                    out.problems
-                        .push(problem.help("remove the \\0 from the text").about(&key));
-                    out.broken.push(key);
+                if let Some(pointer) = nul_at(&labels) {
+                    let target = Target::Value(format!("/metadata/labels{pointer}"));
+                    let problem = Problem::error("SX0304", source, target, NUL);
+                    out.problems.push(problem.help("remove the \\0 from the text").about(&key));
+                    out.broken.push((key, source));
                     return;
                 }
                 let canonical = format!("{{\"labels\":{labels},\"spec\":{}}}", admitted.canonical);
@@ -190,14 +185,15 @@ impl Context {
                     source,
                 });
             }
-            Ok(_) => out.broken.push(key),
+            Ok(_) => out.broken.push((key, source)),
             Err(problems) => {
-                for problem in problems {
+                // What a layer that is not there would have given is not missed.
+                for problem in problems.into_iter().filter(|problem| layered || problem.code != "SX0305") {
                     let target = Target::Value(format!("/spec{}", problem.pointer));
                     let placed = Problem::error(problem.code, source, target, problem.message);
                     out.problems.push(dressed(placed, Some(&key), problem.help));
                 }
-                out.broken.push(key);
+                out.broken.push((key, source));
             }
         }
     }
@@ -213,14 +209,20 @@ impl Context {
                 .and_then(Value::as_str)
                 .or(self.layers.default_workspace.as_deref())?,
         };
-        let shared = self
-            .workspaces
-            .get(workspace)
-            .cloned()
-            .unwrap_or_else(|| workspace.into());
+        let shared = self.workspaces.get(workspace).cloned().unwrap_or_else(|| workspace.into());
         Some(ResourceKey::new(kind, shared, name))
     }
 
+    /// Whether a tenant's template or workspace may be in a document that could not be read: then nothing more can be said
+    /// of the tenant.
+    fn lacks_a_layer(&self, key: &ResourceKey, spec: &Map<String, Value>) -> bool {
+        let template = spec.get("template").and_then(Value::as_str);
+        template.is_some_and(|name| {
+            self.unread.contains(name) && self.layers.template(&key.workspace, name).is_none()
+        }) || (self.unread.contains(&*key.workspace) && !self.layers.workspaces.contains_key(&*key.workspace))
+    }
+
+    /// Whether the template was found.
     fn expand(
         &self,
         key: &ResourceKey,
@@ -228,16 +230,22 @@ impl Context {
         labels: &mut Map<String, Value>,
         source: SourceRef,
         out: &mut Output,
-    ) {
+    ) -> bool {
         match self.layers.expand(&key.workspace, spec, labels) {
             Ok(missing) => {
                 let template = spec.get("template").and_then(Value::as_str).unwrap_or_default();
+                // In a row the cell is there, and empty; in a manifest there is nothing to point at.
+                let place = |field: &str| match source.row {
+                    Some(_) => format!("/spec/{}", field.replacen('.', "/", 1)),
+                    None => "/spec".to_owned(),
+                };
                 for field in missing {
                     let message = format!("template `{template}` requires `{field}`, which is not given");
-                    let problem = Problem::error("SX0206", source, Target::Value("/spec".into()), message)
+                    let problem = Problem::error("SX0206", source, Target::Value(place(&field)), message)
                         .help(format!("add `{field}` to the tenant"));
                     out.problems.push(problem.about(key));
                 }
+                true
             }
             Err(name) => {
                 let message = format!("there is no template `{name}`");
@@ -249,6 +257,7 @@ impl Context {
                 let problem =
                     Problem::error("SX0205", source, Target::Value("/spec/template".into()), message);
                 out.problems.push(problem.help(help).about(key));
+                false
             }
         }
     }
@@ -284,12 +293,8 @@ pub fn yaml_problem(error: YamlError, source: SourceRef, json: bool) -> Problem 
         YamlErrorKind::Tag => "SX0110",
         YamlErrorKind::TooLarge => "SX0111",
     };
-    let mut problem = Problem::error(
-        code,
-        source,
-        Target::Span(error.span.start, error.span.end),
-        error.message,
-    );
+    let mut problem =
+        Problem::error(code, source, Target::Span(error.span.start, error.span.end), error.message);
     problem.help = error.help;
     if let Some((span, note)) = error.related {
         problem = problem.related(source, Target::Span(span.start, span.end), note);

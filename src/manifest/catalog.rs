@@ -34,10 +34,7 @@ impl Catalog {
     /// The entry with this key.
     #[must_use]
     pub fn find(&self, key: &ResourceKey) -> Option<&Entry> {
-        self.entries
-            .binary_search_by(|entry| entry.key.cmp(key))
-            .ok()
-            .map(|index| &self.entries[index])
+        self.entries.binary_search_by(|entry| entry.key.cmp(key)).ok().map(|index| &self.entries[index])
     }
 
     /// Digest of everything declared: the same manifests give the same digest, however they are split into files.
@@ -46,9 +43,7 @@ impl Catalog {
         let mut writer = crate::model::digest::DigestWriter::default();
         writer.field(self.project.name.as_bytes());
         for entry in &self.entries {
-            writer
-                .field(entry.key.to_string().as_bytes())
-                .field(entry.digest.as_bytes());
+            writer.field(entry.key.to_string().as_bytes()).field(entry.digest.as_bytes());
         }
         writer.finish()
     }

@@ -36,16 +36,19 @@ pub struct Known<'a> {
     /// Sorted by key.
     pub entries: &'a [Entry],
     /// Keys of resources that have problems; sorted.
-    pub broken: &'a [ResourceKey],
+    pub broken: &'a [(ResourceKey, SourceRef)],
     /// The words of documents and files that could not be read: what they may declare is not called unknown.
     pub unread: &'a HashSet<String>,
+    /// Whether the rows of some tenant set are not known: then no tenant is called unknown.
+    pub sets_failed: bool,
 }
 
 impl Known<'_> {
     fn has(&self, key: &ResourceKey) -> bool {
         self.entries.binary_search_by(|entry| entry.key.cmp(key)).is_ok()
-            || self.broken.binary_search(key).is_ok()
+            || self.broken.binary_search_by(|(broken, _)| broken.cmp(key)).is_ok()
             || self.unread.contains(&*key.name)
+            || (self.sets_failed && key.kind.name == "Tenant")
     }
 }
 
@@ -62,35 +65,27 @@ pub fn unknown_workspaces(known: &Known<'_>, problems: &mut Vec<Problem>) {
         .collect();
     let mut helps: HashMap<&str, Option<String>> = HashMap::new();
     let mut told: HashSet<(FileId, u32)> = HashSet::new();
-    for entry in known
-        .entries
-        .iter()
-        .filter(|entry| entry.key.kind.scope == Scope::Workspace)
-    {
-        let workspace: &str = &entry.key.workspace;
+    let declared = known.entries.iter().map(|entry| (&entry.key, entry.source));
+    let all = declared.chain(known.broken.iter().map(|(key, source)| (key, *source)));
+    for (key, source) in all.filter(|(key, _)| key.kind.scope == Scope::Workspace) {
+        let workspace: &str = &key.workspace;
         let help = helps.entry(workspace).or_insert_with(|| {
-            let key = ResourceKey::new(workspace_kind, entry.key.workspace.clone(), workspace);
-            (!known.has(&key)).then(|| match did_you_mean(workspace, names.iter().copied()) {
+            let own = ResourceKey::new(workspace_kind, key.workspace.clone(), workspace);
+            (!known.has(&own)).then(|| match did_you_mean(workspace, names.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "declare a Workspace of that name".to_owned(),
             })
         });
         let Some(help) = help else { continue };
-        let source = SourceRef {
-            row: None,
-            ..entry.source
-        };
-        if entry.source.row.is_some() && !told.insert((source.file, source.start)) {
+        let of_a_set = source.row.is_some();
+        let source = SourceRef { row: None, ..source };
+        if of_a_set && !told.insert((source.file, source.start)) {
             continue;
         }
         let target = Target::Value("/metadata/workspace".into());
         let message = format!("there is no workspace `{workspace}`");
         let problem = Problem::error("SX0202", source, target, message).help(help.as_str());
-        problems.push(if entry.source.row.is_some() {
-            problem
-        } else {
-            problem.about(&entry.key)
-        });
+        problems.push(if of_a_set { problem } else { problem.about(key) });
     }
 }
 
@@ -98,11 +93,8 @@ pub fn unknown_workspaces(known: &Known<'_>, problems: &mut Vec<Problem>) {
 pub fn dangling(known: &Known<'_>, mentions: &[Mention], problems: &mut Vec<Problem>) {
     // Looking for a near name compares with every name there is; nobody reads more suggestions than this.
     const MOST_SUGGESTIONS: usize = 200;
-    let by_name: HashMap<(u8, &str), &Entry> = known
-        .entries
-        .iter()
-        .map(|entry| ((entry.key.kind.rank, &*entry.key.name), entry))
-        .collect();
+    let by_name: HashMap<(u8, &str), &Entry> =
+        known.entries.iter().map(|entry| ((entry.key.kind.rank, &*entry.key.name), entry)).collect();
     let missing = mentions.iter().filter(|mention| !known.has(&mention.to));
     for (index, mention) in missing.enumerate() {
         let to = &mention.to;
@@ -119,32 +111,22 @@ pub fn dangling(known: &Known<'_>, mentions: &[Mention], problems: &mut Vec<Prob
                 "there is one in workspace `{}`; resources mention only those of their own workspace",
                 entry.key.workspace
             ),
-            (None, None) => format!(
-                "declare a {} of that name in workspace `{}`",
-                to.kind.name, to.workspace
-            ),
+            (None, None) => {
+                format!("declare a {} of that name in workspace `{}`", to.kind.name, to.workspace)
+            }
         };
-        let message = format!(
-            "there is no {} `{}` in workspace `{}`",
-            to.kind.name, to.name, to.workspace
-        );
+        let message = format!("there is no {} `{}` in workspace `{}`", to.kind.name, to.name, to.workspace);
         let target = Target::Value(mention.pointer.clone());
-        problems.push(
-            Problem::error("SX0203", mention.source, target, message)
-                .help(help)
-                .about(&mention.from),
-        );
+        problems
+            .push(Problem::error("SX0203", mention.source, target, message).help(help).about(&mention.from));
     }
 }
 
 /// Finds resources that mention each other in a circle. Each circle is reported once, at its least key.
 pub fn cycles(mentions: &[Mention], problems: &mut Vec<Problem>) {
     let own_kind = |mention: &&Mention| mention.from.kind.rank == mention.to.kind.rank;
-    let next: HashMap<&ResourceKey, &Mention> = mentions
-        .iter()
-        .filter(own_kind)
-        .map(|mention| (&mention.from, mention))
-        .collect();
+    let next: HashMap<&ResourceKey, &Mention> =
+        mentions.iter().filter(own_kind).map(|mention| (&mention.from, mention)).collect();
     let mut starts: Vec<&ResourceKey> = next.keys().copied().collect();
     starts.sort_unstable();
     for start in starts {
@@ -162,18 +144,14 @@ pub fn cycles(mentions: &[Mention], problems: &mut Vec<Problem>) {
         }
         let Some(mention) = next.get(start) else { continue };
         let names: Vec<&str> = path.iter().chain([&start]).map(|key| &*key.name).collect();
-        let message = format!(
-            "these resources refer to each other in a circle: {}",
-            names.join(" → ")
-        );
-        let mut problem = Problem::error(
-            "SX0204",
-            mention.source,
-            Target::Value(mention.pointer.clone()),
-            message,
-        )
-        .help("remove one of the references")
-        .about(start);
+        let message = match path.as_slice() {
+            [only] => format!("`{}` refers to itself", only.name),
+            _ => format!("these resources refer to each other in a circle: {}", names.join(" → ")),
+        };
+        let mut problem =
+            Problem::error("SX0204", mention.source, Target::Value(mention.pointer.clone()), message)
+                .help("remove one of the references")
+                .about(start);
         for key in &path[1..] {
             if let Some(other) = next.get(key) {
                 problem = problem.related(

@@ -9,40 +9,28 @@ use crate::model::diagnostic::did_you_mean;
 use crate::model::{FileId, RowRef, SourceFile, SourceRef};
 
 use super::problem::{Problem, Target};
+use super::rows::RawRow;
 use super::{rows, yaml};
 
 /// Whether a file is read as CSV.
 #[must_use]
 pub fn is_csv(path: &str) -> bool {
-    std::path::Path::new(path)
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
+    std::path::Path::new(path).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
 }
 
 /// The rows of a CSV file. `source` is the `TenantSet` that names it.
 ///
 /// # Errors
 /// Every problem of the header and of the file's shape; problems of single cells are found later, by the schema.
-pub fn read(
-    file: &SourceFile,
-    id: FileId,
-    source: SourceRef,
-) -> Result<Vec<(RowRef, Map<String, Value>)>, Vec<Problem>> {
+pub fn read(file: &SourceFile, id: FileId, source: SourceRef) -> Result<Vec<RawRow>, Vec<Problem>> {
     let at = |start: usize, index: usize| SourceRef {
-        row: Some(RowRef {
-            file: id,
-            index: small(index),
-            start: small(start),
-        }),
+        row: Some(RowRef { file: id, index: small(index), start: small(start) }),
         ..source
     };
     let whole = |code, message: String| Problem::error(code, at(0, 0), Target::Span(0, 0), message);
     let text = yaml::decode(file.bytes()).map_err(|error| {
         let target = Target::Span(error.span.start, error.span.end);
-        vec![with_help(
-            Problem::error("SX0101", at(0, 0), target, error.message),
-            error.help,
-        )]
+        vec![with_help(Problem::error("SX0101", at(0, 0), target, error.message), error.help)]
     })?;
     let bom = text.len() - text.trim_start_matches('\u{feff}').len();
     let text = &text[bom..];
@@ -51,10 +39,8 @@ pub fn read(
             "an empty file never means \"no tenants\": remove the TenantSet, or write `from: {rows: []}`";
         return Err(vec![whole("SX0403", "the file is empty".to_owned()).help(help)]);
     }
-    let mut reader = csv::ReaderBuilder::new()
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
     let header: Vec<String> = match reader.headers() {
         Ok(record) => record.iter().map(str::to_owned).collect(),
         Err(error) => return Err(vec![whole("SX0402", error.to_string())]),
@@ -79,24 +65,23 @@ pub fn read(
         last = start;
         let index = rows.len();
         if record.len() != header.len() {
-            let message = format!(
-                "this row has {} fields, the header has {}",
-                record.len(),
-                header.len()
-            );
-            let help = "a value that holds a comma must be in double quotes";
+            let plural = if record.len() == 1 { "" } else { "s" };
+            let message = format!("this row has {} field{plural}, the header has {}", record.len(), header.len());
+            let help = if record.len() > header.len() {
+                "a value that holds a comma must be in double quotes"
+            } else {
+                "an empty cell needs its comma too"
+            };
             problems.push(
                 Problem::error("SX0402", at(start, index), Target::Value(String::new()), message).help(help),
             );
         }
-        let row = RowRef {
-            file: id,
-            index: small(index),
-            start: small(start),
-        };
+        let row = RowRef { file: id, index: small(index), start: small(start) };
         rows.push((row, row_of(&header, &record)));
     }
     if text.bytes().filter(|byte| *byte == b'"').count() % 2 == 1 {
+        // The number of its fields says nothing then.
+        problems.retain(|problem| problem.source.row.is_none_or(|row| row.start as usize != last));
         let message =
             "a double quote is opened and not closed, so the rest of the file was read as one value";
         let problem = Problem::error(
@@ -112,11 +97,7 @@ pub fn read(
             "a header alone never means \"no tenants\": remove the TenantSet, or write `from: {rows: []}`";
         problems.push(whole("SX0403", "the file has a header and no rows".to_owned()).help(help));
     }
-    if problems.is_empty() {
-        Ok(rows)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(rows) } else { Err(problems) }
 }
 
 fn with_help(problem: Problem, help: Option<String>) -> Problem {
@@ -130,11 +111,7 @@ fn with_help(problem: Problem, help: Option<String>) -> Problem {
 fn record_start(text: &str, record: &csv::StringRecord) -> usize {
     let byte = record.position().map_or(0, csv::Position::byte);
     let start = usize::try_from(byte).unwrap_or(0).min(text.len());
-    start
-        + text.as_bytes()[start..]
-            .iter()
-            .take_while(|byte| matches!(byte, b'\r' | b'\n'))
-            .count()
+    start + text.as_bytes()[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
 }
 
 fn small(number: usize) -> u32 {
@@ -165,10 +142,7 @@ fn check_header(header: &[String], at: &dyn Fn(usize) -> SourceRef) -> Vec<Probl
             };
             let help = match did_you_mean(name, CSV_COLUMNS) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!(
-                    "the columns are {}, labels.KEY and metadata.KEY",
-                    CSV_COLUMNS.join(", ")
-                ),
+                None => format!("the columns are {}, labels.KEY and metadata.KEY", CSV_COLUMNS.join(", ")),
             };
             problems.push(Problem::error("SX0401", at(0), column(index), message).help(help));
         }
@@ -189,6 +163,27 @@ fn check_header(header: &[String], at: &dyn Fn(usize) -> SourceRef) -> Vec<Probl
         }
     }
     problems
+}
+
+/// The bytes of a record's cell, when it is in the record's first line: what an excerpt can show.
+#[must_use]
+pub fn cell_in_line(text: &str, start: usize, column: u32) -> Option<std::ops::Range<usize>> {
+    let line = text.get(start..)?.split(['\n', '\r']).next()?;
+    let mut quoted = false;
+    let mut cell = 1;
+    let mut from = 0;
+    for (index, byte) in line.bytes().enumerate() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b',' if !quoted && cell == column => return Some(start + from..start + index),
+            b',' if !quoted => {
+                cell += 1;
+                from = index + 1;
+            }
+            _ => {}
+        }
+    }
+    (cell == column).then_some(start + from..start + line.len())
 }
 
 /// Names a column by number instead of by field.
@@ -252,14 +247,9 @@ pub fn header_of(files: &[Arc<SourceFile>], id: FileId) -> Vec<String> {
         return Vec::new();
     };
     let text = file.text().trim_start_matches('\u{feff}');
-    let mut reader = csv::ReaderBuilder::new()
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
-    reader
-        .headers()
-        .map(|record| record.iter().map(str::to_owned).collect())
-        .unwrap_or_default()
+    let mut reader =
+        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+    reader.headers().map(|record| record.iter().map(str::to_owned).collect()).unwrap_or_default()
 }
 
 /// The number, from 1, of the column that holds a tenant's field; 1 when no column does.
@@ -274,9 +264,7 @@ pub fn column_of(header: &[String], pointer: &str) -> u32 {
     let path = inner.trim_start_matches('/').replace('/', ".");
     let found = header.iter().position(|name| *name == path).or_else(|| {
         let outer = path.split('.').next().unwrap_or_default();
-        header
-            .iter()
-            .position(|name| name == outer || name.split('.').next() == Some(outer))
+        header.iter().position(|name| name == outer || name.split('.').next() == Some(outer))
     });
     found.map_or(1, |index| small(index + 1))
 }
@@ -284,9 +272,7 @@ pub fn column_of(header: &[String], pointer: &str) -> u32 {
 /// Whether a cell holds anything; an empty one leaves the field to the template or the default.
 #[must_use]
 pub fn cell_is_written(files: &[Arc<SourceFile>], row: RowRef, column: u32) -> bool {
-    let Some(text) = files
-        .get(row.file.0 as usize)
-        .and_then(|file| file.text().get(row.start as usize..))
+    let Some(text) = files.get(row.file.0 as usize).and_then(|file| file.text().get(row.start as usize..))
     else {
         return false;
     };
@@ -297,7 +283,5 @@ pub fn cell_is_written(files: &[Arc<SourceFile>], row: RowRef, column: u32) -> b
         .from_reader(text.as_bytes());
     let mut record = csv::StringRecord::new();
     matches!(reader.read_record(&mut record), Ok(true))
-        && record
-            .get(column.saturating_sub(1) as usize)
-            .is_some_and(|cell| !cell.is_empty())
+        && record.get(column.saturating_sub(1) as usize).is_some_and(|cell| !cell.is_empty())
 }

@@ -35,11 +35,8 @@ impl TemplateLayer {
             layer.metadata = metadata.clone();
         }
         let required = spec.get("requiredFields").and_then(Value::as_array);
-        layer.required = required
-            .into_iter()
-            .flatten()
-            .filter_map(|field| field.as_str().map(str::to_owned))
-            .collect();
+        layer.required =
+            required.into_iter().flatten().filter_map(|field| field.as_str().map(str::to_owned)).collect();
         layer
     }
 }
@@ -60,17 +57,10 @@ impl WorkspaceLayer {
     #[must_use]
     pub fn new(spec: &Value) -> Self {
         let mut layer = Self::default();
-        let map_at = |pointer| {
-            spec.pointer(pointer)
-                .and_then(Value::as_object)
-                .cloned()
-                .unwrap_or_default()
-        };
-        for (field, pointer) in [
-            ("market", "/market"),
-            ("region", "/region"),
-            ("industry", "/defaults/industry"),
-        ] {
+        let map_at = |pointer| spec.pointer(pointer).and_then(Value::as_object).cloned().unwrap_or_default();
+        for (field, pointer) in
+            [("market", "/market"), ("region", "/region"), ("industry", "/defaults/industry")]
+        {
             if let Some(value) = spec.pointer(pointer).filter(|value| !value.is_null()) {
                 layer.fields.push((field, value.clone()));
             }
@@ -100,11 +90,7 @@ impl Layers {
         let templates = builtin
             .map(|(name, spec)| ((String::new(), name.to_owned()), TemplateLayer::new(&spec)))
             .collect();
-        Self {
-            workspaces: HashMap::new(),
-            templates,
-            default_workspace,
-        }
+        Self { workspaces: HashMap::new(), templates, default_workspace }
     }
 
     /// A template as a tenant of a workspace sees it: its own workspace's, then the default workspace's, then built in.
@@ -148,24 +134,17 @@ impl Layers {
             None => None,
         };
         let base = self.workspaces.get(workspace);
-        let fields = template
-            .map(|layer| &layer.fields)
-            .into_iter()
-            .chain(base.map(|layer| &layer.fields))
-            .flatten();
+        let fields =
+            template.map(|layer| &layer.fields).into_iter().chain(base.map(|layer| &layer.fields)).flatten();
         for (field, value) in fields {
             if !spec.contains_key(*field) {
                 spec.insert((*field).to_owned(), value.clone());
             }
         }
-        let metadata = template
-            .map(|layer| &layer.metadata)
-            .into_iter()
-            .chain(base.map(|layer| &layer.metadata));
+        let metadata =
+            template.map(|layer| &layer.metadata).into_iter().chain(base.map(|layer| &layer.metadata));
         for layer in metadata.filter(|layer| !layer.is_empty()) {
-            let own = spec
-                .entry("metadata")
-                .or_insert_with(|| Value::Object(Map::new()));
+            let own = spec.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
             if let Value::Object(own) = own {
                 merge_under(own, layer);
             }
@@ -173,14 +152,8 @@ impl Layers {
         if let Some(base) = base {
             merge_under(labels, &base.labels);
         }
-        let required = template
-            .map(|layer| layer.required.as_slice())
-            .unwrap_or_default();
-        Ok(required
-            .iter()
-            .filter(|field| !has(spec, field))
-            .cloned()
-            .collect())
+        let required = template.map(|layer| layer.required.as_slice()).unwrap_or_default();
+        Ok(required.iter().filter(|field| !has(spec, field)).cloned().collect())
     }
 }
 
@@ -194,9 +167,7 @@ fn merge_under(own: &mut Map<String, Value>, layer: &Map<String, Value>) {
 
 /// Whether a spec gives a field named as `contact.email` or `metadata.KEY`; a metadata key may hold dots itself.
 fn has(spec: &Map<String, Value>, field: &str) -> bool {
-    let (first, rest) = field
-        .split_once('.')
-        .map_or((field, None), |(first, rest)| (first, Some(rest)));
+    let (first, rest) = field.split_once('.').map_or((field, None), |(first, rest)| (first, Some(rest)));
     let value = match (spec.get(first), rest) {
         (Some(Value::Object(map)), Some(rest)) => map.get(rest),
         (value, None) => value,
@@ -213,13 +184,9 @@ mod tests {
     fn layers() -> Layers {
         let mut layers = Layers::new(Some("main".to_owned()));
         let workspace = json!({"market": "ANZ_SMB", "region": "NZ-NR1", "defaults": {"metadata": {"a": 1, "b": 1}, "labels": {"x": "w"}}});
-        layers
-            .workspaces
-            .insert("w".to_owned(), WorkspaceLayer::new(&workspace));
+        layers.workspaces.insert("w".to_owned(), WorkspaceLayer::new(&workspace));
         let template = json!({"type": "shopify", "region": "AU-SE1", "defaultMetadata": {"b": 2, "c": 2}, "requiredFields": ["shopifyShop", "metadata.c"]});
-        layers
-            .templates
-            .insert(("main".to_owned(), "t".to_owned()), TemplateLayer::new(&template));
+        layers.templates.insert(("main".to_owned(), "t".to_owned()), TemplateLayer::new(&template));
         layers
     }
 
@@ -247,13 +214,7 @@ mod tests {
     fn an_unknown_template_is_named_and_a_near_one_offered() {
         let mut spec = object(json!({"template": "shopify-smb-anx"}));
         let layers = layers();
-        assert_eq!(
-            layers.expand("w", &mut spec, &mut Map::new()),
-            Err("shopify-smb-anx".to_owned())
-        );
-        assert_eq!(
-            layers.near_template("w", "shopify-smb-anx"),
-            Some("shopify-smb-anz")
-        );
+        assert_eq!(layers.expand("w", &mut spec, &mut Map::new()), Err("shopify-smb-anx".to_owned()));
+        assert_eq!(layers.near_template("w", "shopify-smb-anx"), Some("shopify-smb-anz"));
     }
 }

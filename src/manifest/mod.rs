@@ -1,13 +1,15 @@
 //! Manifests: from text to a catalog of validated, expanded resources, with positions.
 //!
 //! Pure: it gets the text of files and gives back a catalog and diagnostics. It reads no file, no environment and no clock.
-//! Read in this order: [`yaml`], [`schema`], [`validate`], [`expand`], [`admit`], [`check`], [`load`].
+//! Read in this order: [`yaml`], [`schema`], [`validate`], [`expand`], [`admit`], [`unread`], [`check`], [`load`].
 
 pub mod admit;
+pub mod cache;
 pub mod catalog;
 pub mod check;
 pub mod csv;
 pub mod expand;
+mod first_pass;
 pub mod load;
 pub mod origin;
 pub mod problem;
@@ -15,6 +17,7 @@ pub mod project;
 pub mod resolve;
 pub mod rows;
 pub mod schema;
+pub mod unread;
 pub mod validate;
 pub mod yaml;
 

@@ -22,19 +22,11 @@ impl<'a> Origins<'a> {
     /// Origins of a catalog's fields.
     #[must_use]
     pub fn new(catalog: &'a Catalog) -> Self {
-        Self {
-            catalog,
-            resolver: Resolver::new(&catalog.files),
-            layers: None,
-            specs: HashMap::new(),
-        }
+        Self { catalog, resolver: Resolver::new(&catalog.files), layers: None, specs: HashMap::new() }
     }
 
     fn find(&mut self, entry: &Entry, path: &[String]) -> Origin {
-        let steps: Vec<String> = path
-            .iter()
-            .map(|step| step.replace('~', "~0").replace('/', "~1"))
-            .collect();
+        let steps: Vec<String> = path.iter().map(|step| step.replace('~', "~0").replace('/', "~1")).collect();
         let pointer = match steps.first().map(String::as_str) {
             Some("labels") => format!("/metadata/{}", steps.join("/")),
             _ => format!("/spec/{}", steps.join("/")),
@@ -45,11 +37,7 @@ impl<'a> Origins<'a> {
         if entry.key.kind.name != "Tenant" {
             return Origin::Default;
         }
-        let template = self
-            .spec(entry)
-            .get("template")
-            .and_then(Value::as_str)
-            .map(str::to_owned);
+        let template = self.spec(entry).get("template").and_then(Value::as_str).map(str::to_owned);
         let first = path.first().map_or("", String::as_str);
         let second = path.get(1).map(String::as_str);
         let workspace = entry.key.workspace.to_string();
@@ -78,9 +66,7 @@ impl<'a> Origins<'a> {
     }
 
     fn spec(&mut self, entry: &Entry) -> &Value {
-        self.specs
-            .entry(entry.key.clone())
-            .or_insert_with(|| spec_of(entry))
+        self.specs.entry(entry.key.clone()).or_insert_with(|| spec_of(entry))
     }
 
     fn layers(&mut self) -> &Layers {
@@ -95,9 +81,7 @@ impl<'a> Origins<'a> {
                     }
                     "TenantTemplate" => {
                         let place = (entry.key.workspace.to_string(), entry.key.name.to_string());
-                        layers
-                            .templates
-                            .insert(place, TemplateLayer::new(&spec_of(entry)));
+                        layers.templates.insert(place, TemplateLayer::new(&spec_of(entry)));
                     }
                     _ => break,
                 }

@@ -25,16 +25,18 @@ impl<'a> Resolver<'a> {
     /// A resolver over these files.
     #[must_use]
     pub fn new(files: &'a [Arc<SourceFile>]) -> Self {
-        Self {
-            files,
-            lines: HashMap::new(),
-            parsed: None,
-            headers: HashMap::new(),
-        }
+        Self { files, lines: HashMap::new(), parsed: None, headers: HashMap::new() }
     }
 
     /// Turns a problem into a diagnostic.
-    pub fn diagnostic(&mut self, problem: Problem) -> Diagnostic {
+    pub fn diagnostic(&mut self, mut problem: Problem) -> Diagnostic {
+        // A reading error quotes what it could not read, and that may be a secret. Keys are none.
+        let quotes_a_value =
+            matches!(problem.target, Target::Span(..)) && !matches!(problem.code, "SX0103" | "SX0109");
+        if quotes_a_value && self.hides_values(&problem.source) {
+            problem.message = without_quotes(&problem.message);
+            problem.help = problem.help.map(|help| without_quotes(&help));
+        }
         let (file, span) = self.span(&problem.source, &problem.target);
         let csv_field = self.csv_field(&problem.source, &problem.target);
         let pointer = match &problem.target {
@@ -45,7 +47,12 @@ impl<'a> Resolver<'a> {
         if let Some(column) = csv_field {
             position.column = column;
         }
-        let excerpt = self.excerpt(file, span, &problem.source);
+        let cell = csv_field.and_then(|column| {
+            let text = self.files.get(file.0 as usize)?.text();
+            csv::cell_in_line(text, span.start as usize, column)
+        });
+        let marked = cell.map_or(span, |cell| Span::new(cell.start, cell.end));
+        let excerpt = self.excerpt(file, marked, &problem.source);
         let related = problem
             .related
             .into_iter()
@@ -84,21 +91,14 @@ impl<'a> Resolver<'a> {
     /// The first character that is neither blank, comment, directive nor document marker. `None` where that cannot be
     /// told from the line alone.
     fn first_word(&self, source: &SourceRef) -> Option<u32> {
-        let text = self
-            .files
-            .get(source.file.0 as usize)?
-            .text()
-            .get(source.start as usize..source.end as usize)?;
+        let text =
+            self.files.get(source.file.0 as usize)?.text().get(source.start as usize..source.end as usize)?;
         let mut offset = source.start as usize;
         for line in text.split_inclusive('\n') {
             let words = line.trim_start_matches('\u{feff}').trim();
             if !words.is_empty() && !words.starts_with(['#', '%']) && words != "---" {
                 let indent = line.len() - line.trim_start_matches(['\u{feff}', ' ']).len();
-                return if words.starts_with("---") {
-                    None
-                } else {
-                    u32::try_from(offset + indent).ok()
-                };
+                return if words.starts_with("---") { None } else { u32::try_from(offset + indent).ok() };
             }
             offset += line.len();
         }
@@ -132,23 +132,13 @@ impl<'a> Resolver<'a> {
         let text = source.text();
         let lines = self.lines.entry(file).or_insert_with(|| LineIndex::new(text));
         let (line, column) = lines.position(text, offset);
-        Position {
-            file: source.path.as_str().into(),
-            line,
-            column,
-        }
+        Position { file: source.path.as_str().into(), line, column }
     }
 
     fn span(&mut self, source: &SourceRef, target: &Target) -> (FileId, Span) {
         if let Target::Span(start, end) = target {
             let file = source.row.map_or(source.file, |row| row.file);
-            return (
-                file,
-                Span {
-                    start: *start,
-                    end: *end,
-                },
-            );
+            return (file, Span { start: *start, end: *end });
         }
         let (pointer, key) = match target {
             Target::Key(pointer) => (pointer.as_str(), true),
@@ -157,13 +147,7 @@ impl<'a> Resolver<'a> {
         };
         if let Some(row) = source.row {
             if self.is_csv(row.file) {
-                return (
-                    row.file,
-                    Span {
-                        start: row.start,
-                        end: row.start,
-                    },
-                );
+                return (row.file, Span { start: row.start, end: row.start });
             }
             let inner = rows::pointer_in_row(pointer).unwrap_or_default();
             let (file, prefix, whole) = self.row_document(source, row);
@@ -173,31 +157,20 @@ impl<'a> Resolver<'a> {
     }
 
     fn locate(&mut self, file: FileId, source: SourceRef, pointer: &str, key: bool) -> Span {
-        let fallback = Span {
-            start: source.start,
-            end: source.start,
-        };
+        let fallback = Span { start: source.start, end: source.start };
         let Some(document) = self.document(file, source) else {
             return fallback;
         };
         match document.locate(pointer) {
             Some(located) if key => located.key.unwrap_or(located.value),
-            Some(located) if pointer.is_empty() => Span {
-                start: located.value.start,
-                end: located.value.start,
-            },
+            Some(located) if pointer.is_empty() => {
+                Span { start: located.value.start, end: located.value.start }
+            }
             Some(located) => located.value,
             None => {
                 let located = document.locate_nearest(pointer);
                 let span = located.key.unwrap_or(located.value);
-                if located.key.is_none() {
-                    Span {
-                        start: span.start,
-                        end: span.start,
-                    }
-                } else {
-                    span
-                }
+                if located.key.is_none() { Span { start: span.start, end: span.start } } else { span }
             }
         }
     }
@@ -211,21 +184,9 @@ impl<'a> Resolver<'a> {
                 SourceRef { row: None, ..*source },
             );
         }
-        let length = self
-            .files
-            .get(row.file.0 as usize)
-            .map_or(0, |file| file.bytes().len());
+        let length = self.files.get(row.file.0 as usize).map_or(0, |file| file.bytes().len());
         let end = u32::try_from(length).unwrap_or(u32::MAX);
-        (
-            row.file,
-            format!("/{}", row.index),
-            SourceRef {
-                file: row.file,
-                start: 0,
-                end,
-                row: None,
-            },
-        )
+        (row.file, format!("/{}", row.index), SourceRef { file: row.file, start: 0, end, row: None })
     }
 
     fn document(&mut self, file: FileId, source: SourceRef) -> Option<&Document> {
@@ -236,25 +197,17 @@ impl<'a> Resolver<'a> {
             let document = if is_json(&source_file.path) {
                 yaml::parse_json(text, &Limits::default()).ok()
             } else {
-                yaml::parse(
-                    text,
-                    source.start as usize..source.end as usize,
-                    &Limits::default(),
-                )
-                .ok()
-                .flatten()
+                yaml::parse(text, source.start as usize..source.end as usize, &Limits::default())
+                    .ok()
+                    .flatten()
             };
             self.parsed = Some((file, source.start, document));
         }
-        self.parsed
-            .as_ref()
-            .and_then(|(_, _, document)| document.as_ref())
+        self.parsed.as_ref().and_then(|(_, _, document)| document.as_ref())
     }
 
     fn is_csv(&self, file: FileId) -> bool {
-        self.files
-            .get(file.0 as usize)
-            .is_some_and(|file| csv::is_csv(&file.path))
+        self.files.get(file.0 as usize).is_some_and(|file| csv::is_csv(&file.path))
     }
 
     /// The number of the CSV field that a problem is about.
@@ -265,10 +218,7 @@ impl<'a> Resolver<'a> {
             Target::Span(..) => return None,
         };
         let files = self.files;
-        let header = self
-            .headers
-            .entry(row.file)
-            .or_insert_with(|| csv::header_of(files, row.file));
+        let header = self.headers.entry(row.file).or_insert_with(|| csv::header_of(files, row.file));
         Some(csv::column_of(header, pointer))
     }
 
@@ -284,11 +234,7 @@ impl<'a> Resolver<'a> {
         let line = text[line_start..line_end].trim_end_matches('\r');
         let hides = !csv::is_csv(&source_file.path) && self.hides_values(source);
         let end = (span.end as usize).clamp(start, line_start + line.len());
-        let mut excerpt = Excerpt {
-            line: line.to_owned(),
-            start: start - line_start,
-            end: end - line_start,
-        };
+        let mut excerpt = Excerpt { line: line.to_owned(), start: start - line_start, end: end - line_start };
         if hides {
             hide_values(&mut excerpt);
         }
@@ -303,13 +249,22 @@ impl<'a> Resolver<'a> {
             return true;
         };
         let text = file.text();
-        let document = text
-            .get(source.start as usize..source.end as usize)
-            .unwrap_or(text);
-        crate::kinds::KINDS
-            .iter()
-            .any(|kind| kind.hides_values && document.contains(kind.name))
+        let document = text.get(source.start as usize..source.end as usize).unwrap_or(text);
+        crate::kinds::KINDS.iter().any(|kind| kind.hides_values && document.contains(kind.name))
     }
+}
+
+/// Replaces what stands in backticks or double quotes with dots; a few characters of syntax may stay.
+fn without_quotes(text: &str) -> String {
+    let mut out = String::new();
+    for (index, part) in text.split(['`', '"']).enumerate() {
+        let shown = if index % 2 == 1 && part.len() > 3 { "•••" } else { part };
+        if index > 0 {
+            out.push('`');
+        }
+        out.push_str(shown);
+    }
+    out
 }
 
 /// Replaces what stands behind the first colon with dots.
@@ -351,19 +306,14 @@ fn shorten(excerpt: &mut Excerpt) {
     let tail = if to < excerpt.line.len() { "…" } else { "" };
     let start = excerpt.start - from + head.len();
     let end = excerpt.end.min(to) - from + head.len();
-    *excerpt = Excerpt {
-        line: format!("{head}{}{tail}", &excerpt.line[from..to]),
-        start,
-        end: end.max(start),
-    };
+    *excerpt =
+        Excerpt { line: format!("{head}{}{tail}", &excerpt.line[from..to]), start, end: end.max(start) };
 }
 
 /// Whether a file is read as strict JSON.
 #[must_use]
 pub fn is_json(path: &str) -> bool {
-    std::path::Path::new(path)
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+    std::path::Path::new(path).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
 }
 
 #[cfg(test)]
@@ -372,11 +322,7 @@ mod tests {
 
     #[track_caller]
     fn check_hidden(line: &str, start: usize, expected: &str) {
-        let mut excerpt = Excerpt {
-            line: line.to_owned(),
-            start,
-            end: line.len(),
-        };
+        let mut excerpt = Excerpt { line: line.to_owned(), start, end: line.len() };
         hide_values(&mut excerpt);
         assert_eq!(excerpt.line, expected);
         assert!(excerpt.line.is_char_boundary(excerpt.start) && excerpt.line.is_char_boundary(excerpt.end));
@@ -391,13 +337,15 @@ mod tests {
     }
 
     #[test]
+    fn quoted_values_beside_secrets_are_dots() {
+        assert_eq!(without_quotes("write \"0777_000\" in quotes"), "write `•••` in quotes");
+        assert_eq!(without_quotes("expected `,` or `]`"), "expected `,` or `]`");
+    }
+
+    #[test]
     fn long_lines_keep_the_marked_part() {
         let line = format!("{}needle{}", "é".repeat(200), "x".repeat(200));
-        let mut excerpt = Excerpt {
-            start: 400,
-            end: 406,
-            line,
-        };
+        let mut excerpt = Excerpt { start: 400, end: 406, line };
         shorten(&mut excerpt);
         assert_eq!(&excerpt.line[excerpt.start..excerpt.end], "needle");
         assert!(excerpt.line.len() < 180);

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::model::{FileId, RowRef, SourceFile, SourceRef};
 
+use super::admit::yaml_problem;
 use super::problem::{Problem, Target};
 use super::schema::{self, API_VERSION};
 use super::validate;
@@ -16,7 +17,21 @@ pub struct RowItem {
     pub manifest: Value,
     /// Where the row is.
     pub source: SourceRef,
+    /// Whether its template is the set's.
+    pub shares_template: bool,
 }
+
+impl RowItem {
+    /// A row of a set.
+    #[must_use]
+    pub fn new(row: Map<String, Value>, set: &SetContext, source: SourceRef) -> Self {
+        let shares_template = !row.contains_key("template");
+        Self { manifest: manifest_of(row, set), source, shares_template }
+    }
+}
+
+/// A row as it was read, and where.
+pub type RawRow = (RowRef, Map<String, Value>);
 
 /// What a set says about all of its rows.
 #[derive(Clone, Debug, Default)]
@@ -83,33 +98,43 @@ pub fn pointer_in_row(pointer: &str) -> Option<String> {
     })
 }
 
+/// A row has no `metadata` and no `spec`: says what is wrong with it in the words of its file.
+pub fn in_words_of_a_row(finding: &mut validate::Finding) {
+    let Target::Value(pointer) = &finding.target else { return };
+    let empty = |cell: &str| (format!("the cell `{cell}` is empty"), Some("every row needs one".to_owned()));
+    match (finding.code, pointer.as_str()) {
+        ("SX0154", "/metadata") => {
+            (finding.message, finding.help) = empty("tenantId");
+            finding.target = Target::Value("/metadata/name".to_owned());
+        }
+        ("SX0154", "/spec") => {
+            (finding.message, finding.help) = empty("name");
+            finding.target = Target::Value("/spec/displayName".to_owned());
+        }
+        ("SX0155", "/metadata/labels") => {
+            finding.message = "`labels` has the wrong form".to_owned();
+            finding.help = Some("write key=value;key=value".to_owned());
+        }
+        // In a cell nothing is in quotes.
+        ("SX0155", _) => finding.help = None,
+        _ => {}
+    }
+}
+
 /// The fields of a row that are read as their source text.
-const TEXTS: [&str; 6] = [
-    "/tenantId",
-    "/name",
-    "/gmcMerchantId",
-    "/phone",
-    "/industry",
-    "/businessId/number",
-];
+const TEXTS: [&str; 6] =
+    ["/tenantId", "/name", "/gmcMerchantId", "/phone", "/industry", "/businessId/number"];
 
 /// Reads texts of rows as written, for the list of rows at `prefix`.
 pub fn stringify(document: &mut Document, prefix: &str, source: &str) {
-    let count = document
-        .value
-        .pointer(prefix)
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
+    let count = document.value.pointer(prefix).and_then(Value::as_array).map_or(0, Vec::len);
     for index in 0..count {
         let Some(row) = document.value.pointer(&format!("{prefix}/{index}")) else {
             continue;
         };
         let numeric: Vec<&str> = TEXTS
             .into_iter()
-            .filter(|text| {
-                row.pointer(text)
-                    .is_some_and(|value| value.is_number() || value.is_boolean())
-            })
+            .filter(|text| row.pointer(text).is_some_and(|value| value.is_number() || value.is_boolean()))
             .collect();
         let labelled = row.get("labels").is_some_and(Value::is_object);
         for text in numeric {
@@ -125,19 +150,8 @@ pub fn stringify(document: &mut Document, prefix: &str, source: &str) {
 ///
 /// # Errors
 /// Problems of the file's syntax and shape, and every row that the row schema refuses.
-pub fn read_json(
-    file: &SourceFile,
-    id: FileId,
-    source: SourceRef,
-) -> Result<Vec<(RowRef, Map<String, Value>)>, Vec<Problem>> {
-    let whole = SourceRef {
-        row: Some(RowRef {
-            file: id,
-            index: 0,
-            start: 0,
-        }),
-        ..source
-    };
+pub fn read_json(file: &SourceFile, id: FileId, source: SourceRef) -> Result<Vec<RawRow>, Vec<Problem>> {
+    let whole = SourceRef { row: Some(RowRef { file: id, index: 0, start: 0 }), ..source };
     let failed = |code, target, message: String, help: Option<String>| {
         let problem = Problem::error(code, whole, target, message);
         vec![match help {
@@ -146,12 +160,7 @@ pub fn read_json(
         }]
     };
     let text = yaml::decode(file.bytes()).map_err(|error| {
-        failed(
-            "SX0101",
-            Target::Span(error.span.start, error.span.end),
-            error.message,
-            error.help,
-        )
+        failed("SX0101", Target::Span(error.span.start, error.span.end), error.message, error.help)
     })?;
     if text.trim_start_matches('\u{feff}').trim().is_empty() {
         let help =
@@ -164,17 +173,7 @@ pub fn read_json(
         ));
     }
     let mut document = yaml::parse_json(text, &Limits::default()).map_err(|errors| {
-        errors
-            .into_iter()
-            .flat_map(|error| {
-                failed(
-                    "SX0115",
-                    Target::Span(error.span.start, error.span.end),
-                    error.message,
-                    error.help,
-                )
-            })
-            .collect::<Vec<_>>()
+        errors.into_iter().map(|error| yaml_problem(error, whole, true)).collect::<Vec<_>>()
     })?;
     if !document.value.is_array() {
         let message = "a file of rows holds a list: [{\"tenantId\": ...}, ...]".to_owned();
@@ -187,15 +186,8 @@ pub fn read_json(
         return Ok(rows);
     };
     for (index, item) in items.into_iter().enumerate() {
-        let row = RowRef {
-            file: id,
-            index: u32::try_from(index).unwrap_or(u32::MAX),
-            start: 0,
-        };
-        let at = SourceRef {
-            row: Some(row),
-            ..source
-        };
+        let row = RowRef { file: id, index: u32::try_from(index).unwrap_or(u32::MAX), start: 0 };
+        let at = SourceRef { row: Some(row), ..source };
         for finding in validate::findings(schema::row_validator(), schema::row_schema(), &item, false) {
             let outward = |pointer: String| format!("/spec{pointer}");
             let target = match finding.target {
@@ -219,11 +211,7 @@ pub fn read_json(
             Some(help.to_owned()),
         ));
     }
-    if problems.is_empty() {
-        Ok(rows)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(rows) } else { Err(problems) }
 }
 
 fn with_optional_help(problem: Problem, help: Option<String>) -> Problem {
@@ -255,11 +243,9 @@ mod tests {
             manifest["spec"],
             json!({"displayName": "Ex", "contact": {"email": "a@b.c"}, "template": "t"})
         );
-        for (pointer, row) in [
-            ("/metadata/name", "/tenantId"),
-            ("/spec/contact/email", "/email"),
-            ("/spec/region", "/region"),
-        ] {
+        for (pointer, row) in
+            [("/metadata/name", "/tenantId"), ("/spec/contact/email", "/email"), ("/spec/region", "/region")]
+        {
             assert_eq!(pointer_in_row(pointer).as_deref(), Some(row));
         }
     }

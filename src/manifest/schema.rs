@@ -58,10 +58,7 @@ pub struct GlobalMetadata {
 pub fn of_kind(kind: KindRef) -> Value {
     let (body, definitions) = kind_body(kind, "");
     let mut root = Map::new();
-    root.insert(
-        "$schema".into(),
-        json!("https://json-schema.org/draft/2020-12/schema"),
-    );
+    root.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));
     root.insert("$id".into(), json!(format!("{BASE}/{}", file_name(kind))));
     root.extend(body);
     if !definitions.is_empty() {
@@ -120,9 +117,8 @@ pub fn all() -> Vec<(String, Value)> {
 
 /// A schema's body without `$schema` and `$id`, and the definitions it refers to, whose names start with `prefix`.
 fn kind_body(kind: KindRef, prefix: &str) -> (Map<String, Value>, Map<String, Value>) {
-    let settings = SchemaSettings::draft2020_12()
-        .for_deserialize()
-        .with(|settings| settings.meta_schema = None);
+    let settings =
+        SchemaSettings::draft2020_12().for_deserialize().with(|settings| settings.meta_schema = None);
     let mut generator = settings.into_generator();
     let mut spec = (kind.schema)(&mut generator);
     let metadata = match kind.scope {
@@ -190,6 +186,7 @@ fn prefix_references(value: &mut Value, prefix: &str) {
 fn tidy(schema: &mut Schema) {
     let Some(map) = schema.as_object_mut() else { return };
     enum_with_descriptions(map);
+    describe_only_property(map);
     if let Some(Value::Array(types)) = map.get_mut("type") {
         types.retain(|name| name != "null");
         if let [only] = types.as_slice() {
@@ -207,14 +204,23 @@ fn tidy(schema: &mut Schema) {
             }
         }
     }
-    if map
-        .get("format")
-        .is_some_and(|format| format.as_str().is_some_and(|name| name.starts_with("int")))
-    {
+    if map.get("format").is_some_and(|format| format.as_str().is_some_and(|name| name.starts_with("int"))) {
         map.remove("format");
     }
     if map.get("default") == Some(&Value::Null) {
         map.remove("default");
+    }
+}
+
+/// A branch of a `oneOf` that is one field: an editor shows the field's description, not the branch's.
+fn describe_only_property(map: &mut Map<String, Value>) {
+    let Some(description) = map.get("description").cloned() else { return };
+    let Some(Value::Object(properties)) = map.get_mut("properties") else { return };
+    if properties.len() > 1 {
+        return;
+    }
+    for only in properties.values_mut().filter_map(Value::as_object_mut) {
+        only.entry("description").or_insert_with(|| description.clone());
     }
 }
 
@@ -249,10 +255,7 @@ pub fn validator(kind: KindRef) -> &'static Validator {
 }
 
 /// Compiles a schema for validation, formats included, nothing fetched.
-#[expect(
-    clippy::expect_used,
-    reason = "the schemas are generated from types and compiled by a unit test"
-)]
+#[expect(clippy::expect_used, reason = "the schemas are generated from types and compiled by a unit test")]
 fn compile(schema: &Value) -> Validator {
     jsonschema::options()
         .with_draft(Draft::Draft202012)
@@ -275,9 +278,8 @@ pub fn row_schema() -> &'static Value {
     static SCHEMA: OnceLock<Value> = OnceLock::new();
     SCHEMA.get_or_init(|| {
         let settings = SchemaSettings::draft2020_12().for_deserialize();
-        let mut schema = settings
-            .into_generator()
-            .into_root_schema_for::<crate::kinds::tenant_set::TenantRow>();
+        let mut schema =
+            settings.into_generator().into_root_schema_for::<crate::kinds::tenant_set::TenantRow>();
         RecursiveTransform(tidy).transform(&mut schema);
         schema.to_value()
     })
@@ -359,21 +361,13 @@ mod tests {
             found.push(pointer.clone());
         }
         let length = pointer.len();
-        for (name, child) in schema
-            .get("properties")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
+        for (name, child) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
             pointer.push('/');
             pointer.push_str(name);
             collect(root, child, pointer, found);
             pointer.truncate(length);
         }
-        if let Some(child) = schema
-            .get("additionalProperties")
-            .filter(|child| child.is_object())
-        {
+        if let Some(child) = schema.get("additionalProperties").filter(|child| child.is_object()) {
             pointer.push_str("/*");
             collect(root, child, pointer, found);
             pointer.truncate(length);

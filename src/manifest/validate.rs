@@ -34,8 +34,16 @@ pub fn findings(validator: &Validator, schema: &Value, value: &Value, hides_valu
     for error in validator.iter_errors(value) {
         context.translate(&error, &mut found);
     }
+    // A pattern's advice is better than that of a format for the same value.
+    let of_patterns: Vec<Target> =
+        found.iter().filter(|finding| finding.message.contains(WRONG_FORM)).map(|finding| finding.target.clone()).collect();
+    found.retain(|finding| {
+        finding.code != "SX0157" || finding.message.contains(WRONG_FORM) || !of_patterns.contains(&finding.target)
+    });
     found
 }
+
+const WRONG_FORM: &str = " has the wrong form";
 
 struct Context<'a> {
     schema: &'a Value,
@@ -44,94 +52,53 @@ struct Context<'a> {
 
 impl Context<'_> {
     fn translate(&self, error: &ValidationError<'_>, found: &mut Vec<Finding>) {
-        let pointer = error.instance_path().as_str().to_owned();
-        let field_owned = field_name(&pointer).to_owned();
-        let field = field_owned.as_str();
-        let mut push = |code, target, message: String, help: Option<String>| {
-            found.push(Finding {
-                code,
-                target,
-                message,
-                help,
-            });
-        };
+        let pointer = error.instance_path().as_str();
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
                 let allowed = self.sibling_fields(error.schema_path().as_str());
-                for key in unexpected {
-                    let secret = looks_like_a_secret_field(key);
-                    let code = if secret && self.hides_values {
-                        "SX0160"
-                    } else {
-                        "SX0153"
-                    };
-                    let message = if code == "SX0160" {
-                        format!("`{key}` would put a secret into a manifest")
-                    } else {
-                        format!("unknown field `{key}`")
-                    };
-                    let help = if code == "SX0160" {
-                        "name the place of the secret instead: {env: NAME}, {file: PATH} or {gcpSecretManager: ...}".into()
-                    } else {
-                        unknown_field_help(key, &allowed)
-                    };
-                    push(
-                        code,
-                        Target::Key(format!("{pointer}/{}", escape(key))),
-                        message,
-                        Some(help),
-                    );
-                }
+                found.extend(unexpected.iter().map(|key| self.unexpected(pointer, key, &allowed)));
             }
+            ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => {
+                self.one_of(pointer, error, context, found);
+            }
+            kind => {
+                let (code, message, help) = self.one_value(kind, field_name(pointer), error);
+                found.push(Finding { code, target: Target::Value(pointer.to_owned()), message, help });
+            }
+        }
+    }
+
+    fn unexpected(&self, pointer: &str, key: &str, allowed: &[String]) -> Finding {
+        let (code, message, help) = if self.hides_values && looks_like_a_secret_field(key) {
+            let help = "name the place of the secret instead: {env: NAME}, {file: PATH} or {gcpSecretManager: ...}";
+            ("SX0160", format!("`{key}` would put a secret into a manifest"), help.to_owned())
+        } else {
+            ("SX0153", format!("unknown field `{key}`"), unknown_field_help(key, allowed))
+        };
+        Finding { code, target: Target::Key(format!("{pointer}/{}", escape(key))), message, help: Some(help) }
+    }
+
+    /// What is wrong with one value: code, message, and what to do.
+    fn one_value(
+        &self,
+        kind: &ValidationErrorKind,
+        field: &str,
+        error: &ValidationError<'_>,
+    ) -> (&'static str, String, Option<String>) {
+        match kind {
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();
-                let place = if field.is_empty() {
-                    String::new()
-                } else {
-                    format!(" in `{field}`")
-                };
-                let message = format!("the field `{name}` is missing{place}");
-                push(
-                    "SX0154",
-                    Target::Value(pointer),
-                    message,
-                    Some(format!("add `{name}:`")),
-                );
+                let place = if field.is_empty() { String::new() } else { format!(" in `{field}`") };
+                ("SX0154", format!("the field `{name}` is missing{place}"), Some(format!("add `{name}:`")))
             }
-            ValidationErrorKind::Type { kind } => {
-                let (code, message, help) = self.wrong_type(kind, field, error.instance());
-                push(code, Target::Value(pointer), message, help);
-            }
-            ValidationErrorKind::Enum { options } => {
-                let options: Vec<&str> = options
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str)
-                    .collect();
-                let shown = self.shown(error.instance());
-                let near = error
-                    .instance()
-                    .as_str()
-                    .and_then(|text| near_option(text, &options));
-                let help = match near {
-                    Some(near) => format!("did you mean `{near}`? Allowed: {}", options.join(", ")),
-                    None => format!("use one of {}", options.join(", ")),
-                };
-                push(
-                    "SX0156",
-                    Target::Value(pointer),
-                    format!("`{field}` cannot be {shown}"),
-                    Some(help),
-                );
-            }
+            ValidationErrorKind::Type { kind } => self.wrong_type(kind, field, error.instance()),
+            ValidationErrorKind::Enum { options } => self.wrong_choice(options, field, error.instance()),
             ValidationErrorKind::Constant { expected_value } => {
-                let message = format!("`{field}` must be {expected_value}");
-                push("SX0156", Target::Value(pointer), message, None);
+                ("SX0156", format!("`{field}` must be {expected_value}"), None)
             }
             ValidationErrorKind::Pattern { pattern } => {
                 let (message, help) = self.wrong_form(field, pattern, error.instance());
-                push("SX0157", Target::Value(pointer), message, Some(help));
+                ("SX0157", message, Some(help))
             }
             ValidationErrorKind::Format { format } => {
                 let (wanted, example) = match format.as_str() {
@@ -140,58 +107,42 @@ impl Context<'_> {
                     "date-time" => ("an instant with a zone", "2026-12-31T00:00:00Z"),
                     other => (other, "the documentation"),
                 };
-                let message = format!("`{field}` is not {wanted}: {}", self.shown(error.instance()));
-                push(
-                    "SX0157",
-                    Target::Value(pointer),
-                    message,
-                    Some(format!("for example {example}")),
-                );
+                let message = format!("`{field}` is not {wanted}{}", self.shown_after_colon(error.instance()));
+                ("SX0157", message, Some(format!("for example {example}")))
+            }
+            ValidationErrorKind::MinLength { limit: 1 } | ValidationErrorKind::MinItems { limit: 1 } => {
+                ("SX0158", format!("`{field}` must not be empty"), None)
             }
             ValidationErrorKind::MinLength { limit } | ValidationErrorKind::MinItems { limit } => {
-                let message = if *limit == 1 {
-                    format!("`{field}` must not be empty")
-                } else {
-                    format!("`{field}` is too short: at least {limit}")
-                };
-                push("SX0158", Target::Value(pointer), message, None);
+                ("SX0158", format!("`{field}` is too short: at least {limit}"), None)
             }
             ValidationErrorKind::MaxLength { limit } | ValidationErrorKind::MaxItems { limit } => {
-                push(
-                    "SX0158",
-                    Target::Value(pointer),
-                    format!("`{field}` is too long: at most {limit}"),
-                    None,
-                );
+                ("SX0158", format!("`{field}` is too long: at most {limit}"), None)
             }
             ValidationErrorKind::Minimum { limit } => {
-                push(
-                    "SX0158",
-                    Target::Value(pointer),
-                    format!("`{field}` must be at least {limit}"),
-                    None,
-                );
+                ("SX0158", format!("`{field}` must be at least {limit}"), None)
             }
             ValidationErrorKind::Maximum { limit } => {
-                push(
-                    "SX0158",
-                    Target::Value(pointer),
-                    format!("`{field}` must be at most {limit}"),
-                    None,
-                );
+                ("SX0158", format!("`{field}` must be at most {limit}"), None)
             }
-            ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => {
-                self.one_of(&pointer, error, context, found);
-            }
-            _ => {
-                let message = if self.hides_values {
-                    error.masked().to_string()
-                } else {
-                    error.to_string()
-                };
-                push("SX0159", Target::Value(pointer), message, None);
-            }
+            _ if self.hides_values => ("SX0159", error.masked().to_string(), None),
+            _ => ("SX0159", error.to_string(), None),
         }
+    }
+
+    fn wrong_choice(
+        &self,
+        options: &Value,
+        field: &str,
+        instance: &Value,
+    ) -> (&'static str, String, Option<String>) {
+        let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let near = instance.as_str().and_then(|text| near_option(text, &options));
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`? Allowed: {}", options.join(", ")),
+            None => format!("use one of {}", options.join(", ")),
+        };
+        ("SX0156", format!("`{field}` cannot be {}", self.shown(instance)), Some(help))
     }
 
     /// A value that must be an object with exactly one of several keys, such as a secret reference.
@@ -205,11 +156,7 @@ impl Context<'_> {
         let keys = self.branch_keys(error.schema_path().as_str());
         let field = field_name(pointer);
         let secret = keys.contains(&"env".to_owned());
-        let forms = keys
-            .iter()
-            .map(|key| format!("`{key}`"))
-            .collect::<Vec<_>>()
-            .join(", ");
+        let forms = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
         let help = if secret {
             "name the place of the secret: {env: NAME}, {file: PATH} or {gcpSecretManager: projects/P/secrets/S/versions/latest}"
                 .to_owned()
@@ -219,22 +166,11 @@ impl Context<'_> {
         let target = Target::Value(pointer.to_owned());
         let Some(map) = error.instance().as_object() else {
             let (code, message) = if secret && !error.instance().is_null() {
-                (
-                    "SX0160",
-                    format!("`{field}` holds a literal; a secret never stands in a manifest"),
-                )
+                ("SX0160", format!("`{field}` holds a literal; a secret never stands in a manifest"))
             } else {
-                (
-                    "SX0155",
-                    format!("`{field}` must be a map with exactly one of {forms}"),
-                )
+                ("SX0155", format!("`{field}` must be a map with exactly one of {forms}"))
             };
-            found.push(Finding {
-                code,
-                target,
-                message,
-                help: Some(help),
-            });
+            found.push(Finding { code, target, message, help: Some(help) });
             return;
         };
         let given: Vec<&String> = map.keys().collect();
@@ -255,35 +191,18 @@ impl Context<'_> {
                 } else {
                     ("SX0153", format!("unknown field `{key}`"))
                 };
-                let help = if literal {
-                    help.clone()
-                } else {
-                    unknown_field_help(key, &keys)
-                };
+                let help = if literal { help.clone() } else { unknown_field_help(key, &keys) };
                 let target = Target::Key(format!("{pointer}/{}", escape(key)));
-                found.push(Finding {
-                    code,
-                    target,
-                    message,
-                    help: Some(help),
-                });
+                found.push(Finding { code, target, message, help: Some(help) });
             }
         }
         if given.iter().all(|key| keys.contains(key)) {
             let message = if given.is_empty() {
                 format!("`{field}` is empty: exactly one of {forms} is needed")
             } else {
-                format!(
-                    "`{field}` has {} of {forms}, where exactly one is needed",
-                    given.len()
-                )
+                format!("`{field}` has {} of {forms}, where exactly one is needed", given.len())
             };
-            found.push(Finding {
-                code: "SX0159",
-                target,
-                message,
-                help: Some(help),
-            });
+            found.push(Finding { code: "SX0159", target, message, help: Some(help) });
         }
     }
 
@@ -300,17 +219,14 @@ impl Context<'_> {
                 if names.iter().any(|name| name == "string") {
                     "a text".to_owned()
                 } else {
-                    names
-                        .iter()
-                        .map(|name| type_words(name))
-                        .collect::<Vec<_>>()
-                        .join(" or ")
+                    names.iter().map(|name| type_words(name)).collect::<Vec<_>>().join(" or ")
                 }
             }
         };
         let given = match instance {
             Value::Null => "empty",
             Value::Bool(_) => "a boolean",
+            Value::Number(_) if wanted == "a whole number" => "a number with a fraction",
             Value::Number(_) => "a number",
             Value::String(_) => "a text",
             Value::Array(_) => "a list",
@@ -324,20 +240,12 @@ impl Context<'_> {
             }
             _ => None,
         };
-        let subject = if field.is_empty() {
-            "the document".to_owned()
-        } else {
-            format!("`{field}`")
-        };
-        (
-            "SX0155",
-            format!("{subject} must be {wanted}, but is {given}"),
-            help,
-        )
+        let subject = if field.is_empty() { "this".to_owned() } else { format!("`{field}`") };
+        ("SX0155", format!("{subject} must be {wanted}, but is {given}"), help)
     }
 
     fn wrong_form(&self, field: &str, pattern: &str, instance: &Value) -> (String, String) {
-        let shown = self.shown(instance);
+        let shown = self.shown_after_colon(instance);
         let help = match (field, pattern) {
             ("shopifyShop", _) => {
                 "write the permanent domain in lower case, such as acme.myshopify.com".to_owned()
@@ -346,6 +254,8 @@ impl Context<'_> {
             ("website", _) => "write the whole address, such as https://acme.example".to_owned(),
             ("url", _) => "write an http or https address without a user in it".to_owned(),
             ("phone", _) => "write digits and spaces, such as +61 2 5550 0000".to_owned(),
+            ("thresholds", _) => "write a number and one of h, d, w, such as 30d, or `expired`".to_owned(),
+            ("maxFileSize", _) => "write a number and one of B, KiB, MiB, GiB, such as 10MiB".to_owned(),
             ("env", _) => "write the name of an environment variable, such as SHOPIFY_TOKEN".to_owned(),
             ("gcpSecretManager", _) => "write projects/PROJECT/secrets/NAME/versions/VERSION".to_owned(),
             (_, crate::model::key::NAME_PATTERN) => {
@@ -357,7 +267,11 @@ impl Context<'_> {
             }
             _ => format!("it must match {pattern}"),
         };
-        (format!("`{field}` has the wrong form: {shown}"), help)
+        (format!("`{field}`{WRONG_FORM}{shown}"), help)
+    }
+
+    fn shown_after_colon(&self, value: &Value) -> String {
+        if self.hides_values { String::new() } else { format!(": {}", self.shown(value)) }
     }
 
     fn shown(&self, value: &Value) -> String {
@@ -374,28 +288,20 @@ impl Context<'_> {
     /// The fields that the object schema around a keyword allows.
     fn sibling_fields(&self, schema_path: &str) -> Vec<String> {
         let parent = self.parent_of(schema_path);
-        let properties = parent
-            .and_then(|schema| schema.get("properties"))
-            .and_then(Value::as_object);
-        properties
-            .into_iter()
-            .flat_map(|map| map.keys().cloned())
-            .collect()
+        let properties = parent.and_then(|schema| schema.get("properties")).and_then(Value::as_object);
+        properties.into_iter().flat_map(|map| map.keys().cloned()).collect()
     }
 
     /// The one key of each branch of a `oneOf`.
     fn branch_keys(&self, schema_path: &str) -> Vec<String> {
         let parent = self.parent_of(schema_path);
-        let branches = parent
-            .and_then(|schema| schema.get("oneOf"))
-            .and_then(Value::as_array);
+        let branches = parent.and_then(|schema| schema.get("oneOf")).and_then(Value::as_array);
         branches
             .into_iter()
             .flatten()
             .map(|branch| {
                 let keys = branch.get("properties").and_then(Value::as_object);
-                keys.and_then(|map| map.keys().next().cloned())
-                    .unwrap_or_default()
+                keys.and_then(|map| map.keys().next().cloned()).unwrap_or_default()
             })
             .collect()
     }
@@ -473,15 +379,7 @@ fn unknown_field_help(key: &str, allowed: &[String]) -> String {
 
 fn looks_like_a_secret_field(key: &str) -> bool {
     let key = key.to_lowercase();
-    [
-        "value",
-        "secret",
-        "token",
-        "password",
-        "key",
-        "literal",
-        "credential",
-    ]
-    .iter()
-    .any(|word| key.contains(word))
+    ["value", "secret", "token", "password", "key", "literal", "credential"]
+        .iter()
+        .any(|word| key.contains(word))
 }

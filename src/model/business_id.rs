@@ -87,13 +87,8 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    pub const ALL: [Scheme; 5] = [
-        Scheme::Abn,
-        Scheme::Nzbn,
-        Scheme::UkCompanyNumber,
-        Scheme::UkVat,
-        Scheme::UsEin,
-    ];
+    pub const ALL: [Scheme; 5] =
+        [Scheme::Abn, Scheme::Nzbn, Scheme::UkCompanyNumber, Scheme::UkVat, Scheme::UsEin];
 
     /// The name for people.
     pub const fn name(self) -> &'static str {
@@ -130,11 +125,7 @@ impl Scheme {
 
 impl fmt::Display for BusinessId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let BusinessId {
-            country: _,
-            scheme,
-            number,
-        } = self;
+        let BusinessId { country: _, scheme, number } = self;
         f.pad(&match scheme {
             Scheme::Abn => grouped(number, &[2, 3, 3, 3]),
             // GS1 prints 13 digits undivided, and so does the NZBN register.
@@ -149,11 +140,6 @@ impl fmt::Display for BusinessId {
 /// `text` cut into groups of these many characters, with a space between.
 fn grouped(text: &str, sizes: &[usize]) -> String {
     let mut rest = text.chars();
-    let groups = sizes
-        .iter()
-        .map(|size| rest.by_ref().take(*size).collect::<String>());
-    groups
-        .filter(|group| !group.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let groups = sizes.iter().map(|size| rest.by_ref().take(*size).collect::<String>());
+    groups.filter(|group| !group.is_empty()).collect::<Vec<_>>().join(" ")
 }

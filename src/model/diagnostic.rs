@@ -68,10 +68,7 @@ impl Diagnostic {
 
     /// A warning without a place yet.
     pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(code, message)
-        }
+        Self { severity: Severity::Warning, ..Self::error(code, message) }
     }
 
     /// Adds what to do.
@@ -120,9 +117,7 @@ pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
 /// Whether any of them stops the work.
 #[must_use]
 pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
-    diagnostics
-        .iter()
-        .any(|diagnostic| diagnostic.severity == Severity::Error)
+    diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 
 /// The candidate most like a mistyped word, for "did you mean": close by Damerau-Levenshtein relative to its length.
@@ -131,14 +126,10 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
     let lower = word.to_lowercase();
     candidates
         .into_iter()
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()),
-                candidate,
-            )
-        })
+        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| {
-            *distance <= 1.max(candidate.chars().count().max(word.chars().count()) / 3)
+            (*distance <= 1.max(candidate.chars().count().max(word.chars().count()) / 3)
+                && *distance < word.chars().count())
                 || (lower.len() >= 3 && candidate.to_lowercase().starts_with(&lower))
         })
         .min_by_key(|(distance, candidate)| (*distance, *candidate))
@@ -155,6 +146,7 @@ mod tests {
         assert_eq!(did_you_mean("lables", fields), Some("labels"));
         assert_eq!(did_you_mean("displayname", fields), Some("displayName"));
         assert_eq!(did_you_mean("zzz", fields), None);
+        assert_eq!(did_you_mean("b", ["a"]), None);
         assert_eq!(did_you_mean("AU-SE9", ["AU-SE1", "NZ-NR1"]), Some("AU-SE1"));
     }
 }

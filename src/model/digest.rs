@@ -103,10 +103,7 @@ fn normal_number(number: &Number) -> Option<Number> {
     }
     let float = number.as_f64()?;
     if float.fract() == 0.0 && float.abs() <= EXACT {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "whole and within 2^53, checked above"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53, checked above")]
         return Some(Number::from(float as i64));
     }
     None
@@ -133,10 +130,7 @@ mod tests {
 
     #[test]
     fn numbers_take_the_form_that_jsonb_returns() {
-        check(
-            json!([1.0, 1e15, -0.0, 0.1, 1e300]),
-            "[1,1000000000000000,0,0.1,1e300]",
-        );
+        check(json!([1.0, 1e15, -0.0, 0.1, 1e300]), "[1,1000000000000000,0,0.1,1e300]");
     }
 
     #[test]

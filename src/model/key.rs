@@ -34,11 +34,7 @@ impl ResourceKey {
     /// Puts a key together. For a kind that is not in a workspace, the workspace is the resource's own name.
     #[must_use]
     pub fn new(kind: KindRef, workspace: Arc<str>, name: &str) -> Self {
-        Self {
-            kind,
-            workspace,
-            name: name.into(),
-        }
+        Self { kind, workspace, name: name.into() }
     }
 
     /// The parts that order and identify a key.

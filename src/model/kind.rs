@@ -66,23 +66,13 @@ impl Column {
     /// A column that is NULL when the field is absent.
     #[must_use]
     pub const fn new(name: &'static str, path: &'static str, sql: SqlType) -> Self {
-        Self {
-            name,
-            path,
-            sql,
-            absent: None,
-        }
+        Self { name, path, sql, absent: None }
     }
 
     /// A JSON column that holds an empty object or list when the field is absent.
     #[must_use]
     pub const fn json_or(name: &'static str, path: &'static str, absent: &'static str) -> Self {
-        Self {
-            name,
-            path,
-            sql: SqlType::Json,
-            absent: Some(absent),
-        }
+        Self { name, path, sql: SqlType::Json, absent: Some(absent) }
     }
 }
 
@@ -150,12 +140,7 @@ pub struct SpecProblem {
 impl SpecProblem {
     /// A problem at a pointer.
     pub fn new(code: &'static str, pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            pointer: pointer.into(),
-            message: message.into(),
-            help: None,
-        }
+        Self { code, pointer: pointer.into(), message: message.into(), help: None }
     }
 
     /// Adds what to do about it.
@@ -214,11 +199,7 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema {
 /// the schema and the type disagree, which is a defect of this program.
 pub fn admit<T: Resource>(spec: Value) -> Result<Admitted, Vec<SpecProblem>> {
     let mut spec: T = serde_json::from_value(spec).map_err(|error| {
-        vec![SpecProblem::new(
-            "SX0190",
-            "",
-            format!("the spec cannot be decoded: {error}"),
-        )]
+        vec![SpecProblem::new("SX0190", "", format!("the spec cannot be decoded: {error}"))]
     })?;
     spec.normalise();
     let mut problems = Vec::new();
@@ -227,33 +208,50 @@ pub fn admit<T: Resource>(spec: Value) -> Result<Admitted, Vec<SpecProblem>> {
         return Err(problems);
     }
     let canonical = serde_json::to_string(&spec).map_err(|error| {
-        vec![SpecProblem::new(
-            "SX0190",
-            "",
-            format!("the spec cannot be encoded: {error}"),
-        )]
+        vec![SpecProblem::new("SX0190", "", format!("the spec cannot be encoded: {error}"))]
     })?;
-    if holds_nul(&canonical) {
-        return Err(vec![
-            SpecProblem::new("SX0304", "", NUL).help("remove the \\0 from the text"),
-        ]);
+    if let Some(pointer) = nul_at(&canonical) {
+        return Err(vec![SpecProblem::new("SX0304", pointer, NUL).help("remove the \\0 from the text")]);
     }
-    Ok(Admitted {
-        references: spec.references(),
-        protect: spec.protect(),
-        canonical,
-    })
+    Ok(Admitted { references: spec.references(), protect: spec.protect(), canonical })
 }
 
 /// What is said of a text with a NUL in it.
 pub const NUL: &str = "a text holds the character NUL, which PostgreSQL cannot store";
 
-/// Whether a JSON text has an escaped NUL, as opposed to a backslash followed by `u0000`.
+/// The JSON pointer to the first text with a NUL in a JSON text, or to the map that has one in a key.
 #[must_use]
-pub fn holds_nul(json: &str) -> bool {
-    if !json.contains("\\u0000") {
-        return false;
+pub fn nul_at(json: &str) -> Option<String> {
+    if !json.contains("\\u0000") || !holds_nul(json) {
+        return None;
     }
+    let value: Value = serde_json::from_str(json).unwrap_or_default();
+    let mut pointer = String::new();
+    find_nul(&value, &mut pointer);
+    Some(pointer)
+}
+
+fn find_nul(value: &Value, pointer: &mut String) -> bool {
+    let length = pointer.len();
+    let mut step = |step: &str, child: &Value| {
+        pointer.push('/');
+        pointer.push_str(&step.replace('~', "~0").replace('/', "~1"));
+        let found = find_nul(child, pointer);
+        if !found {
+            pointer.truncate(length);
+        }
+        found
+    };
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().enumerate().any(|(index, item)| step(&index.to_string(), item)),
+        Value::Object(map) => map.iter().any(|(key, child)| key.contains('\0') || step(key, child)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Whether a JSON text has an escaped NUL, as opposed to a backslash followed by `u0000`.
+fn holds_nul(json: &str) -> bool {
     let bytes = json.as_bytes();
     let mut index = 0;
     while index < bytes.len() {
@@ -271,6 +269,13 @@ pub fn holds_nul(json: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_nul_is_pointed_at() {
+        assert_eq!(nul_at(r#"{"a":"x","b/c":[1,"x\u0000"]}"#).as_deref(), Some("/b~1c/1"));
+        assert_eq!(nul_at(r#"{"a":{"k\u0000":1}}"#).as_deref(), Some("/a"));
+        assert_eq!(nul_at(r#"{"a":"\\u0000"}"#), None);
+    }
 
     #[test]
     fn an_escaped_nul_is_told_from_an_escaped_backslash() {

@@ -5,10 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A market the agency sells in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[allow(
-    non_camel_case_types,
-    reason = "the variants are the words used in manifests and rows"
-)]
+#[allow(non_camel_case_types, reason = "the variants are the words used in manifests and rows")]
 pub enum Market {
     /// Small and medium businesses in Australia and New Zealand.
     ANZ_SMB,

@@ -19,10 +19,7 @@ impl SourceFile {
     /// Takes the bytes of a file. That they are UTF-8 is found out once, here.
     #[must_use]
     pub fn new(path: String, bytes: Vec<u8>) -> Self {
-        Self {
-            path,
-            content: String::from_utf8(bytes).map_err(std::string::FromUtf8Error::into_bytes),
-        }
+        Self { path, content: String::from_utf8(bytes).map_err(std::string::FromUtf8Error::into_bytes) }
     }
 
     /// The bytes.
@@ -62,11 +59,7 @@ impl Position {
     /// The first character of a file.
     #[must_use]
     pub fn start_of(file: &str) -> Self {
-        Self {
-            file: file.into(),
-            line: 1,
-            column: 1,
-        }
+        Self { file: file.into(), line: 1, column: 1 }
     }
 }
 

@@ -37,11 +37,7 @@ impl std::str::FromStr for Selector {
     type Err = SelectorError;
 
     fn from_str(text: &str) -> Result<Self, SelectorError> {
-        split(text)
-            .into_iter()
-            .map(|part| condition(part.trim()))
-            .collect::<Result<_, _>>()
-            .map(Self)
+        split(text).into_iter().map(|part| condition(part.trim())).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -63,18 +59,13 @@ fn condition(part: &str) -> Result<Condition, SelectorError> {
     let error = || SelectorError(part.to_owned());
     let key = |text: &str| {
         let text = text.trim();
-        let fits = !text.is_empty()
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"._-/".contains(&b));
+        let fits =
+            !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/".contains(&b));
         if fits { Ok(text.to_owned()) } else { Err(error()) }
     };
     let set = |text: &str| -> Result<Vec<String>, SelectorError> {
-        let inner = text
-            .trim()
-            .strip_prefix('(')
-            .and_then(|rest| rest.strip_suffix(')'))
-            .ok_or_else(error)?;
+        let inner =
+            text.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).ok_or_else(error)?;
         Ok(inner.split(',').map(|value| value.trim().to_owned()).collect())
     };
     if let Some((name, value)) = part.split_once("!=") {
@@ -122,11 +113,7 @@ mod tests {
     fn check(selector: &str, expected: bool) {
         let labels = json!({"tier": "gold", "team": "a"});
         let selector: Selector = selector.parse().unwrap();
-        assert_eq!(
-            selector.matches(labels.as_object().unwrap()),
-            expected,
-            "{selector:?}"
-        );
+        assert_eq!(selector.matches(labels.as_object().unwrap()), expected, "{selector:?}");
     }
 
     #[test]

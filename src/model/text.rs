@@ -79,11 +79,7 @@ pub fn duration_seconds(text: &str) -> Option<i64> {
     if count.is_empty() || count.starts_with('0') || !count.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    count
-        .parse::<i64>()
-        .ok()?
-        .checked_mul(factor)
-        .filter(|seconds| *seconds <= 3650 * 86_400)
+    count.parse::<i64>().ok()?.checked_mul(factor).filter(|seconds| *seconds <= 3650 * 86_400)
 }
 
 /// What [`duration_seconds`] accepts, for schemas.
@@ -97,16 +93,9 @@ pub const DURATION_PATTERN: &str = r"^[1-9][0-9]{0,8}[smhdw]$";
 pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     let number = serde_json::Number::deserialize(deserializer)?;
     let exact = |float: f64| float.fract() == 0.0 && float.abs() < 1e15;
-    let from_float = || {
-        number
-            .as_f64()
-            .filter(|float| exact(*float))
-            .and_then(|float| format!("{float:.0}").parse().ok())
-    };
-    number
-        .as_i64()
-        .or_else(from_float)
-        .ok_or_else(|| serde::de::Error::custom("expected a whole number"))
+    let from_float =
+        || number.as_f64().filter(|float| exact(*float)).and_then(|float| format!("{float:.0}").parse().ok());
+    number.as_i64().or_else(from_float).ok_or_else(|| serde::de::Error::custom("expected a whole number"))
 }
 
 /// [`whole`], for a field that may be absent.
@@ -118,7 +107,6 @@ pub fn optional_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
 }
 
 /// Whether a flag is off; for `skip_serializing_if`.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 #[must_use]
 pub fn is_false(flag: &bool) -> bool {
     !*flag
@@ -132,19 +120,8 @@ mod tests {
     fn durations_have_one_unit_and_are_positive() {
         assert_eq!(duration_seconds("30d"), Some(2_592_000));
         assert_eq!(duration_seconds("15m"), Some(900));
-        for bad in [
-            "",
-            "d",
-            "0d",
-            "-1d",
-            "1",
-            "1.5h",
-            "1y",
-            "99999999999999999999d",
-            "1d ",
-            "9999999d",
-            "é",
-        ] {
+        for bad in ["", "d", "0d", "-1d", "1", "1.5h", "1y", "99999999999999999999d", "1d ", "9999999d", "é"]
+        {
             assert_eq!(duration_seconds(bad), None, "{bad}");
         }
     }

@@ -122,11 +122,9 @@ impl fmt::Display for Reason {
                 write!(f, "removed from the database by role {actor} at {}", when(at))
             }
             Self::Edited => f.write_str("the declaration changed"),
-            Self::Drift { actor, at } => write!(
-                f,
-                "drift: changed in the database by role {actor} at {}",
-                when(at)
-            ),
+            Self::Drift { actor, at } => {
+                write!(f, "drift: changed in the database by role {actor} at {}", when(at))
+            }
             Self::EditedAndDrift { actor, at } => {
                 write!(
                     f,
@@ -270,10 +268,7 @@ impl Plan {
     /// How many of each.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let mut summary = Summary {
-            unchanged: self.unchanged,
-            ..Summary::default()
-        };
+        let mut summary = Summary { unchanged: self.unchanged, ..Summary::default() };
         for action in &self.actions {
             let count = match action.kind {
                 ActionKind::Create => &mut summary.create,
@@ -306,11 +301,8 @@ impl Plan {
     /// The workspaces that actions touch, sorted.
     #[must_use]
     pub fn workspaces(&self) -> Vec<String> {
-        let mut names: Vec<String> = self
-            .actions
-            .iter()
-            .map(|action| action.key.workspace.to_string())
-            .collect();
+        let mut names: Vec<String> =
+            self.actions.iter().map(|action| action.key.workspace.to_string()).collect();
         names.sort_unstable();
         names.dedup();
         names

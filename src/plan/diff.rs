@@ -13,12 +13,7 @@ pub fn differences(before: &Value, after: &Value) -> Vec<Difference> {
     let empty = Value::Null;
     let part = |value: &Value, name: &str| value.get(name).cloned().unwrap_or_default();
     let (labels_before, labels_after) = (part(before, "labels"), part(after, "labels"));
-    compare(
-        &mut vec!["labels".to_owned()],
-        &labels_before,
-        &labels_after,
-        &mut found,
-    );
+    compare(&mut vec!["labels".to_owned()], &labels_before, &labels_after, &mut found);
     let spec_before = before.get("spec").unwrap_or(&empty);
     let spec_after = after.get("spec").unwrap_or(&empty);
     compare(&mut Vec::new(), spec_before, spec_after, &mut found);
@@ -48,12 +43,7 @@ fn compare(path: &mut Vec<String>, before: &Value, after: &Value, found: &mut Ve
     keys.dedup();
     for key in keys {
         path.push(key.clone());
-        compare(
-            path,
-            before_map.get(key).unwrap_or(&missing),
-            after_map.get(key).unwrap_or(&missing),
-            found,
-        );
+        compare(path, before_map.get(key).unwrap_or(&missing), after_map.get(key).unwrap_or(&missing), found);
         path.pop();
     }
 }
@@ -77,11 +67,7 @@ mod tests {
         let found: Vec<_> = differences(&before, &after)
             .into_iter()
             .map(|(path, before, after)| {
-                (
-                    path.join("."),
-                    before.unwrap_or_default(),
-                    after.unwrap_or_default(),
-                )
+                (path.join("."), before.unwrap_or_default(), after.unwrap_or_default())
             })
             .collect();
         let expected: Vec<_> = expected
@@ -98,11 +84,7 @@ mod tests {
             json!({"spec": {"m": {"y": 2, "x": 1}, "a": 1}}),
             &[],
         );
-        check(
-            json!({"labels": {}, "spec": {"a": null, "b": []}}),
-            json!({"spec": {}}),
-            &[],
-        );
+        check(json!({"labels": {}, "spec": {"a": null, "b": []}}), json!({"spec": {}}), &[]);
     }
 
     #[test]

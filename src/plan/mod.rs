@@ -12,4 +12,4 @@ pub mod planner;
 
 pub use action::{Action, ActionKind, FieldChange, Plan, Reason, Refusal, Summary};
 pub use observed::{Head, Observed, Row, Vanished};
-pub use planner::{Desired, plan, wanted_rows};
+pub use planner::{Desired, is_empty, plan, wanted_rows};

@@ -70,9 +70,6 @@ impl Observed {
     /// The head of a key.
     #[must_use]
     pub fn head(&self, key: &ResourceKey) -> Option<&Head> {
-        self.heads
-            .binary_search_by(|head| head.key.cmp(key))
-            .ok()
-            .map(|index| &self.heads[index])
+        self.heads.binary_search_by(|head| head.key.cmp(key)).ok().map(|index| &self.heads[index])
     }
 }

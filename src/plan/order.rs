@@ -9,9 +9,8 @@ use super::action::{Action, ActionKind};
 /// Sorts actions into the order of execution. The result does not depend on the order before.
 pub fn sort(actions: &mut Vec<Action>) {
     let all = std::mem::take(actions);
-    let (mut deletes, mut others): (Vec<_>, Vec<_>) = all
-        .into_iter()
-        .partition(|action| action.kind == ActionKind::Delete);
+    let (mut deletes, mut others): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|action| action.kind == ActionKind::Delete);
     others.sort_by(|left, right| left.key.cmp(&right.key));
     deletes.sort_by(|left, right| left.key.cmp(&right.key));
     let mut others = within_kinds(others, |action| action.after.as_deref());
@@ -28,26 +27,19 @@ fn within_kinds(sorted: Vec<Action>, canonical: impl Fn(&Action) -> Option<&str>
     if !sorted.iter().any(own) {
         return sorted;
     }
-    let index: HashMap<_, _> = sorted
-        .iter()
-        .enumerate()
-        .map(|(at, action)| (action.key.clone(), at))
-        .collect();
+    let index: HashMap<_, _> =
+        sorted.iter().enumerate().map(|(at, action)| (action.key.clone(), at)).collect();
     let mut waits_for: Vec<Vec<usize>> = vec![Vec::new(); sorted.len()];
     for (at, action) in sorted.iter().enumerate().filter(|(_, action)| own(action)) {
-        let spec: Value = canonical(action)
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_default();
+        let spec: Value =
+            canonical(action).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let Some(spec) = spec.get("spec").cloned() else {
             continue;
         };
         let Ok(admitted) = (action.key.kind.admit)(spec) else {
             continue;
         };
-        for reference in admitted
-            .references
-            .iter()
-            .filter(|reference| reference.kind == action.key.kind.name)
+        for reference in admitted.references.iter().filter(|reference| reference.kind == action.key.kind.name)
         {
             let mut key = action.key.clone();
             key.name = reference.name.as_str().into();
@@ -76,10 +68,7 @@ fn visit(
     let mut path = vec![start];
     let mut on_path = BTreeSet::from([start]);
     while let Some(at) = path.last().copied() {
-        let next = waits_for[at]
-            .iter()
-            .copied()
-            .find(|other| !done[*other] && !on_path.contains(other));
+        let next = waits_for[at].iter().copied().find(|other| !done[*other] && !on_path.contains(other));
         if let Some(next) = next {
             path.push(next);
             on_path.insert(next);

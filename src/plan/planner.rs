@@ -30,8 +30,7 @@ pub struct Desired<'a> {
 
 impl Desired<'_> {
     fn includes(&self, key: &ResourceKey) -> bool {
-        self.workspace
-            .is_none_or(|workspace| *key.workspace == *workspace)
+        self.workspace.is_none_or(|workspace| *key.workspace == *workspace)
     }
 }
 
@@ -51,12 +50,22 @@ pub fn wanted_rows(desired: &Desired<'_>, heads: &[Head]) -> Vec<ResourceKey> {
         match pair {
             Pair::Both(entry, head) if !is_unchanged(desired, entry, head) => wanted.push(head.key.clone()),
             Pair::Observed(head) if desired.prune && is_undeclared(desired, head) => {
-                wanted.push(head.key.clone())
+                wanted.push(head.key.clone());
             }
             _ => {}
         }
     }
     wanted
+}
+
+/// Whether there is nothing to do, found out from keys and digests alone.
+#[must_use]
+pub fn is_empty(desired: &Desired<'_>, heads: &[Head]) -> bool {
+    pairs(desired, heads).all(|pair| match pair {
+        Pair::Declared(_) => false,
+        Pair::Both(entry, head) => is_unchanged(desired, entry, head),
+        Pair::Observed(head) => !(desired.prune && is_undeclared(desired, head)),
+    })
 }
 
 /// The declared resources that have no row.
@@ -84,8 +93,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed, sources: &mut dyn Source
             Pair::Declared(entry) => plan.actions.push(create(entry, observed, sources)),
             Pair::Both(entry, head) if is_unchanged(desired, entry, head) => plan.unchanged += 1,
             Pair::Both(entry, head) if guards::foreign_owner::owns(desired.project, head) => {
-                plan.refusals
-                    .push(guards::foreign_owner::refuse(head, sources.declared_at(entry)));
+                plan.refusals.push(guards::foreign_owner::refuse(head, sources.declared_at(entry)));
             }
             Pair::Both(entry, head) => {
                 match change(desired, entry, head, observed.rows.get(&head.key), sources) {
@@ -109,11 +117,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed, sources: &mut dyn Source
 }
 
 fn pairs<'a>(desired: &'a Desired<'_>, heads: &'a [Head]) -> impl Iterator<Item = Pair<'a>> {
-    let mut entries = desired
-        .entries
-        .iter()
-        .filter(|entry| desired.includes(&entry.key))
-        .peekable();
+    let mut entries = desired.entries.iter().filter(|entry| desired.includes(&entry.key)).peekable();
     let mut heads = heads.iter().filter(|head| desired.includes(&head.key)).peekable();
     std::iter::from_fn(move || {
         let side = match (entries.peek(), heads.peek()) {
@@ -143,10 +147,7 @@ fn is_undeclared(desired: &Desired<'_>, head: &Head) -> bool {
 
 fn create(entry: &Entry, observed: &Observed, sources: &mut dyn Sources) -> Action {
     let reason = match observed.vanished.get(&entry.key) {
-        Some(vanished) => Reason::Removed {
-            actor: vanished.actor.clone(),
-            at: vanished.at,
-        },
+        Some(vanished) => Reason::Removed { actor: vanished.actor.clone(), at: vanished.at },
         None => Reason::New,
     };
     Action {
@@ -194,16 +195,8 @@ fn change(
     let changes: Vec<FieldChange> = differences(before, &after)
         .into_iter()
         .map(|(path, before, after)| {
-            let origin = origins
-                .entry(path.clone())
-                .or_insert_with(|| sources.origin(entry, &path))
-                .clone();
-            FieldChange {
-                path,
-                before,
-                after,
-                origin,
-            }
+            let origin = origins.entry(path.clone()).or_insert_with(|| sources.origin(entry, &path)).clone();
+            FieldChange { path, before, after, origin }
         })
         .collect();
     let touched = row.and_then(|row| row.touched_by.clone().zip(row.touched_at));

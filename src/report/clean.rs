@@ -31,10 +31,8 @@ pub fn value(value: &Value) -> String {
             format!("[{}]", items.join(", "))
         }
         Value::Object(map) => {
-            let entries: Vec<String> = map
-                .iter()
-                .map(|(key, value)| format!("{}: {}", clean(key), item(value)))
-                .collect();
+            let entries: Vec<String> =
+                map.iter().map(|(key, value)| format!("{}: {}", clean(key), item(value))).collect();
             format!("{{{}}}", entries.join(", "))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
@@ -165,10 +163,7 @@ mod tests {
     #[test]
     fn ordinary_text_of_any_script_stays() {
         for text in ["Acme & Söhne", "株式会社", "شركة", "🛍️ shop", "a\\nb"] {
-            assert!(
-                matches!(clean(text), Cow::Borrowed(same) if same == text),
-                "{text}"
-            );
+            assert!(matches!(clean(text), Cow::Borrowed(same) if same == text), "{text}");
         }
     }
 
@@ -185,10 +180,7 @@ mod tests {
         check(json!(" a"), "\" a\"");
         check(json!("(none)"), "\"(none)\"");
         check(json!("say \"hi\"\u{7}"), "\"say \\\"hi\\\"\\u{7}\"");
-        check(
-            json!(["a", "b, c", 1, "https://a.b"]),
-            "[a, \"b, c\", 1, https://a.b]",
-        );
+        check(json!(["a", "b, c", 1, "https://a.b"]), "[a, \"b, c\", 1, https://a.b]");
         check(json!({"k": "v", "\u{1b}": null}), "{k: v, \\u{1b}: null}");
     }
 

@@ -10,24 +10,12 @@ use super::paint::{Paint, paint};
 /// a line are made visible, so each part stays on its line.
 #[must_use]
 pub fn human(what: &str, why: Option<&str>, help: Option<&str>, style: &Style) -> String {
-    let mut text = format!(
-        "{} {}\n",
-        paint("error:", Paint::Error, style),
-        clean(what.trim_end())
-    );
+    let mut text = format!("{} {}\n", paint("error:", Paint::Error, style), clean(what.trim_end()));
     if let Some(why) = why {
-        text.push_str(&format!(
-            "  {} {}\n",
-            paint("why:", Paint::Strong, style),
-            clean(why.trim_end())
-        ));
+        text.push_str(&format!("  {} {}\n", paint("why:", Paint::Strong, style), clean(why.trim_end())));
     }
     if let Some(help) = help {
-        text.push_str(&format!(
-            "  {} {}\n",
-            paint("help:", Paint::Help, style),
-            clean(help.trim_end())
-        ));
+        text.push_str(&format!("  {} {}\n", paint("help:", Paint::Help, style), clean(help.trim_end())));
     }
     text
 }
@@ -44,27 +32,14 @@ mod tests {
 
     #[test]
     fn each_part_has_one_line() {
-        let text = human(
-            "cannot connect",
-            Some("refused\nby \u{1b}[2Jhost"),
-            Some("start it"),
-            &Style::plain(),
-        );
-        assert_eq!(
-            text,
-            "error: cannot connect\n  why: refused\\nby \\u{1b}[2Jhost\n  help: start it\n"
-        );
+        let text =
+            human("cannot connect", Some("refused\nby \u{1b}[2Jhost"), Some("start it"), &Style::plain());
+        assert_eq!(text, "error: cannot connect\n  why: refused\\nby \\u{1b}[2Jhost\n  help: start it\n");
     }
 
     #[test]
     fn parts_that_are_not_known_are_left_out() {
-        assert_eq!(
-            human("it broke\n", None, None, &Style::plain()),
-            "error: it broke\n"
-        );
-        assert_eq!(
-            json("c", "w", None, None),
-            json!({"code": "c", "what": "w", "why": null, "help": null})
-        );
+        assert_eq!(human("it broke\n", None, None, &Style::plain()), "error: it broke\n");
+        assert_eq!(json("c", "w", None, None), json!({"code": "c", "what": "w", "why": null, "help": null}));
     }
 }

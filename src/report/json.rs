@@ -39,7 +39,7 @@ impl Formatter for Visible {
     ) -> io::Result<()> {
         let mut rest = fragment;
         while let Some(at) = rest.find(is_unsafe) {
-            writer.write_all(rest[..at].as_bytes())?;
+            writer.write_all(&rest.as_bytes()[..at])?;
             let mut characters = rest[at..].chars();
             if let Some(character) = characters.next() {
                 for unit in character.encode_utf16(&mut [0; 2]) {
@@ -89,12 +89,7 @@ mod tests {
     fn what_a_terminal_would_act_on_is_escaped_and_means_the_same() {
         let value = json!({"\u{1b}[2J": ["a\u{9b}2J\u{202e}", "\u{e0041}é\n", {}], "n": {"m": []}});
         let text = text(&value);
-        assert!(
-            !text
-                .chars()
-                .any(|character| character != '\n' && is_unsafe(character)),
-            "{text}"
-        );
+        assert!(!text.chars().any(|character| character != '\n' && is_unsafe(character)), "{text}");
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 

@@ -12,6 +12,8 @@ pub mod json;
 pub mod paint;
 pub mod plan_json;
 pub mod plan_text;
+#[cfg(test)]
+mod sample;
 pub mod table;
 
 use crate::model::Diagnostic;
@@ -31,11 +33,7 @@ impl Style {
     /// No colour, 100 columns, symbols outside ASCII.
     #[must_use]
     pub const fn plain() -> Self {
-        Self {
-            color: false,
-            width: 100,
-            unicode: true,
-        }
+        Self { color: false, width: 100, unicode: true }
     }
 
     /// The arrow between two values.

@@ -76,10 +76,7 @@ mod tests {
     #[test]
     fn without_colour_the_text_is_as_it_is() {
         assert_eq!(paint("a", Paint::Added, &Style::plain()), "a");
-        let color = Style {
-            color: true,
-            ..Style::plain()
-        };
+        let color = Style { color: true, ..Style::plain() };
         assert_eq!(paint("a", Paint::Added, &color), "\u{1b}[32ma\u{1b}[0m");
         assert_eq!(paint("", Paint::Added, &color), "");
     }

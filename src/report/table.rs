@@ -6,6 +6,9 @@ use super::Style;
 use super::clean::clean;
 use super::paint::{Paint, paint};
 
+/// Narrower tables could not be read; a terminal that claims to be breaks the lines.
+const NARROWEST: usize = 24;
+
 /// The rows under their headers, each line ended by a line break. Long cells are broken over several lines so that the
 /// table fits [`Style::width`]. Without rows, only the headers.
 #[must_use]
@@ -13,7 +16,7 @@ pub fn table(headers: &[&str], rows: Vec<Vec<String>>, style: &Style) -> String 
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(u16::try_from(style.width).unwrap_or(u16::MAX));
+    table.set_width(u16::try_from(style.width.max(NARROWEST)).unwrap_or(u16::MAX));
     table.set_header(headers.iter().map(|header| clean(header).to_uppercase()));
     for row in rows {
         table.add_row(row.iter().map(|cell| clean(cell)));
@@ -32,4 +35,41 @@ pub fn table(headers: &[&str], rows: Vec<Vec<String>>, style: &Style) -> String 
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows() -> Vec<Vec<String>> {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        vec![row(["acme", "ANZ_SMB", "Acme Corp"]), row(["b", "UK_SMB", "\u{1b}[31mB\u{1b}[0m\nand Sons"])]
+    }
+
+    #[test]
+    fn columns_are_two_spaces_apart_and_nothing_is_drawn_around_them() {
+        assert_eq!(
+            table(&["name", "market", "shown as"], rows(), &Style::plain()),
+            "NAME  MARKET   SHOWN AS\n\
+             acme  ANZ_SMB  Acme Corp\n\
+             b     UK_SMB   \\u{1b}[31mB\\u{1b}[0m\\nand Sons\n"
+        );
+    }
+
+    #[test]
+    fn it_fits_the_terminal() {
+        let style = Style { width: 40, ..Style::plain() };
+        let row = |word: &str| vec!["acme".to_owned(), word.repeat(20)];
+        let text = table(&["name", "note"], vec![row("some words "), row("x"), row("株式会社")], &style);
+        assert!(text.lines().all(|line| crate::report::clean::width(line) <= 40), "{text}");
+        assert_eq!(text.matches("some").count(), 20);
+    }
+
+    #[test]
+    fn without_rows_there_are_headers_and_short_rows_are_no_problem() {
+        assert_eq!(table(&["a", "b"], vec![], &Style::plain()), "A  B\n");
+        assert_eq!(table(&["a", "b"], vec![vec!["1".to_owned()]], &Style::plain()), "A  B\n1\n");
+        let tiny = Style { width: 0, ..Style::plain() };
+        assert!(table(&["a", "b"], rows(), &tiny).contains("ac"));
+    }
 }

@@ -25,11 +25,7 @@ impl ConnectOptions {
     /// Options for a URL.
     #[must_use]
     pub fn new(url: String, timeout: Duration, command: &str) -> Self {
-        Self {
-            url: Redacted::new(url),
-            timeout,
-            command: command.to_owned(),
-        }
+        Self { url: Redacted::new(url), timeout, command: command.to_owned() }
     }
 
     /// The URL with its password, for the driver and for `db url`.
@@ -44,17 +40,12 @@ impl ConnectOptions {
         match url::Url::parse(&with_host(self.url())) {
             Ok(url) => {
                 let query = |name: &str| {
-                    url.query_pairs()
-                        .find(|(key, _)| key == name)
-                        .map(|(_, value)| value.into_owned())
+                    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
                 };
                 let host = query("host").or_else(|| url.host_str().map(str::to_owned));
                 let port = url.port().map_or(String::new(), |port| format!(":{port}"));
-                let user = if url.username().is_empty() {
-                    String::new()
-                } else {
-                    format!("{}@", url.username())
-                };
+                let user =
+                    if url.username().is_empty() { String::new() } else { format!("{}@", url.username()) };
                 format!("{user}{}{port}{}", host.unwrap_or_default(), url.path())
             }
             Err(_) => "the database".to_owned(),
@@ -90,11 +81,7 @@ impl ConnectOptions {
             .disable_statement_logging();
         let limit = self.timeout.min(Duration::from_secs(15));
         let inner = within(limit, &doing, PgConnection::connect_with(&options)).await?;
-        Ok(Connection {
-            inner,
-            timeout: self.timeout,
-            confined: None,
-        })
+        Ok(Connection { inner, timeout: self.timeout, confined: None })
     }
 }
 
@@ -118,9 +105,7 @@ impl Connection {
     /// # Errors
     /// Whatever the database reports.
     pub(super) async fn run(&mut self, sql: &'static str, doing: &str) -> Result<(), StateError> {
-        within(self.timeout, doing, self.inner.execute(sqlx::raw_sql(sql)))
-            .await
-            .map(|_| ())
+        within(self.timeout, doing, self.inner.execute(sqlx::raw_sql(sql))).await.map(|_| ())
     }
 
     /// Begins a transaction that reads one snapshot and writes nothing.
@@ -128,11 +113,7 @@ impl Connection {
     /// # Errors
     /// Whatever the database reports.
     pub async fn begin_reading(&mut self) -> Result<(), StateError> {
-        self.run(
-            "begin isolation level repeatable read read only",
-            "beginning to read",
-        )
-        .await
+        self.run("begin isolation level repeatable read read only", "beginning to read").await
     }
 
     /// Ends the transaction.
@@ -149,12 +130,7 @@ impl Connection {
     /// Whatever the database reports.
     pub async fn server_version(&mut self) -> Result<String, StateError> {
         let query = sqlx::query_scalar("select current_setting('server_version')").persistent(false);
-        within(
-            self.timeout,
-            "asking for the version",
-            query.fetch_one(&mut self.inner),
-        )
-        .await
+        within(self.timeout, "asking for the version", query.fetch_one(&mut self.inner)).await
     }
 
     /// Says goodbye.

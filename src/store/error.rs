@@ -35,12 +35,11 @@ pub fn explain(error: sqlx::Error, doing: &str) -> StateError {
         )
         .why(io.to_string())
         .help("check the address, that the server runs, and the network in between"),
-        sqlx::Error::Tls(tls) => StateError::new(
-            StateErrorKind::Unreachable,
-            "no secure connection to the database could be made",
-        )
-        .why(tls.to_string())
-        .help("check `sslmode` and `sslrootcert` in the URL"),
+        sqlx::Error::Tls(tls) => {
+            StateError::new(StateErrorKind::Unreachable, "no secure connection to the database could be made")
+                .why(tls.to_string())
+                .help("check `sslmode` and `sslrootcert` in the URL")
+        }
         sqlx::Error::Protocol(message) => StateError::new(
             StateErrorKind::Unreachable,
             format!("the database's answer made no sense while {doing}"),
@@ -52,17 +51,11 @@ pub fn explain(error: sqlx::Error, doing: &str) -> StateError {
                 .why(configuration.to_string())
                 .help("write postgresql://USER@HOST:PORT/DATABASE")
         }
-        other => StateError::new(
-            StateErrorKind::Other,
-            format!("the database failed while {doing}"),
-        )
-        .why(other.to_string())
-        .help("run again with -v for the details"),
+        other => StateError::new(StateErrorKind::Other, format!("the database failed while {doing}"))
+            .why(other.to_string())
+            .help("run again with -v for the details"),
     };
-    StateError {
-        source: Some(Box::new(error)),
-        ..explained
-    }
+    StateError { source: Some(Box::new(error)), ..explained }
 }
 
 fn database_error(error: &PgDatabaseError, doing: &str) -> StateError {
@@ -148,12 +141,9 @@ fn database_error(error: &PgDatabaseError, doing: &str) -> StateError {
                 Some(PgErrorPosition::Original(at)) => format!(" at {at}"),
                 _ => String::new(),
             };
-            StateError::new(
-                StateErrorKind::Other,
-                format!("the database failed while {doing}"),
-            )
-            .why(format!("{message} (SQLSTATE {code}{place})"))
-            .help("run again with -v for the details")
+            StateError::new(StateErrorKind::Other, format!("the database failed while {doing}"))
+                .why(format!("{message} (SQLSTATE {code}{place})"))
+                .help("run again with -v for the details")
         }
     }
 }

@@ -33,11 +33,7 @@ pub(super) async fn take(
         let attempt = try_take(&mut connection.inner, holder, workspaces, ttl);
         match within(limit, "taking the leases", attempt).await? {
             Ok(tokens) => {
-                return Ok(LeaseGrant {
-                    holder: holder.clone(),
-                    tokens,
-                    ttl,
-                });
+                return Ok(LeaseGrant { holder: holder.clone(), tokens, ttl });
             }
             Err(held) if begun.elapsed() >= wait => return Err(held),
             Err(_) => tokio::time::sleep(RETRY.min(wait.saturating_sub(begun.elapsed()))).await,
@@ -94,20 +90,14 @@ async fn try_take(
         return Ok(Ok(tokens));
     }
     connection.execute("rollback").await?;
-    let query = sqlx::query(HELD)
-        .bind(workspaces)
-        .bind(holder.id)
-        .persistent(false);
+    let query = sqlx::query(HELD).bind(workspaces).bind(holder.id).persistent(false);
     let held = query.fetch_optional(&mut *connection).await?;
     Ok(Err(held_error(held.as_ref(), workspaces)?))
 }
 
 fn held_error(held: Option<&PgRow>, workspaces: &[String]) -> Result<StateError, sqlx::Error> {
     let Some(row) = held else {
-        let what = format!(
-            "the lease of workspace {} is being taken by another run",
-            workspaces.join(", ")
-        );
+        let what = format!("the lease of workspace {} is being taken by another run", workspaces.join(", "));
         return Ok(StateError::new(StateErrorKind::LeaseHeld, what).help("run the command again"));
     };
     let (workspace, host): (&str, Option<&str>) = (row.try_get(0)?, row.try_get(1)?);
@@ -139,20 +129,12 @@ const RELEASE: &str = "update synthex.leases as l set holder = null, expires_at 
 /// Gives leases back; a lease that was taken over has another token and is left alone.
 pub(super) async fn release(connection: &mut PgConnection, grant: &LeaseGrant) -> Result<(), sqlx::Error> {
     let (names, tokens) = lists(grant);
-    let query = sqlx::query(RELEASE)
-        .bind(grant.holder.id)
-        .bind(names)
-        .bind(tokens)
-        .persistent(false);
+    let query = sqlx::query(RELEASE).bind(grant.holder.id).bind(names).bind(tokens).persistent(false);
     query.execute(connection).await.map(|_| ())
 }
 
 fn lists(grant: &LeaseGrant) -> (Vec<&str>, Vec<i64>) {
-    grant
-        .tokens
-        .iter()
-        .map(|(name, token)| (name.as_str(), *token))
-        .unzip()
+    grant.tokens.iter().map(|(name, token)| (name.as_str(), *token)).unzip()
 }
 
 const FENCE: &str = "select l.name from synthex.leases as l \
@@ -181,20 +163,13 @@ pub(super) async fn fence(
         .map(|(name, _)| name.as_str())
         .filter(|name| !ours.iter().any(|own| own == name))
         .collect();
-    Ok(if lost.is_empty() {
-        Ok(())
-    } else {
-        Err(lost_error(&lost))
-    })
+    Ok(if lost.is_empty() { Ok(()) } else { Err(lost_error(&lost)) })
 }
 
 fn lost_error(lost: &[&str]) -> StateError {
-    StateError::new(
-        StateErrorKind::LeaseLost,
-        format!("the lease of workspace {} was lost", lost.join(", ")),
-    )
-    .why("this run was silent for so long that another one took over; nothing was written")
-    .help("run the command again")
+    StateError::new(StateErrorKind::LeaseLost, format!("the lease of workspace {} was lost", lost.join(", ")))
+        .why("this run was silent for so long that another one took over; nothing was written")
+        .help("run the command again")
 }
 
 const BEAT: &str = "update synthex.leases as l set heartbeat_at = clock_timestamp(), \
@@ -211,11 +186,7 @@ pub struct Keeper {
 
 impl Keeper {
     pub(super) fn new(options: ConnectOptions, grant: LeaseGrant) -> Self {
-        Self {
-            options,
-            connection: None,
-            grant,
-        }
+        Self { options, connection: None, grant }
     }
 
     async fn try_beat(&mut self) -> Result<u64, StateError> {
@@ -231,12 +202,8 @@ impl Keeper {
             .bind(self.grant.ttl.as_secs_f64())
             .persistent(false);
         // While the writing transaction runs it holds the rows, so that a beat waits. That is no reason to give up.
-        let beaten = within(
-            self.grant.ttl,
-            "sending a heartbeat",
-            query.execute(&mut connection.inner),
-        )
-        .await?;
+        let beaten =
+            within(self.grant.ttl, "sending a heartbeat", query.execute(&mut connection.inner)).await?;
         self.connection = Some(connection);
         Ok(beaten.rows_affected())
     }

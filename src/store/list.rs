@@ -60,23 +60,13 @@ async fn read_list(
         return Ok(Vec::new());
     }
     if let Some(workspace) = workspace {
-        let query = sqlx::query("select set_config('synthex.workspace', $1, true)")
-            .bind(workspace)
-            .persistent(false);
-        within(
-            connection.timeout,
-            "choosing a workspace",
-            query.execute(&mut connection.inner),
-        )
-        .await?;
+        let query =
+            sqlx::query("select set_config('synthex.workspace', $1, true)").bind(workspace).persistent(false);
+        within(connection.timeout, "choosing a workspace", query.execute(&mut connection.inner)).await?;
     }
     let limit = connection.timeout;
     let table = kind.table.as_ref().map_or("", |table| table.name);
-    let column = if table == "workspaces" {
-        "name"
-    } else {
-        "workspace"
-    };
+    let column = if table == "workspaces" { "name" } else { "workspace" };
     let sql = format!(
         "select {column}, name, id, owner, revision, created_at, updated_at, deleted_at, touched_at, touched_by \
          from synthex.{table} where deleted_at is null and ($1::text is null or {column} = $1) order by 1, 2"

@@ -28,11 +28,7 @@ pub struct MigrationState {
 /// The newest migration this program knows.
 #[must_use]
 pub fn known() -> i64 {
-    MIGRATOR
-        .iter()
-        .map(|migration| migration.version)
-        .max()
-        .unwrap_or_default()
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default()
 }
 
 const LOG: &str = "create schema if not exists synthex; \
@@ -66,14 +62,10 @@ pub async fn migration_state(connection: &mut Connection) -> Result<MigrationSta
         }
         let may = "select has_table_privilege('synthex.schema_migrations', 'select')";
         let confined = "select row_security_active('synthex.schema_migrations')";
-        let readable: bool = sqlx::query_scalar(may)
-            .persistent(false)
-            .fetch_one(&mut connection.inner)
-            .await?;
-        let confined: bool = sqlx::query_scalar(confined)
-            .persistent(false)
-            .fetch_one(&mut connection.inner)
-            .await?;
+        let readable: bool =
+            sqlx::query_scalar(may).persistent(false).fetch_one(&mut connection.inner).await?;
+        let confined: bool =
+            sqlx::query_scalar(confined).persistent(false).fetch_one(&mut connection.inner).await?;
         if !readable || confined {
             // A role that may only read the declared tables does not see the log; the tables speak for themselves.
             return Ok(vec![(known(), Vec::new())]);
@@ -82,29 +74,19 @@ pub async fn migration_state(connection: &mut Connection) -> Result<MigrationSta
     };
     let applied = within(limit, "looking at the installed migrations", work).await?;
     check_known(&applied)?;
-    let installed = applied
-        .iter()
-        .map(|(version, _)| *version)
-        .max()
-        .unwrap_or_default();
+    let installed = applied.iter().map(|(version, _)| *version).max().unwrap_or_default();
     let pending = MIGRATOR
         .iter()
         .filter(|migration| migration.version > installed)
         .map(|migration| format!("{:04} {}", migration.version, migration.description))
         .collect();
-    Ok(MigrationState {
-        installed,
-        known: known(),
-        pending,
-    })
+    Ok(MigrationState { installed, known: known(), pending })
 }
 
 async fn applied(connection: &mut PgConnection) -> Result<Vec<(i64, Vec<u8>)>, sqlx::Error> {
     let sql = "select version, checksum from synthex.schema_migrations order by version";
     let rows = sqlx::query(sql).persistent(false).fetch_all(connection).await?;
-    rows.iter()
-        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-        .collect()
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 fn check_known(applied: &[(i64, Vec<u8>)]) -> Result<(), StateError> {
@@ -112,10 +94,7 @@ fn check_known(applied: &[(i64, Vec<u8>)]) -> Result<(), StateError> {
         let Some(migration) = MIGRATOR.iter().find(|migration| migration.version == *version) else {
             let what = format!("the database has migration {version}, which this program does not know");
             return Err(StateError::new(StateErrorKind::Incompatible, what)
-                .why(format!(
-                    "a newer synthex upgraded it; this one knows migrations up to {}",
-                    known()
-                ))
+                .why(format!("a newer synthex upgraded it; this one knows migrations up to {}", known()))
                 .help("use the newer synthex"));
         };
         if !checksum.is_empty() && migration.checksum.as_ref() != checksum.as_slice() {
@@ -158,12 +137,8 @@ pub(super) async fn migrate(connection: &mut Connection) -> Result<usize, StateE
 }
 
 async fn run(connection: &mut PgConnection) -> Result<Result<usize, StateError>, sqlx::Error> {
-    connection
-        .execute("begin; set local lock_timeout = '10s'; set local synthex.engine = 'on'")
-        .await?;
-    let lock = sqlx::query("select pg_advisory_xact_lock($1)")
-        .bind(lock_key())
-        .persistent(false);
+    connection.execute("begin; set local lock_timeout = '10s'; set local synthex.engine = 'on'").await?;
+    let lock = sqlx::query("select pg_advisory_xact_lock($1)").bind(lock_key()).persistent(false);
     lock.execute(&mut *connection).await?;
     connection.execute(sqlx::raw_sql(LOG)).await?;
     // Somebody else may have migrated while we waited for the lock.
@@ -171,11 +146,7 @@ async fn run(connection: &mut PgConnection) -> Result<Result<usize, StateError>,
     if let Err(error) = check_known(&applied) {
         return Ok(Err(error));
     }
-    let newest = applied
-        .iter()
-        .map(|(version, _)| *version)
-        .max()
-        .unwrap_or_default();
+    let newest = applied.iter().map(|(version, _)| *version).max().unwrap_or_default();
     let mut count = 0;
     for migration in MIGRATOR.iter().filter(|migration| migration.version > newest) {
         connection.execute(sqlx::raw_sql(migration.sql.clone())).await?;

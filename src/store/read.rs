@@ -19,12 +19,7 @@ use super::{row, statements};
 impl StateReader for Connection {
     async fn is_installed(&mut self) -> Result<bool, StateError> {
         let query = sqlx::query_scalar("select to_regclass('synthex.tenants') is not null").persistent(false);
-        within(
-            self.timeout,
-            "looking for the schema synthex",
-            query.fetch_one(&mut self.inner),
-        )
-        .await
+        within(self.timeout, "looking for the schema synthex", query.fetch_one(&mut self.inner)).await
     }
 
     async fn heads(
@@ -35,10 +30,7 @@ impl StateReader for Connection {
     ) -> Result<Vec<Head>, StateError> {
         let mut heads = Vec::new();
         if self.is_confined().await? {
-            for name in declared
-                .iter()
-                .filter(|name| workspace.is_none_or(|only| only == name.as_str()))
-            {
+            for name in declared.iter().filter(|name| workspace.is_none_or(|only| only == name.as_str())) {
                 self.enter(name).await?;
                 self.read_heads(kind, Some(name), &mut heads).await?;
             }
@@ -63,32 +55,21 @@ impl StateReader for Connection {
     async fn vanished(&mut self, keys: &[ResourceKey]) -> Result<Vec<(ResourceKey, Vanished)>, StateError> {
         let query = sqlx::query_scalar("select has_table_privilege('synthex.drift_events', 'select')")
             .persistent(false);
-        let allowed: bool = within(
-            self.timeout,
-            "reading drift events",
-            query.fetch_one(&mut self.inner),
-        )
-        .await?;
+        let allowed: bool =
+            within(self.timeout, "reading drift events", query.fetch_one(&mut self.inner)).await?;
         if !allowed {
             return Ok(Vec::new());
         }
-        let groups = if self.is_confined().await? {
-            by_workspace(keys)
-        } else {
-            vec![(String::new(), keys.to_vec())]
-        };
+        let groups =
+            if self.is_confined().await? { by_workspace(keys) } else { vec![(String::new(), keys.to_vec())] };
         let mut found = Vec::new();
         for (workspace, keys) in groups {
             if !workspace.is_empty() {
                 self.enter(&workspace).await?;
             }
             found.append(
-                &mut within(
-                    self.timeout,
-                    "reading drift events",
-                    read_vanished(&mut self.inner, &keys),
-                )
-                .await?,
+                &mut within(self.timeout, "reading drift events", read_vanished(&mut self.inner, &keys))
+                    .await?,
             );
         }
         Ok(found)
@@ -99,12 +80,8 @@ impl StateReader for Connection {
             return Ok(known);
         }
         let query = sqlx::query_scalar("select row_security_active('synthex.tenants')").persistent(false);
-        let confined = within(
-            self.timeout,
-            "asking for our rights",
-            query.fetch_one(&mut self.inner),
-        )
-        .await?;
+        let confined =
+            within(self.timeout, "asking for our rights", query.fetch_one(&mut self.inner)).await?;
         self.confined = Some(confined);
         Ok(confined)
     }
@@ -113,16 +90,11 @@ impl StateReader for Connection {
 impl Connection {
     /// Names the workspace that row-level security lets us see, until the end of the transaction.
     async fn enter(&mut self, workspace: &str) -> Result<(), StateError> {
-        let query = sqlx::query("select set_config('synthex.workspace', $1, true)")
-            .bind(workspace)
-            .persistent(false);
-        within(
-            self.timeout,
-            "choosing a workspace",
-            sqlx::Executor::execute(&mut self.inner, query),
-        )
-        .await
-        .map(|_| ())
+        let query =
+            sqlx::query("select set_config('synthex.workspace', $1, true)").bind(workspace).persistent(false);
+        within(self.timeout, "choosing a workspace", sqlx::Executor::execute(&mut self.inner, query))
+            .await
+            .map(|_| ())
     }
 
     async fn read_heads(
@@ -181,10 +153,7 @@ fn head_of(kind: KindRef, row: &PgRow, shared: &mut Shared) -> Result<Head, sqlx
 fn by_workspace(keys: &[ResourceKey]) -> Vec<(String, Vec<ResourceKey>)> {
     let mut groups: std::collections::BTreeMap<String, Vec<ResourceKey>> = std::collections::BTreeMap::new();
     for key in keys {
-        groups
-            .entry(key.workspace.to_string())
-            .or_default()
-            .push(key.clone());
+        groups.entry(key.workspace.to_string()).or_default().push(key.clone());
     }
     groups.into_iter().collect()
 }
@@ -252,11 +221,8 @@ async fn read_vanished(
     let mut vanished = Vec::new();
     for (kind, workspaces, names) in by_kind(keys) {
         let table = kind.table.as_ref().map_or("", |table| table.name);
-        let query = sqlx::query(statements::VANISHED)
-            .bind(workspaces)
-            .bind(names)
-            .bind(table)
-            .persistent(false);
+        let query =
+            sqlx::query(statements::VANISHED).bind(workspaces).bind(names).bind(table).persistent(false);
         for found in query.fetch_all(&mut *connection).await? {
             let operation: &str = found.try_get(2)?;
             if operation != "delete" {
@@ -264,13 +230,7 @@ async fn read_vanished(
             }
             let key = ResourceKey::new(kind, found.try_get::<&str, _>(0)?.into(), found.try_get(1)?);
             let at: DateTime<Utc> = found.try_get(4)?;
-            vanished.push((
-                key,
-                Vanished {
-                    actor: found.try_get(3)?,
-                    at,
-                },
-            ));
+            vanished.push((key, Vanished { actor: found.try_get(3)?, at }));
         }
     }
     Ok(vanished)

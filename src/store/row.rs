@@ -19,9 +19,7 @@ pub fn canonical(kind: KindRef, labels: Option<&str>, protected: bool, cells: &[
     if protected {
         place(&mut spec, "protect", Value::Bool(true));
     }
-    let labels: Value = labels
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default();
+    let labels: Value = labels.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let mut canonical = json!({"labels": labels, "spec": spec});
     digest::canonicalize(&mut canonical);
     canonical
@@ -44,9 +42,7 @@ fn value_of(column: &Column, text: &str) -> Value {
     match column.sql {
         SqlType::Text => Value::String(text.to_owned()),
         SqlType::Bool => Value::Bool(matches!(text, "t" | "true")),
-        SqlType::Integer => text
-            .parse::<i64>()
-            .map_or_else(|_| Value::String(text.to_owned()), Value::from),
+        SqlType::Integer => text.parse::<i64>().map_or_else(|_| Value::String(text.to_owned()), Value::from),
         SqlType::Timestamp => Value::String(instant(text).map_or_else(|| text.to_owned(), rfc3339)),
         SqlType::Json => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
     }
@@ -55,9 +51,7 @@ fn value_of(column: &Column, text: &str) -> Value {
 /// Reads `2026-12-31 00:00:00.5`, a timestamp in UTC. `None` for `infinity` and the like.
 #[must_use]
 pub fn instant(text: &str) -> Option<DateTime<Utc>> {
-    NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f")
-        .ok()
-        .map(|naive| naive.and_utc())
+    NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok().map(|naive| naive.and_utc())
 }
 
 fn rfc3339(at: DateTime<Utc>) -> String {

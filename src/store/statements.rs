@@ -14,10 +14,7 @@ fn workspace_column(kind: KindRef) -> &'static str {
 }
 
 fn table(kind: KindRef) -> &'static Table {
-    const NONE: Table = Table {
-        name: "",
-        columns: &[],
-    };
+    const NONE: Table = Table { name: "", columns: &[] };
     static NO_TABLE: Table = NONE;
     kind.table.as_ref().unwrap_or(&NO_TABLE)
 }
@@ -26,11 +23,7 @@ fn table(kind: KindRef) -> &'static Table {
 #[must_use]
 pub fn heads(kind: KindRef, one_workspace: bool) -> String {
     let workspace = workspace_column(kind);
-    let filter = if one_workspace {
-        format!(" where {workspace} = $1")
-    } else {
-        String::new()
-    };
+    let filter = if one_workspace { format!(" where {workspace} = $1") } else { String::new() };
     format!(
         "select {workspace}, t.name, t.digest, t.revision, t.owner, t.touched_at is not null, \
          t.deleted_at is not null, t.protected from synthex.{} as t{filter}",
@@ -64,11 +57,7 @@ pub fn rows(kind: KindRef) -> String {
 /// The columns that a write sets, with the name of the parameter list's column and the type to cast to.
 fn written(kind: KindRef) -> impl Iterator<Item = (&'static str, &'static str)> {
     let common = [("labels", "jsonb"), ("protected", "boolean"), ("digest", "bytea")];
-    table(kind)
-        .columns
-        .iter()
-        .map(|column| (column.name, column.sql.cast()))
-        .chain(common)
+    table(kind).columns.iter().map(|column| (column.name, column.sql.cast())).chain(common)
 }
 
 /// How many parameter lists come before those of [`written`]: workspaces, names, revisions.

@@ -82,12 +82,7 @@ impl StateWriter for Writer {
                 ));
             }
         };
-        within(
-            limit,
-            "giving the leases back",
-            lease::release(&mut connection.inner, grant),
-        )
-        .await
+        within(limit, "giving the leases back", lease::release(&mut connection.inner, grant)).await
     }
 
     async fn begin(&mut self, grant: &LeaseGrant) -> Result<Transaction<'_>, StateError> {
@@ -97,16 +92,11 @@ impl StateWriter for Writer {
         let work = async {
             connection.execute("begin").await?;
             let sql = "select set_config('synthex.engine', 'on', true), set_config('lock_timeout', $1, true)";
-            connection
-                .execute(sqlx::query(sql).bind(lock_timeout).persistent(false))
-                .await?;
+            connection.execute(sqlx::query(sql).bind(lock_timeout).persistent(false)).await?;
             lease::fence(connection, grant).await
         };
         within(limit, "beginning to write", work).await??;
-        Ok(Transaction {
-            connection: &mut self.connection.inner,
-            timeout: limit,
-        })
+        Ok(Transaction { connection: &mut self.connection.inner, timeout: limit })
     }
 
     async fn was_committed(&mut self, operation: Uuid) -> Result<bool, StateError> {
@@ -125,12 +115,8 @@ impl StateWriter for Writer {
             };
             let sql = "select exists (select from synthex.batch_operations where id = $1)";
             let query = sqlx::query_scalar(sql).bind(operation).persistent(false);
-            match within(
-                connection.timeout,
-                "looking up the commit",
-                query.fetch_one(&mut connection.inner),
-            )
-            .await
+            match within(connection.timeout, "looking up the commit", query.fetch_one(&mut connection.inner))
+                .await
             {
                 Ok(found) => {
                     self.connection = connection;
@@ -155,10 +141,7 @@ impl WriteTransaction for Transaction<'_> {
         let Some(first) = actions.first() else {
             return Ok(());
         };
-        let doing = format!(
-            "writing {}",
-            first.key.kind.table.as_ref().map_or("", |table| table.name)
-        );
+        let doing = format!("writing {}", first.key.kind.table.as_ref().map_or("", |table| table.name));
         let limit = self.timeout.max(Duration::from_secs(60));
         within(limit, &doing, self.connection.execute("savepoint batch")).await?;
         match within(limit, &doing, write_batch(self.connection, project, actions)).await {
@@ -168,52 +151,28 @@ impl WriteTransaction for Transaction<'_> {
             }
             Ok(_) => Err(stale(self.connection, actions).await),
             Err(error) if actions.len() > 1 && names_no_row(error.kind) => {
-                within(
-                    limit,
-                    &doing,
-                    self.connection.execute("rollback to savepoint batch"),
-                )
-                .await?;
+                within(limit, &doing, self.connection.execute("rollback to savepoint batch")).await?;
                 let culprit = within(limit, &doing, find_culprit(self.connection, project, actions)).await?;
                 Err(match culprit {
                     Some((action, error)) => explain(error, &doing).about(vec![action.key.clone()]),
                     None => error,
                 })
             }
-            Err(error) => Err(if actions.len() == 1 {
-                error.about(vec![first.key.clone()])
-            } else {
-                error
-            }),
+            Err(error) => Err(if actions.len() == 1 { error.about(vec![first.key.clone()]) } else { error }),
         }
     }
 
     async fn record(&mut self, operation: &Operation, actions: &[Action]) -> Result<i64, StateError> {
         let work = record(self.connection, operation, actions);
-        within(
-            self.timeout.max(Duration::from_secs(60)),
-            "recording the operation",
-            work,
-        )
-        .await
+        within(self.timeout.max(Duration::from_secs(60)), "recording the operation", work).await
     }
 
     async fn rows(&mut self, keys: &[ResourceKey]) -> Result<Vec<Row>, StateError> {
-        within(
-            self.timeout,
-            "reading back what was written",
-            read::read_rows(self.connection, keys),
-        )
-        .await
+        within(self.timeout, "reading back what was written", read::read_rows(self.connection, keys)).await
     }
 
     async fn release(&mut self, grant: &LeaseGrant) -> Result<(), StateError> {
-        within(
-            self.timeout,
-            "giving the leases back",
-            lease::release(self.connection, grant),
-        )
-        .await
+        within(self.timeout, "giving the leases back", lease::release(self.connection, grant)).await
     }
 
     async fn commit(self) -> Result<CommitOutcome, StateError> {
@@ -232,16 +191,13 @@ impl WriteTransaction for Transaction<'_> {
 fn is_shutdown(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
-        .and_then(|error| error.code())
+        .and_then(sqlx::error::DatabaseError::code)
         .is_some_and(|code| code.starts_with("57P"))
 }
 
 /// Errors of the whole connection do not come from one row.
 fn names_no_row(kind: StateErrorKind) -> bool {
-    matches!(
-        kind,
-        StateErrorKind::Rejected | StateErrorKind::Other | StateErrorKind::Refused
-    )
+    matches!(kind, StateErrorKind::Rejected | StateErrorKind::Other | StateErrorKind::Refused)
 }
 
 async fn write_batch(
@@ -255,19 +211,13 @@ async fn write_batch(
     let kind = first.key.kind;
     let workspaces: Vec<&str> = actions.iter().map(|action| &*action.key.workspace).collect();
     let names: Vec<&str> = actions.iter().map(|action| &*action.key.name).collect();
-    let revisions: Vec<i64> = actions
-        .iter()
-        .map(|action| action.revision.unwrap_or_default())
-        .collect();
+    let revisions: Vec<i64> = actions.iter().map(|action| action.revision.unwrap_or_default()).collect();
     let sql = match first.kind {
         ActionKind::Create => statements::insert(kind),
         ActionKind::Update | ActionKind::Restore | ActionKind::Adopt => statements::update(kind),
         ActionKind::Delete => statements::delete(kind),
     };
-    let mut query = sqlx::query(AssertSqlSafe(sql))
-        .bind(workspaces)
-        .bind(names)
-        .bind(revisions);
+    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(workspaces).bind(names).bind(revisions);
     if first.kind != ActionKind::Delete {
         let mut cells: Vec<Vec<Option<String>>> =
             vec![Vec::with_capacity(actions.len()); kind.columns().len()];
@@ -275,25 +225,14 @@ async fn write_batch(
         let mut protected = Vec::with_capacity(actions.len());
         let mut digests = Vec::with_capacity(actions.len());
         for action in actions {
-            let after: Value = action
-                .after
-                .as_deref()
-                .and_then(|text| serde_json::from_str(text).ok())
-                .unwrap_or_default();
+            let after: Value =
+                action.after.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
             let spec = after.get("spec").unwrap_or(&Value::Null);
             for (column, cells) in kind.columns().iter().zip(&mut cells) {
                 cells.push(row::cell(column, spec));
             }
-            labels.push(
-                after
-                    .get("labels")
-                    .map_or_else(|| "{}".to_owned(), Value::to_string),
-            );
-            protected.push(if spec.get("protect") == Some(&Value::Bool(true)) {
-                "true"
-            } else {
-                "false"
-            });
+            labels.push(after.get("labels").map_or_else(|| "{}".to_owned(), Value::to_string));
+            protected.push(if spec.get("protect") == Some(&Value::Bool(true)) { "true" } else { "false" });
             digests.push(action.digest.map(|digest| digest.as_bytes().to_vec()));
         }
         for column in cells {
@@ -348,20 +287,15 @@ async fn stale(connection: &mut PgConnection, actions: &[&Action]) -> StateError
     let mut notes = Vec::new();
     for action in actions {
         let found = rows.iter().find(|row| {
-            row.try_get::<&str, _>(0)
-                .is_ok_and(|workspace| workspace == &*action.key.workspace)
-                && row
-                    .try_get::<&str, _>(1)
-                    .is_ok_and(|name| name == &*action.key.name)
+            row.try_get::<&str, _>(0).is_ok_and(|workspace| workspace == &*action.key.workspace)
+                && row.try_get::<&str, _>(1).is_ok_and(|name| name == &*action.key.name)
         });
         let revision: Option<i64> = found.and_then(|row| row.try_get(2).ok());
         if revision == action.revision {
             continue;
         }
         let by: Option<String> = found.and_then(|row| row.try_get(3).ok()).flatten();
-        let old = action
-            .revision
-            .map_or("absent".to_owned(), |revision| format!("revision {revision}"));
+        let old = action.revision.map_or("absent".to_owned(), |revision| format!("revision {revision}"));
         let new = revision.map_or("absent".to_owned(), |revision| format!("revision {revision}"));
         let by = by.map_or(String::new(), |role| format!(" by role {role}"));
         notes.push(format!("{}: planned on {old}, now {new}{by}", action.key));
@@ -421,24 +355,11 @@ async fn record(
             )
             .bind(items.iter().map(|item| &*item.key.name).collect::<Vec<_>>())
             .bind(items.iter().map(|item| item.kind.code()).collect::<Vec<_>>())
+            .bind(items.iter().map(|item| item.reason.to_string()).collect::<Vec<_>>())
             .bind(
-                items
-                    .iter()
-                    .map(|item| item.reason.to_string())
-                    .collect::<Vec<_>>(),
+                items.iter().map(|item| item.position.as_ref().map(ToString::to_string)).collect::<Vec<_>>(),
             )
-            .bind(
-                items
-                    .iter()
-                    .map(|item| item.position.as_ref().map(ToString::to_string))
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                items
-                    .iter()
-                    .map(|item| item.before.as_deref())
-                    .collect::<Vec<_>>(),
-            )
+            .bind(items.iter().map(|item| item.before.as_deref()).collect::<Vec<_>>())
             .bind(items.iter().map(|item| item.after.as_deref()).collect::<Vec<_>>())
             .persistent(false);
         query.execute(&mut *connection).await?;

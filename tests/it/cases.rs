@@ -98,7 +98,8 @@ fn every_code_has_a_case() {
     let named: BTreeSet<String> =
         cases("invalid").iter().filter_map(|case| case.name.split('.').next().map(str::to_owned)).collect();
     let out_of_reach: BTreeSet<String> = OUT_OF_REACH.iter().map(|(code, _)| (*code).to_owned()).collect();
-    let without: Vec<_> = in_source.iter().filter(|code| !named.contains(*code) && !out_of_reach.contains(*code)).collect();
+    let without: Vec<_> =
+        in_source.iter().filter(|code| !named.contains(*code) && !out_of_reach.contains(*code)).collect();
     assert!(without.is_empty(), "no case in tests/cases/manifests/invalid for {without:?}");
     let unknown: Vec<_> = named.union(&out_of_reach).filter(|code| !in_source.contains(*code)).collect();
     assert!(unknown.is_empty(), "no code gives {unknown:?}");
@@ -115,7 +116,9 @@ fn collect_codes(folder: &Path, found: &mut BTreeSet<String>) {
         let text = fs::read_to_string(&path).expect("a source file");
         let text = text.split("#[cfg(test)]").next().unwrap_or_default();
         for part in text.split("\"SX").skip(1) {
-            if let Some(digits) = part.get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())) {
+            if let Some(digits) =
+                part.get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+            {
                 found.insert(format!("SX{digits}"));
             }
         }

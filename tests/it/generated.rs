@@ -28,9 +28,14 @@ fn schemas_are_up_to_date() {
         }
         names.push(name);
     }
-    assert!(outdated.is_empty(), "run `SYNTHEX_UPDATE=1 cargo nextest run generated` and read what changed: {outdated:?}");
+    assert!(
+        outdated.is_empty(),
+        "run `SYNTHEX_UPDATE=1 cargo nextest run generated` and read what changed: {outdated:?}"
+    );
     for kind in schema::kind_names() {
-        let own = names.iter().filter(|name| name.replace('_', "").starts_with(&format!("{}.", kind.to_lowercase())));
+        let own = names
+            .iter()
+            .filter(|name| name.replace('_', "").starts_with(&format!("{}.", kind.to_lowercase())));
         assert_eq!(own.count(), 1, "{kind} in {names:?}");
     }
 }
@@ -72,7 +77,8 @@ fn without_description(schema: &Value, path: &mut String, silent: &mut Vec<Strin
 fn the_examples_conform_to_the_committed_schema() {
     let text = fs::read_to_string(root().join("schemas/manifest.schema.json")).expect("the schema");
     let schema: Value = serde_json::from_str(&text).expect("JSON");
-    let validator = jsonschema::options().should_validate_formats(true).offline().build(&schema).expect("a schema");
+    let validator =
+        jsonschema::options().should_validate_formats(true).offline().build(&schema).expect("a schema");
     let mut documents = 0;
     for path in files_below(&root().join("examples")) {
         let shown = path.display();
@@ -81,14 +87,18 @@ fn the_examples_conform_to_the_committed_schema() {
         }
         let text = fs::read_to_string(&path).expect("a readable file");
         let first = text.lines().next().unwrap_or_default();
-        let target = first.strip_prefix("# yaml-language-server: $schema=").unwrap_or_else(|| panic!("{shown}: no modeline"));
+        let target = first
+            .strip_prefix("# yaml-language-server: $schema=")
+            .unwrap_or_else(|| panic!("{shown}: no modeline"));
         let target = path.parent().expect("a folder").join(target).canonicalize();
         let schema_file = root().join("schemas/manifest.schema.json").canonicalize().expect("the schema");
         assert_eq!(target.ok(), Some(schema_file), "{shown}: the modeline leads nowhere");
         for range in yaml::split(&text) {
-            let parsed = yaml::parse(&text, range, &Limits::default()).unwrap_or_else(|errors| panic!("{shown}: {errors:?}"));
+            let parsed = yaml::parse(&text, range, &Limits::default())
+                .unwrap_or_else(|errors| panic!("{shown}: {errors:?}"));
             let Some(document) = parsed else { continue };
-            let problems: Vec<_> = validator.iter_errors(&document.value).map(|error| error.to_string()).collect();
+            let problems: Vec<_> =
+                validator.iter_errors(&document.value).map(|error| error.to_string()).collect();
             assert!(problems.is_empty(), "{shown}: {problems:?}\n{}", document.value);
             documents += 1;
         }
@@ -104,11 +114,20 @@ fn the_examples_load_without_a_word() {
             let shown = path.strip_prefix(&folder).expect("inside").to_string_lossy().into_owned();
             synthex::model::SourceFile::new(shown, fs::read(path).expect("a readable file"))
         };
-        let project = synthex::manifest::project::parse(read(&folder.join("synthex.yaml"))).expect("a project");
-        let manifests = files_below(&folder.join("manifests")).into_iter().filter(|path| !csv::is_csv(&path.to_string_lossy()));
-        let loaded = synthex::manifest::load(project, manifests.map(|path| read(&path)).collect(), &Beside(&folder), 2);
+        let project =
+            synthex::manifest::project::parse(read(&folder.join("synthex.yaml"))).expect("a project");
+        let manifests = files_below(&folder.join("manifests"))
+            .into_iter()
+            .filter(|path| !csv::is_csv(&path.to_string_lossy()));
+        let loaded = synthex::manifest::load(
+            project,
+            manifests.map(|path| read(&path)).collect(),
+            &Beside(&folder),
+            2,
+        );
         assert!(loaded.diagnostics.is_empty(), "{example}: {:#?}", loaded.diagnostics);
-        let count = |kind: &str| loaded.catalog.entries.iter().filter(|entry| entry.key.kind.name == kind).count();
+        let count =
+            |kind: &str| loaded.catalog.entries.iter().filter(|entry| entry.key.kind.name == kind).count();
         assert_eq!((count("Tenant"), count("Workspace")), (tenants, workspaces), "{example}");
         for kind in synthex::kinds::stored() {
             assert!(count(kind.name) > 0, "{example} has no {}", kind.name);
@@ -120,7 +139,11 @@ fn the_examples_load_without_a_word() {
 struct Beside<'a>(&'a Path);
 
 impl synthex::manifest::RowFiles for Beside<'_> {
-    fn read(&self, manifest: &str, reference: &str) -> Result<synthex::model::SourceFile, synthex::manifest::RowFileError> {
+    fn read(
+        &self,
+        manifest: &str,
+        reference: &str,
+    ) -> Result<synthex::model::SourceFile, synthex::manifest::RowFileError> {
         let shown = Path::new(manifest).with_file_name(reference);
         let bytes = fs::read(self.0.join(&shown)).expect("the file of rows");
         Ok(synthex::model::SourceFile::new(shown.to_string_lossy().into_owned(), bytes))

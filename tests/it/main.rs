@@ -1,1 +1,23 @@
+//! All integration tests, in one binary: one link instead of one for each file.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test reads files and fails loudly"
+)]
 
+mod agreement;
+mod apply;
+mod cases;
+mod generated;
+mod generated_docs;
+mod outcomes;
+mod plan_json;
+mod rule_codes;
+mod support;
+mod support_works;
+mod tidy;
+mod yaml_suite;

@@ -43,19 +43,11 @@ fn each_database_is_fresh_and_read_as_text() {
     assert_eq!(
         one.query_strings("SELECT a, b, true, '2030-01-01'::date FROM t ORDER BY a"),
         [
-            vec![
-                Some("1".into()),
-                Some("{x,y}".into()),
-                Some("t".into()),
-                Some("2030-01-01".into())
-            ],
+            vec![Some("1".into()), Some("{x,y}".into()), Some("t".into()), Some("2030-01-01".into())],
             vec![None, None, Some("t".into()), Some("2030-01-01".into())],
         ]
     );
-    assert_eq!(
-        other.query_one_i64("SELECT count(*) FROM pg_tables WHERE tablename = 't'"),
-        0
-    );
+    assert_eq!(other.query_one_i64("SELECT count(*) FROM pg_tables WHERE tablename = 't'"), 0);
     assert_eq!(
         one.query_one_i64("SELECT count(*) FROM pg_roles WHERE rolname = current_user AND rolsuper"),
         0
@@ -72,17 +64,11 @@ fn a_database_is_gone_after_its_test_even_if_someone_is_connected() {
     drop(database);
     let other = TestDatabase::new("other");
     assert_eq!(
-        other
-            .query_strings(&format!(
-                "SELECT datname FROM pg_database WHERE datname = '{name}'"
-            ))
-            .len(),
+        other.query_strings(&format!("SELECT datname FROM pg_database WHERE datname = '{name}'")).len(),
         0
     );
     assert_eq!(
-        other
-            .query_strings(&format!("SELECT rolname FROM pg_roles WHERE rolname = '{role}'"))
-            .len(),
+        other.query_strings(&format!("SELECT rolname FROM pg_roles WHERE rolname = '{role}'")).len(),
         0
     );
 }
@@ -99,9 +85,7 @@ fn tcp_asks_for_the_password() {
     let url = database.tcp_url_at(database.tcp_address(), &role, "p@ss/w:rd?#'%");
     query_once(&url, LONG).expect("a password with every odd character");
     database.sql("CREATE TABLE secret (a int)");
-    let refusal = database
-        .try_sql_as(&role, "SELECT * FROM secret")
-        .expect_err("no right to read");
+    let refusal = database.try_sql_as(&role, "SELECT * FROM secret").expect_err("no right to read");
     assert!(refusal.to_string().contains("permission denied"), "{refusal}");
 }
 
@@ -112,10 +96,7 @@ fn a_proxy_passes_cuts_hangs_refuses_and_heals() {
     let url = proxy.url(&database);
     query_once(&url, LONG).expect("a connection that passes");
     let all = proxy.client_bytes();
-    assert!(
-        all > 100 && proxy.server_bytes() > 100 && proxy.connections() == 1,
-        "{all}"
-    );
+    assert!(all > 100 && proxy.server_bytes() > 100 && proxy.connections() == 1, "{all}");
 
     for limit in [0, 1, 40, all / 2] {
         proxy.set(Mode::CutAfterClientBytes(limit));
@@ -126,10 +107,7 @@ fn a_proxy_passes_cuts_hangs_refuses_and_heals() {
     proxy.set(Mode::CutAfterServerBytes(20));
     fails_with(&url, "ConnectionReset");
     proxy.set(Mode::Blackhole);
-    assert_eq!(
-        query_once(&url, Duration::from_secs(1)),
-        Err("silence".to_owned())
-    );
+    assert_eq!(query_once(&url, Duration::from_secs(1)), Err("silence".to_owned()));
     proxy.set(Mode::Refuse);
     fails_with(&url, "ConnectionRefused");
     proxy.set(Mode::Pass);
@@ -151,10 +129,7 @@ fn a_proxy_changes_what_is_open_too() {
         };
         let (answer, ()) = tokio::join!(connection.execute("SELECT 1"), heal);
         answer.expect("an answer, late");
-        assert!(
-            start.elapsed() >= Duration::from_millis(400),
-            "nothing passed meanwhile"
-        );
+        assert!(start.elapsed() >= Duration::from_millis(400), "nothing passed meanwhile");
         proxy.set(Mode::Refuse);
         let error = connection.execute("SELECT 1").await.expect_err("reset");
         assert!(format!("{error:?}").contains("ConnectionReset"), "{error:?}");
@@ -167,10 +142,7 @@ fn pgbouncer_shares_one_server_connection_among_clients() {
     let pooler = PgBouncer::with_pool_size(&database, 1);
     let url = pooler.url(&database);
     query_once(&url, LONG).unwrap_or_else(|error| panic!("{error}\n{}", pooler.log()));
-    fails_with(
-        &pooler.url_as(&database, "nobody-of-this-name"),
-        "authentication failed",
-    );
+    fails_with(&pooler.url_as(&database, "nobody-of-this-name"), "authentication failed");
 
     // The trap it is here for: a lock of the session does not exclude.
     let options: PgConnectOptions = url.parse().expect("a URL");
@@ -189,12 +161,7 @@ fn pgbouncer_shares_one_server_connection_among_clients() {
     assert_eq!(locks, 2, "both clients hold the same session lock");
     // And what sqlx sends unless it is told not to.
     let error = block_on(PgConnection::connect(&url)).expect_err("refused");
-    assert!(
-        error
-            .to_string()
-            .contains("unsupported startup parameter: extra_float_digits"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("unsupported startup parameter: extra_float_digits"), "{error}");
 }
 
 #[test]

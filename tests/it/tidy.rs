@@ -22,28 +22,14 @@ type Check = fn(&Tree) -> Vec<String>;
 fn holds(check: Check) {
     let tree = Tree::of_this_repository();
     let violations = check(&tree);
-    assert!(
-        violations.is_empty(),
-        "{} violations:\n{}",
-        violations.len(),
-        violations.join("\n")
-    );
+    assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
 }
 
 #[test]
 fn the_tree_was_really_read() {
     let tree = Tree::of_this_repository();
-    for path in [
-        "src/main.rs",
-        "src/lib.rs",
-        "tests/it/tidy.rs",
-        "tests/it/tidy/selftest.rs",
-        "Cargo.toml",
-    ] {
-        assert!(
-            tree.find(path).is_some(),
-            "{path} was not found: the other checks would pass on nothing"
-        );
+    for path in ["src/main.rs", "src/lib.rs", "tests/it/tidy.rs", "tests/it/tidy/selftest.rs", "Cargo.toml"] {
+        assert!(tree.find(path).is_some(), "{path} was not found: the other checks would pass on nothing");
     }
 }
 

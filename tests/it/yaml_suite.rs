@@ -90,11 +90,7 @@ fn cases() -> Vec<Case> {
                 _ if case.get("fail").is_some() => Expected::Error,
                 Some(json) => {
                     let values = serde_json::Deserializer::from_str(&json).into_iter::<Value>();
-                    Expected::Values(
-                        values
-                            .collect::<Result<_, _>>()
-                            .expect("the expected values are JSON"),
-                    )
+                    Expected::Values(values.collect::<Result<_, _>>().expect("the expected values are JSON"))
                 }
                 None => Expected::Unknown,
             };
@@ -129,9 +125,7 @@ fn same(left: &Value, right: &Value) -> bool {
         }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
-                && left
-                    .iter()
-                    .all(|(key, left)| right.get(key).is_some_and(|right| same(left, right)))
+                && left.iter().all(|(key, left)| right.get(key).is_some_and(|right| same(left, right)))
         }
         _ => left == right,
     }
@@ -143,13 +137,7 @@ fn every_case_is_read_as_expected_or_listed() {
     assert_eq!(cases.len(), 402, "the suite is complete");
     let mut wrong = Vec::new();
     let mut listed = 0;
-    for Case {
-        id,
-        name,
-        yaml,
-        expected,
-    } in &cases
-    {
+    for Case { id, name, yaml, expected } in &cases {
         let actual = read(yaml);
         let as_expected = match (expected, &actual) {
             (Expected::Error, actual) => actual.is_err(),
@@ -162,21 +150,13 @@ fn every_case_is_read_as_expected_or_listed() {
         let outcome = actual.as_ref().map_or_else(|code| *code, |_| "ok");
         match DIFFERENT.iter().find(|(listed, _)| listed == id) {
             Some((_, code)) if *code == outcome && !as_expected => listed += 1,
-            Some((_, code)) => wrong.push(format!(
-                "{id} ({name}) is listed as `{code}` and gives `{outcome}`"
-            )),
+            Some((_, code)) => {
+                wrong.push(format!("{id} ({name}) is listed as `{code}` and gives `{outcome}`"))
+            }
             None if as_expected => {}
-            None => wrong.push(format!(
-                "(\"{id}\", \"{outcome}\"), // {name} {yaml:?} {actual:?}"
-            )),
+            None => wrong.push(format!("(\"{id}\", \"{outcome}\"), // {name} {yaml:?} {actual:?}")),
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} of {} cases:\n{}",
-        wrong.len(),
-        cases.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
     assert_eq!(listed, DIFFERENT.len());
 }

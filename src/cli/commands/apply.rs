@@ -72,19 +72,13 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitStatus, Cl
         return Ok(ExitStatus::Success);
     }
     if !args.yes && !confirm(context, &signals).await? {
-        return Err(CliError::new(
-            ExitStatus::Error,
-            "declined",
-            "declined; nothing was changed",
-        ));
+        return Err(CliError::new(ExitStatus::Error, "declined", "declined; nothing was changed"));
     }
     let applied = execute(context, args, &planned, &signals).await?;
     if json {
         context.printer.json(&outcome_json(&planned.plan, Some(applied)));
     } else {
-        context
-            .printer
-            .result(&format!("Applied as revision {}.\n", applied.revision));
+        context.printer.result(&format!("Applied as revision {}.\n", applied.revision));
     }
     Ok(ExitStatus::Success)
 }
@@ -139,9 +133,8 @@ fn failure(error: ApplyError, plan: &Plan, signals: &Signals) -> CliError {
     let mut failure = CliError::from(error);
     if let Some(key) = keys.first() {
         let action = plan.actions.iter().find(|action| action.key == *key);
-        let place = action
-            .and_then(|action| action.position.as_ref())
-            .map(|position| format!(" ({position})"));
+        let place =
+            action.and_then(|action| action.position.as_ref()).map(|position| format!(" ({position})"));
         failure.what = format!("{key}{}: {}", place.unwrap_or_default(), failure.what);
     }
     if failure.status == ExitStatus::Error || failure.status == ExitStatus::Stale {
@@ -155,16 +148,11 @@ fn failure(error: ApplyError, plan: &Plan, signals: &Signals) -> CliError {
 
 async fn confirm(context: &Context, signals: &Signals) -> Result<bool, CliError> {
     if !context.environment.is_interactive() {
-        return Err(
-            CliError::usage("apply would change the database, and there is no terminal to ask on")
-                .help("review the plan above, then add --yes"),
-        );
+        return Err(CliError::usage("apply would change the database, and there is no terminal to ask on")
+            .help("review the plan above, then add --yes"));
     }
     let ask = tokio::task::spawn_blocking(|| {
-        dialoguer::Confirm::new()
-            .with_prompt("Apply these changes?")
-            .default(false)
-            .interact_opt()
+        dialoguer::Confirm::new().with_prompt("Apply these changes?").default(false).interact_opt()
     });
     tokio::select! {
         () = engine::Interrupt::requested(signals) => Err(interrupted(signals)),

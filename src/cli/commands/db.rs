@@ -91,11 +91,7 @@ fn embedded_root(context: &Context) -> Result<PathBuf, CliError> {
 async fn start(context: &Context) -> Result<ExitStatus, CliError> {
     let root = embedded_root(context)?;
     let options = database::open(context, &Source::Embedded { root }, "db").await?;
-    show(
-        context,
-        &json!({"running": true, "url": options.url()}),
-        &format!("Running: {}\n", options.url()),
-    );
+    show(context, &json!({"running": true, "url": options.url()}), &format!("Running: {}\n", options.url()));
     Ok(ExitStatus::Success)
 }
 
@@ -108,11 +104,7 @@ async fn stop(context: &Context) -> Result<ExitStatus, CliError> {
     } else {
         "The embedded PostgreSQL is not running.\n"
     };
-    show(
-        context,
-        &json!({"running": false, "was_running": was_running}),
-        text,
-    );
+    show(context, &json!({"running": false, "was_running": was_running}), text);
     Ok(ExitStatus::Success)
 }
 
@@ -130,11 +122,7 @@ async fn stop(context: &Context) -> Result<ExitStatus, CliError> {
 async fn url(context: &Context) -> Result<ExitStatus, CliError> {
     let source = source(context)?;
     let options = database::open(context, &source, "db").await?;
-    show(
-        context,
-        &json!({"url": options.url()}),
-        &format!("{}\n", options.url()),
-    );
+    show(context, &json!({"url": options.url()}), &format!("{}\n", options.url()));
     Ok(ExitStatus::Success)
 }
 
@@ -153,11 +141,7 @@ async fn migrate(context: &Context, args: &MigrateArgs) -> Result<ExitStatus, Cl
         (list, true) => format!("Would install:\n  {}\n", list.join("\n  ")),
         (list, false) => format!("Installed:\n  {}\n", list.join("\n  ")),
     };
-    show(
-        context,
-        &json!({"installed": !args.dry_run, "migrations": pending}),
-        &text,
-    );
+    show(context, &json!({"installed": !args.dry_run, "migrations": pending}), &text);
     Ok(ExitStatus::Success)
 }
 
@@ -190,10 +174,7 @@ async fn status(context: &Context) -> Result<ExitStatus, CliError> {
             json!({"installed": state.installed, "known": state.known, "pending": state.pending});
     }
     value["running"] = json!(running);
-    let text: String = lines
-        .iter()
-        .map(|(name, value)| format!("{name:<13} {value}\n"))
-        .collect();
+    let text: String = lines.iter().map(|(name, value)| format!("{name:<13} {value}\n")).collect();
     show(context, &value, &text);
     Ok(ExitStatus::Success)
 }
@@ -216,32 +197,20 @@ async fn embedded_status(
     use embedded::State;
     let status = embedded::status(&database::embedded_config(context, root)).await;
     let (word, running) = match &status.state {
-        State::NotInitialised => (
-            "not created yet (the first command that needs it creates it)".to_owned(),
-            false,
-        ),
-        State::Stopped => (
-            "stopped (the next command that needs it starts it)".to_owned(),
-            false,
-        ),
-        State::Busy { pid, message } => (
-            format!(
-                "busy (pid {pid}): {}",
-                message.as_deref().unwrap_or("it starts or stops")
-            ),
-            false,
-        ),
-        State::Running { pid, .. } => (
-            pid.map_or("running".to_owned(), |pid| format!("running (pid {pid})")),
-            true,
-        ),
+        State::NotInitialised => {
+            ("not created yet (the first command that needs it creates it)".to_owned(), false)
+        }
+        State::Stopped => ("stopped (the next command that needs it starts it)".to_owned(), false),
+        State::Busy { pid, message } => {
+            (format!("busy (pid {pid}): {}", message.as_deref().unwrap_or("it starts or stops")), false)
+        }
+        State::Running { pid, .. } => {
+            (pid.map_or("running".to_owned(), |pid| format!("running (pid {pid})")), true)
+        }
     };
     lines.push(("database", "embedded".to_owned()));
     lines.push(("state", word.clone()));
-    lines.push((
-        "data",
-        format!("{} ({} MiB)", status.data_dir.display(), status.data_bytes >> 20),
-    ));
+    lines.push(("data", format!("{} ({} MiB)", status.data_dir.display(), status.data_bytes >> 20)));
     lines.push(("log", status.log_file.display().to_string()));
     value["state"] = json!(word);
     value["data"] = json!({"path": status.data_dir, "bytes": status.data_bytes});

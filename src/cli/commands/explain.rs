@@ -48,25 +48,15 @@ pub fn explain(context: &Context, args: &ExplainArgs) -> Result<ExitStatus, CliE
 
 fn kinds_topic() -> (Value, String) {
     let width = KINDS.iter().map(|kind| kind.name.len()).max().unwrap_or_default();
-    let text: String = KINDS
-        .iter()
-        .map(|kind| format!("{:<width$}  {}\n", kind.name, kind.about))
-        .collect();
-    let value: Vec<Value> = KINDS
-        .iter()
-        .map(|kind| json!({"kind": kind.name, "about": kind.about}))
-        .collect();
-    (
-        json!(value),
-        format!("{text}\n`synthex explain KIND` shows a kind's fields.\n"),
-    )
+    let text: String = KINDS.iter().map(|kind| format!("{:<width$}  {}\n", kind.name, kind.about)).collect();
+    let value: Vec<Value> =
+        KINDS.iter().map(|kind| json!({"kind": kind.name, "about": kind.about})).collect();
+    (json!(value), format!("{text}\n`synthex explain KIND` shows a kind's fields.\n"))
 }
 
 fn exit_codes() -> (Value, String) {
-    let text = EXIT_CODES
-        .iter()
-        .map(|(status, meaning)| format!("{:>3}  {meaning}\n", status.code()))
-        .collect();
+    let text =
+        EXIT_CODES.iter().map(|(status, meaning)| format!("{:>3}  {meaning}\n", status.code())).collect();
     let value: Vec<Value> = EXIT_CODES
         .iter()
         .map(|(status, meaning)| json!({"code": status.code(), "meaning": meaning}))
@@ -75,14 +65,9 @@ fn exit_codes() -> (Value, String) {
 }
 
 fn environment() -> (Value, String) {
-    let text = VARIABLES
-        .iter()
-        .map(|(name, meaning)| format!("{name}\n    {meaning}\n"))
-        .collect();
-    let value: Vec<Value> = VARIABLES
-        .iter()
-        .map(|(name, meaning)| json!({"name": name, "meaning": meaning}))
-        .collect();
+    let text = VARIABLES.iter().map(|(name, meaning)| format!("{name}\n    {meaning}\n")).collect();
+    let value: Vec<Value> =
+        VARIABLES.iter().map(|(name, meaning)| json!({"name": name, "meaning": meaning})).collect();
     (json!(value), text)
 }
 
@@ -106,7 +91,7 @@ fn field(topic: &str) -> Result<(Value, String), CliError> {
         all => all,
     };
     let mut node = match steps.first() {
-        Some(&"metadata") | Some(&"labels") => follow(root, root),
+        Some(&"metadata" | &"labels") => follow(root, root),
         _ => follow(root, root.pointer("/properties/spec").unwrap_or(root)),
     };
     if steps.first() == Some(&"labels") {
@@ -123,11 +108,7 @@ fn field(topic: &str) -> Result<(Value, String), CliError> {
                 None if fields.is_empty() => format!("`{shown}` has no fields"),
                 None => format!(
                     "the fields are {}",
-                    fields
-                        .iter()
-                        .map(|(name, _)| name.as_str())
-                        .collect::<Vec<_>>()
-                        .join(", ")
+                    fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
                 ),
             };
             return Err(CliError::usage(format!("`{shown}` has no field `{step}`")).help(help));
@@ -151,20 +132,13 @@ fn describe(root: &Value, kind: KindRef, shown: &str, node: &Value, whole: bool)
         let _ = write!(out, "\n{about}\n");
     }
     if let Some(default) = node.get("default").filter(|default| !default.is_object()) {
-        let _ = write!(
-            out,
-            "\nDefault: {}\n",
-            default.as_str().map_or(default.to_string(), str::to_owned)
-        );
+        let _ = write!(out, "\nDefault: {}\n", default.as_str().map_or(default.to_string(), str::to_owned));
     }
     if let Some(values) = resolved["enum"].as_array() {
         out.push_str("\nOne of:\n");
         let about = resolved["enumDescriptions"].as_array();
         for (index, value) in values.iter().enumerate() {
-            let text = about
-                .and_then(|about| about.get(index))
-                .and_then(Value::as_str)
-                .unwrap_or_default();
+            let text = about.and_then(|about| about.get(index)).and_then(Value::as_str).unwrap_or_default();
             let _ = writeln!(out, "  {:<22} {text}", value.as_str().unwrap_or_default());
         }
     }
@@ -173,39 +147,19 @@ fn describe(root: &Value, kind: KindRef, shown: &str, node: &Value, whole: bool)
     }
     let fields = fields_of(root, node);
     if !fields.is_empty() {
-        out.push_str(if resolved.get("oneOf").is_some() {
-            "\nExactly one of:\n"
-        } else {
-            "\nFields:\n"
-        });
-        let required: Vec<&str> = resolved["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
-        let width = fields
-            .iter()
-            .map(|(name, _)| name.len() + 2)
-            .max()
-            .unwrap_or_default();
+        out.push_str(if resolved.get("oneOf").is_some() { "\nExactly one of:\n" } else { "\nFields:\n" });
+        let required: Vec<&str> =
+            resolved["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let width = fields.iter().map(|(name, _)| name.len() + 2).max().unwrap_or_default();
         for (name, child) in &fields {
-            let mark = if required.contains(&name.as_str()) {
-                " *"
-            } else {
-                ""
-            };
+            let mark = if required.contains(&name.as_str()) { " *" } else { "" };
             let about = child["description"]
                 .as_str()
                 .or(follow(root, child)["description"].as_str())
                 .unwrap_or_default();
             let first = about.split(". ").next().unwrap_or_default().replace('\n', " ");
-            let _ = writeln!(
-                out,
-                "  {:<width$} {:<10} {first}",
-                format!("{name}{mark}"),
-                type_of(root, child)
-            );
+            let _ =
+                writeln!(out, "  {:<width$} {:<10} {first}", format!("{name}{mark}"), type_of(root, child));
         }
         if !required.is_empty() {
             out.push_str("\n* required\n");
@@ -229,19 +183,10 @@ fn follow<'a>(root: &'a Value, node: &'a Value) -> &'a Value {
 fn fields_of<'a>(root: &'a Value, node: &'a Value) -> Vec<(String, &'a Value)> {
     let node = follow(root, node);
     let node = node.get("items").map_or(node, |items| follow(root, items));
-    let direct = node
-        .get("properties")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten();
+    let direct = node.get("properties").and_then(Value::as_object).into_iter().flatten();
     let branches = node.get("oneOf").and_then(Value::as_array).into_iter().flatten();
-    let nested = branches
-        .filter_map(|branch| branch.get("properties").and_then(Value::as_object))
-        .flatten();
-    direct
-        .chain(nested)
-        .map(|(name, child)| (name.clone(), child))
-        .collect()
+    let nested = branches.filter_map(|branch| branch.get("properties").and_then(Value::as_object)).flatten();
+    direct.chain(nested).map(|(name, child)| (name.clone(), child)).collect()
 }
 
 fn type_of(root: &Value, node: &Value) -> &'static str {

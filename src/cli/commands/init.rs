@@ -52,24 +52,18 @@ pub fn init(context: &Context, args: &InitArgs) -> Result<ExitStatus, CliError> 
         Some(name) => name.clone(),
         None => args.market.to_lowercase().replace('_', "-"),
     };
-    let region = args
-        .region
-        .clone()
-        .unwrap_or_else(|| usual_region(&args.market).to_owned());
+    let region = args.region.clone().unwrap_or_else(|| usual_region(&args.market).to_owned());
     let files = scaffold(&name, &workspace, &args.market, &region);
     let mut written = Vec::new();
     let mut kept = Vec::new();
     for (path, text) in files {
         let target = args.dir.join(path);
-        let fresh = if args.dry_run {
-            files::read_optional(&target).is_none()
-        } else {
-            make(&target, &text)?
-        };
+        let fresh =
+            if args.dry_run { files::read_optional(&target).is_none() } else { make(&target, &text)? };
         if fresh {
-            written.push(target)
+            written.push(target);
         } else {
-            kept.push(target)
+            kept.push(target);
         }
     }
     if context.global.format == Format::Json {
@@ -86,14 +80,9 @@ pub fn init(context: &Context, args: &InitArgs) -> Result<ExitStatus, CliError> 
         text.push_str(&format!("kept  {} (it was there already)\n", path.display()));
     }
     context.printer.result(&text);
-    let go = if args.dir == Path::new(".") {
-        String::new()
-    } else {
-        format!("cd {} && ", args.dir.display())
-    };
-    context
-        .printer
-        .note(&format!("\nNext: {go}synthex plan, then synthex apply"));
+    let go =
+        if args.dir == Path::new(".") { String::new() } else { format!("cd {} && ", args.dir.display()) };
+    context.printer.note(&format!("\nNext: {go}synthex plan, then synthex apply"));
     Ok(ExitStatus::Success)
 }
 
@@ -115,26 +104,13 @@ fn project_name(context: &Context, args: &InitArgs) -> Result<String, CliError> 
     }
     let folder = context.directory.join(&args.dir);
     let folder = files::canonical(&folder).unwrap_or(folder);
-    let last = folder
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let last = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name: String = last
         .chars()
-        .map(|character| {
-            if is_name(&character.to_string()) || character == '-' {
-                character
-            } else {
-                '-'
-            }
-        })
+        .map(|character| if is_name(&character.to_string()) || character == '-' { character } else { '-' })
         .collect();
     let name = name.trim_matches('-').to_owned();
-    Ok(if is_name(&name) && name != "cli" {
-        name
-    } else {
-        "project".to_owned()
-    })
+    Ok(if is_name(&name) && name != "cli" { name } else { "project".to_owned() })
 }
 
 fn usual_region(market: &str) -> &'static str {
@@ -160,47 +136,17 @@ fn scaffold(name: &str, workspace: &str, market: &str, region: &str) -> Vec<(&'s
     vec![
         (
             PROJECT_FILE,
-            format!(
-                "{MODELINE}schemas/manifest.schema.json\n{}",
-                fill(include_str!("init/synthex.yaml"))
-            ),
+            format!("{MODELINE}schemas/manifest.schema.json\n{}", fill(include_str!("init/synthex.yaml"))),
         ),
         (".gitignore", ".synthex/\n".to_owned()),
-        (
-            "schemas/manifest.schema.json",
-            format!("{:#}\n", schema::of_any()),
-        ),
-        (
-            "manifests/workspace.yaml",
-            manifest(include_str!("init/workspace.yaml")),
-        ),
-        (
-            "manifests/template.yaml",
-            manifest(include_str!("init/template.yaml")),
-        ),
-        (
-            "manifests/tenants.yaml",
-            manifest(include_str!("init/tenants.yaml")),
-        ),
-        (
-            "manifests/clients.csv",
-            include_str!("init/clients.csv").to_owned(),
-        ),
-        (
-            "manifests/credentials.yaml",
-            manifest(include_str!("init/credentials.yaml")),
-        ),
-        (
-            "manifests/channels.yaml",
-            manifest(include_str!("init/channels.yaml")),
-        ),
-        (
-            "manifests/alert-rules.yaml",
-            manifest(include_str!("init/alert-rules.yaml")),
-        ),
-        (
-            ".github/workflows/synthex-plan.yml",
-            include_str!("init/synthex-plan.yml").to_owned(),
-        ),
+        ("schemas/manifest.schema.json", format!("{:#}\n", schema::of_any())),
+        ("manifests/workspace.yaml", manifest(include_str!("init/workspace.yaml"))),
+        ("manifests/template.yaml", manifest(include_str!("init/template.yaml"))),
+        ("manifests/tenants.yaml", manifest(include_str!("init/tenants.yaml"))),
+        ("manifests/clients.csv", include_str!("init/clients.csv").to_owned()),
+        ("manifests/credentials.yaml", manifest(include_str!("init/credentials.yaml"))),
+        ("manifests/channels.yaml", manifest(include_str!("init/channels.yaml"))),
+        ("manifests/alert-rules.yaml", manifest(include_str!("init/alert-rules.yaml"))),
+        (".github/workflows/synthex-plan.yml", include_str!("init/synthex-plan.yml").to_owned()),
     ]
 }

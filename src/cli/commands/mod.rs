@@ -89,13 +89,7 @@ fn details(row: &Listed) -> String {
     let mut lines = vec![("workspace".to_owned(), row.key.workspace.to_string())];
     for part in ["spec", "labels"] {
         let prefix = if part == "labels" { "labels." } else { "" };
-        for (name, value) in row
-            .canonical
-            .get(part)
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
+        for (name, value) in row.canonical.get(part).and_then(Value::as_object).into_iter().flatten() {
             match value {
                 Value::Object(map) => {
                     lines.extend(
@@ -109,27 +103,14 @@ fn details(row: &Listed) -> String {
         }
     }
     let time = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
-    lines.push((
-        "owner".to_owned(),
-        row.owner.clone().unwrap_or_else(|| "nobody".to_owned()),
-    ));
+    lines.push(("owner".to_owned(), row.owner.clone().unwrap_or_else(|| "nobody".to_owned())));
     lines.push(("revision".to_owned(), row.revision.to_string()));
     lines.push(("created".to_owned(), time(row.created_at)));
     lines.push(("updated".to_owned(), time(row.updated_at)));
     if let (Some(at), Some(by)) = (row.touched_at, &row.touched_by) {
-        lines.push((
-            "changed".to_owned(),
-            format!("outside of synthex by role {by} at {}", time(at)),
-        ));
+        lines.push(("changed".to_owned(), format!("outside of synthex by role {by} at {}", time(at))));
     }
-    let width = lines
-        .iter()
-        .map(|(name, _)| name.chars().count())
-        .max()
-        .unwrap_or_default();
-    let body: String = lines
-        .iter()
-        .map(|(name, value)| format!("  {name:<width$}  {value}\n"))
-        .collect();
+    let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    let body: String = lines.iter().map(|(name, value)| format!("  {name:<width$}  {value}\n")).collect();
     format!("{}\n{body}", row.key)
 }

@@ -41,27 +41,16 @@ pub async fn plan(context: &Context, args: &PlanArgs) -> Result<ExitStatus, CliE
     }
     let rendering = planned.context();
     if context.global.format == Format::Json {
-        context
-            .printer
-            .stream(|mut out| report::plan_json::write_json(&planned.plan, &rendering, &mut out));
+        context.printer.stream(|mut out| report::plan_json::write_json(&planned.plan, &rendering, &mut out));
     } else {
-        let options = PlanOptions {
-            summary_only: args.summary,
-            ..PlanOptions::default()
-        };
+        let options = PlanOptions { summary_only: args.summary, ..PlanOptions::default() };
         let text = report::plan_text::human(&planned.plan, &rendering, &context.printer.stdout, &options);
         context.printer.result(&text);
     }
     if !planned.plan.refusals.is_empty() {
-        context
-            .printer
-            .failure(&CliError::refused(&planned.plan.refusals));
+        context.printer.failure(&CliError::refused(&planned.plan.refusals));
         return Ok(ExitStatus::Refused);
     }
     let changes = args.detailed_exitcode && !planned.plan.is_empty();
-    Ok(if changes {
-        ExitStatus::Changes
-    } else {
-        ExitStatus::Success
-    })
+    Ok(if changes { ExitStatus::Changes } else { ExitStatus::Success })
 }

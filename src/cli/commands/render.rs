@@ -74,9 +74,8 @@ pub fn manifest_of(entry: &Entry) -> Value {
     if entry.key.kind.scope == Scope::Workspace {
         metadata.insert("workspace".to_owned(), json!(&*entry.key.workspace));
     }
-    if let Some(labels) = canonical
-        .get("labels")
-        .filter(|labels| labels.as_object().is_some_and(|map| !map.is_empty()))
+    if let Some(labels) =
+        canonical.get("labels").filter(|labels| labels.as_object().is_some_and(|map| !map.is_empty()))
     {
         metadata.insert("labels".to_owned(), labels.clone());
     }

@@ -32,14 +32,11 @@ pub struct SchemaArgs {
 /// The kind is unknown, or a file cannot be written.
 pub fn schema(context: &Context, args: &SchemaArgs) -> Result<ExitStatus, CliError> {
     if let Some(folder) = &args.dir {
-        for (name, schema) in schema::all()
-            .into_iter()
-            .chain([("plan.schema.json".to_owned(), report::plan_json::schema())])
+        for (name, schema) in
+            schema::all().into_iter().chain([("plan.schema.json".to_owned(), report::plan_json::schema())])
         {
             files::write_atomically(&folder.join(&name), format!("{schema:#}\n").as_bytes())?;
-            context
-                .printer
-                .result(&format!("{}\n", folder.join(name).display()));
+            context.printer.result(&format!("{}\n", folder.join(name).display()));
         }
         return Ok(ExitStatus::Success);
     }

@@ -69,12 +69,7 @@ pub async fn templates(context: &Context, command: &TemplatesCommand) -> Result<
 async fn all(context: &Context) -> Result<Vec<Template>, CliError> {
     let mut templates: Vec<Template> = tenant_template::builtin()
         .into_iter()
-        .map(|(name, spec)| Template {
-            name: name.to_owned(),
-            workspace: None,
-            spec,
-            row: None,
-        })
+        .map(|(name, spec)| Template { name: name.to_owned(), workspace: None, spec, row: None })
         .collect();
     for row in super::listed(context, &kinds::tenant_template::KIND).await? {
         templates.push(Template {
@@ -92,92 +87,49 @@ async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError
     if let Some(wanted) = &args.tenant_type {
         templates.retain(|template| template.spec["type"] == wanted.as_str());
     }
-    templates.truncate(
-        args.limit
-            .and_then(|limit| usize::try_from(limit).ok())
-            .unwrap_or(usize::MAX),
-    );
+    templates.truncate(args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
     if context.global.format == Format::Json {
         let values: Vec<Value> = templates.iter().map(template_json).collect();
-        context
-            .printer
-            .json(&json!({"format_version": "1.0", "templates": values}));
+        context.printer.json(&json!({"format_version": "1.0", "templates": values}));
         return Ok(ExitStatus::Success);
     }
     let rows = templates.iter().map(|template| {
         let text = |field: &str| template.spec[field].as_str().unwrap_or("-").to_owned();
         vec![
             template.name.clone(),
-            template
-                .workspace
-                .clone()
-                .unwrap_or_else(|| "(built in)".to_owned()),
+            template.workspace.clone().unwrap_or_else(|| "(built in)".to_owned()),
             text("type"),
             text("market"),
             text("region"),
             words(&template.spec["requiredFields"]),
         ]
     });
-    let headers = [
-        "TEMPLATE",
-        "WORKSPACE",
-        "TYPE",
-        "MARKET",
-        "REGION",
-        "REQUIRED FIELDS",
-    ];
-    context.printer.result(&report::table::table(
-        &headers,
-        rows.collect(),
-        &context.printer.stdout,
-    ));
+    let headers = ["TEMPLATE", "WORKSPACE", "TYPE", "MARKET", "REGION", "REQUIRED FIELDS"];
+    context.printer.result(&report::table::table(&headers, rows.collect(), &context.printer.stdout));
     Ok(ExitStatus::Success)
 }
 
 fn words(list: &Value) -> String {
-    let words: Vec<&str> = list
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
-    if words.is_empty() {
-        "-".to_owned()
-    } else {
-        words.join(", ")
-    }
+    let words: Vec<&str> = list.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if words.is_empty() { "-".to_owned() } else { words.join(", ") }
 }
 
 async fn show(context: &Context, args: &ShowArgs) -> Result<ExitStatus, CliError> {
-    let name = args
-        .template
-        .as_deref()
-        .or(args.template_id.as_deref())
-        .unwrap_or_default();
+    let name = args.template.as_deref().or(args.template_id.as_deref()).unwrap_or_default();
     // The built-in ones are shown without asking a database.
-    let builtin = tenant_template::builtin()
-        .into_iter()
-        .find(|(known, _)| *known == name);
+    let builtin = tenant_template::builtin().into_iter().find(|(known, _)| *known == name);
     let template = match builtin {
-        Some((name, spec)) => Template {
-            name: name.to_owned(),
-            workspace: None,
-            spec,
-            row: None,
-        },
+        Some((name, spec)) => Template { name: name.to_owned(), workspace: None, spec, row: None },
         None => {
             let templates = all(context).await?;
             let near = did_you_mean(name, templates.iter().map(|template| template.name.as_str()))
                 .map(str::to_owned);
-            templates
-                .into_iter()
-                .find(|template| template.name == name)
-                .ok_or_else(|| {
-                    let help = near.map_or("`synthex templates list` shows them".to_owned(), |near| {
-                        format!("did you mean `{near}`?")
-                    });
-                    CliError::usage(format!("there is no template `{name}`")).help(help)
-                })?
+            templates.into_iter().find(|template| template.name == name).ok_or_else(|| {
+                let help = near.map_or("`synthex templates list` shows them".to_owned(), |near| {
+                    format!("did you mean `{near}`?")
+                });
+                CliError::usage(format!("there is no template `{name}`")).help(help)
+            })?
         }
     };
     if context.global.format == Format::Json {
@@ -186,10 +138,7 @@ async fn show(context: &Context, args: &ShowArgs) -> Result<ExitStatus, CliError
     }
     let text = |field: &str| template.spec[field].as_str().unwrap_or("-").to_owned();
     let mut out = format!("{}\n", template.name);
-    let from = template
-        .workspace
-        .clone()
-        .unwrap_or_else(|| "built in".to_owned());
+    let from = template.workspace.clone().unwrap_or_else(|| "built in".to_owned());
     for (label, value) in [
         ("name", text("displayName")),
         ("description", text("description")),
@@ -209,17 +158,9 @@ async fn show(context: &Context, args: &ShowArgs) -> Result<ExitStatus, CliError
             value.as_str().map_or(value.to_string(), str::to_owned)
         ));
     }
-    let steps = template.spec["setupSteps"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str);
+    let steps = template.spec["setupSteps"].as_array().into_iter().flatten().filter_map(Value::as_str);
     for (number, step) in steps.enumerate() {
-        out.push_str(&format!(
-            "  {:<12} {}. {step}\n",
-            if number == 0 { "setup" } else { "" },
-            number + 1
-        ));
+        out.push_str(&format!("  {:<12} {}. {step}\n", if number == 0 { "setup" } else { "" }, number + 1));
     }
     context.printer.result(&out);
     Ok(ExitStatus::Success)
@@ -228,11 +169,7 @@ async fn show(context: &Context, args: &ShowArgs) -> Result<ExitStatus, CliError
 /// A template in the shape that the commands have always had.
 fn template_json(template: &Template) -> Value {
     let list = |field: &str| {
-        if template.spec[field].is_array() {
-            template.spec[field].clone()
-        } else {
-            json!([])
-        }
+        if template.spec[field].is_array() { template.spec[field].clone() } else { json!([]) }
     };
     json!({
         "id": template.name,

@@ -79,17 +79,13 @@ pub async fn tenant(context: &Context, command: &TenantCommand) -> Result<ExitSt
 
 async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError> {
     let selector: Selector = match &args.selector {
-        Some(text) => text
-            .parse()
-            .map_err(|error| CliError::usage(format!("{error}")))?,
+        Some(text) => text.parse().map_err(|error| CliError::usage(format!("{error}")))?,
         None => Selector::default(),
     };
     let all = super::listed(context, &kinds::tenant::KIND).await?;
     let total = all.len();
     let wanted = |field: &str, wanted: &Option<String>, row: &Listed| {
-        wanted
-            .as_ref()
-            .is_none_or(|wanted| spec(row, field).as_str() == Some(wanted))
+        wanted.as_ref().is_none_or(|wanted| spec(row, field).as_str() == Some(wanted))
     };
     let mut rows: Vec<&Listed> = all
         .iter()
@@ -104,22 +100,14 @@ async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError
         })
         .collect();
     let matching = rows.len();
-    rows.truncate(
-        args.limit
-            .and_then(|limit| usize::try_from(limit).ok())
-            .unwrap_or(usize::MAX),
-    );
+    rows.truncate(args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
     if context.global.format == Format::Json {
         let tenants: Vec<Value> = rows.iter().map(|row| tenant_json(row)).collect();
-        context
-            .printer
-            .json(&json!({"format_version": "1.0", "total": matching, "tenants": tenants}));
+        context.printer.json(&json!({"format_version": "1.0", "total": matching, "tenants": tenants}));
         return Ok(ExitStatus::Success);
     }
     if total == 0 {
-        context
-            .printer
-            .note("There are no tenants; declare some and run `synthex apply`.");
+        context.printer.note("There are no tenants; declare some and run `synthex apply`.");
         return Ok(ExitStatus::Success);
     }
     let cells = rows.iter().map(|row| {
@@ -135,35 +123,16 @@ async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError
             row.owner.clone().unwrap_or_else(|| "-".to_owned()),
         ]
     });
-    let headers = [
-        "TENANT",
-        "WORKSPACE",
-        "NAME",
-        "TYPE",
-        "MARKET",
-        "REGION",
-        "STATUS",
-        "OWNER",
-    ];
-    context.printer.result(&report::table::table(
-        &headers,
-        cells.collect(),
-        &context.printer.stdout,
-    ));
+    let headers = ["TENANT", "WORKSPACE", "NAME", "TYPE", "MARKET", "REGION", "STATUS", "OWNER"];
+    context.printer.result(&report::table::table(&headers, cells.collect(), &context.printer.stdout));
     if rows.len() < total {
-        context
-            .printer
-            .note(&format!("{} of {total} tenants shown.", rows.len()));
+        context.printer.note(&format!("{} of {total} tenants shown.", rows.len()));
     }
     Ok(ExitStatus::Success)
 }
 
 async fn get(context: &Context, args: &GetArgs) -> Result<ExitStatus, CliError> {
-    let name = args
-        .tenant
-        .as_deref()
-        .or(args.tenant_id.as_deref())
-        .unwrap_or_default();
+    let name = args.tenant.as_deref().or(args.tenant_id.as_deref()).unwrap_or_default();
     let all = super::listed(context, &kinds::tenant::KIND).await?;
     let found: Vec<&Listed> = all.iter().filter(|row| *row.key.name == *name).collect();
     let row = match found.as_slice() {
@@ -177,11 +146,9 @@ async fn get(context: &Context, args: &GetArgs) -> Result<ExitStatus, CliError> 
         }
         many => {
             let workspaces: Vec<&str> = many.iter().map(|row| &*row.key.workspace).collect();
-            return Err(
-                CliError::usage(format!("`{name}` is a tenant of several workspaces"))
-                    .why(workspaces.join(", "))
-                    .help("name one with --workspace"),
-            );
+            return Err(CliError::usage(format!("`{name}` is a tenant of several workspaces"))
+                .why(workspaces.join(", "))
+                .help("name one with --workspace"));
         }
     };
     if context.global.format == Format::Json {
@@ -193,10 +160,7 @@ async fn get(context: &Context, args: &GetArgs) -> Result<ExitStatus, CliError> 
 }
 
 fn spec<'a>(row: &'a Listed, field: &str) -> &'a Value {
-    row.canonical
-        .get("spec")
-        .and_then(|spec| spec.get(field))
-        .unwrap_or(&Value::Null)
+    row.canonical.get("spec").and_then(|spec| spec.get(field)).unwrap_or(&Value::Null)
 }
 
 /// A tenant in the shape that the commands have always had.

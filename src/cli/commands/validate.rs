@@ -38,11 +38,8 @@ pub fn validate(context: &Context, _: &ValidateArgs) -> Result<ExitStatus, CliEr
     match context.global.format {
         Format::Human => {
             let plural = |count: usize| if count == 1 { "" } else { "s" };
-            let text = format!(
-                "{count} resource{} in {files} file{}: valid.\n",
-                plural(count),
-                plural(files)
-            );
+            let text =
+                format!("{count} resource{} in {files} file{}: valid.\n", plural(count), plural(files));
             context.printer.result(&text);
         }
         Format::Json => context.printer.json(&json!({
@@ -54,14 +51,9 @@ pub fn validate(context: &Context, _: &ValidateArgs) -> Result<ExitStatus, CliEr
             "diagnostics": report::diagnostics::json(&loaded.diagnostics),
         })),
         Format::Sarif => {
-            context.printer.json(&report::diagnostics::sarif(
-                &loaded.diagnostics,
-                env!("CARGO_PKG_VERSION"),
-            ));
+            context.printer.json(&report::diagnostics::sarif(&loaded.diagnostics, env!("CARGO_PKG_VERSION")));
         }
-        Format::Github => context
-            .printer
-            .result(&report::diagnostics::github(&loaded.diagnostics)),
+        Format::Github => context.printer.result(&report::diagnostics::github(&loaded.diagnostics)),
     }
     Ok(ExitStatus::Success)
 }

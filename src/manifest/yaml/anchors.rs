@@ -64,15 +64,9 @@ impl Anchors {
     ) {
         let room =
             |kept: usize, budget: usize| budget.min(budget.saturating_mul(KEPT_BUDGETS).saturating_sub(kept));
-        let (most_nodes, most_bytes) = (
-            room(self.kept.nodes, limits.max_alias_nodes),
-            room(self.kept.bytes, limits.max_alias_bytes),
-        );
-        let size = if nodes.len() <= most_nodes {
-            Some(measure(value))
-        } else {
-            None
-        };
+        let (most_nodes, most_bytes) =
+            (room(self.kept.nodes, limits.max_alias_nodes), room(self.kept.bytes, limits.max_alias_bytes));
+        let size = if nodes.len() <= most_nodes { Some(measure(value)) } else { None };
         let anchor = match size {
             Some(size) if size.bytes <= most_bytes => {
                 self.kept.nodes += nodes.len();
@@ -109,11 +103,7 @@ impl Anchors {
                 ));
             }
             None => {
-                return Err(YamlError::new(
-                    YamlErrorKind::UnknownAnchor,
-                    span,
-                    "this alias has no anchor",
-                ));
+                return Err(YamlError::new(YamlErrorKind::UnknownAnchor, span, "this alias has no anchor"));
             }
         };
         if depth + anchored.size.depth > limits.max_depth {
@@ -129,21 +119,13 @@ impl Anchors {
 }
 
 fn over_budget(span: Span) -> YamlError {
-    YamlError::new(
-        YamlErrorKind::AliasBudget,
-        span,
-        "the aliases of this document expand to too much",
-    )
-    .with_help("write a template, or a TenantSet with rows, in place of aliases")
+    YamlError::new(YamlErrorKind::AliasBudget, span, "the aliases of this document expand to too much")
+        .with_help("write a template, or a TenantSet with rows, in place of aliases")
 }
 
 /// Recursion is bounded by the depth limit, under which every value was built.
 fn measure(value: &Value) -> Size {
-    let mut size = Size {
-        nodes: 1,
-        bytes: 8,
-        depth: 0,
-    };
+    let mut size = Size { nodes: 1, bytes: 8, depth: 0 };
     let mut add = |child: &Value| {
         let inner = measure(child);
         size.nodes += inner.nodes;

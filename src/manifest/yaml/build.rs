@@ -76,26 +76,18 @@ pub(super) fn build(slice: &str, base: usize, limits: &Limits) -> Result<Documen
                 }
             }
             Err(error) => {
-                builder
-                    .problems
-                    .push(syntax::describe(&error, slice, base, limits));
+                builder.problems.push(syntax::describe(&error, slice, base, limits));
                 break;
             }
         }
     }
     match builder.root {
-        Some(value) if builder.problems.is_empty() => Ok(Document {
-            value,
-            nodes: builder.nodes,
-            targets: builder.targets,
-        }),
+        Some(value) if builder.problems.is_empty() => {
+            Ok(Document { value, nodes: builder.nodes, targets: builder.targets })
+        }
         None if builder.problems.is_empty() => {
             let span = Span::new(base, base + slice.len());
-            Err(vec![YamlError::new(
-                YamlErrorKind::Syntax,
-                span,
-                "there is no document here",
-            )])
+            Err(vec![YamlError::new(YamlErrorKind::Syntax, span, "there is no document here")])
         }
         _ => Err(builder.problems),
     }
@@ -126,11 +118,7 @@ impl Builder<'_> {
             }
             Event::SequenceStart(style, anchor, tag) => {
                 self.collection_tag(tag.as_deref(), "seq", span);
-                let span = if style == StructureStyle::Block {
-                    self.first_dash(span)
-                } else {
-                    span
-                };
+                let span = if style == StructureStyle::Block { self.first_dash(span) } else { span };
                 self.open_collection(Container::Sequence(Vec::new()), anchor, span)
             }
             Event::MappingEnd | Event::SequenceEnd => self.close_collection(span),
@@ -161,25 +149,17 @@ impl Builder<'_> {
     }
 
     pub fn expects_key(&self) -> bool {
-        matches!(
-            self.frames.last(),
-            Some(Frame {
-                container: Container::Mapping(_, Key::None),
-                ..
-            })
-        )
+        matches!(self.frames.last(), Some(Frame { container: Container::Mapping(_, Key::None), .. }))
     }
 
     /// An omitted value is nowhere; the parser puts it at the next token, which may be far below. The end of its key is better.
     fn place(&self, span: Span) -> Span {
         match self.frames.last() {
-            Some(Frame {
-                container: Container::Mapping(_, Key::Text(_, key)),
-                ..
-            }) if span.start == span.end => Span {
-                start: key.end,
-                end: key.end,
-            },
+            Some(Frame { container: Container::Mapping(_, Key::Text(_, key)), .. })
+                if span.start == span.end =>
+            {
+                Span { start: key.end, end: key.end }
+            }
             _ => span,
         }
     }
@@ -187,20 +167,12 @@ impl Builder<'_> {
     /// A sequence whose dashes stand in the column of its key begins at the first dash; the parser says after it.
     fn first_dash(&self, span: Span) -> Span {
         let at = span.start as usize - self.base;
-        let Some(Frame {
-            container: Container::Mapping(_, Key::Text(_, key)),
-            ..
-        }) = self.frames.last()
+        let Some(Frame { container: Container::Mapping(_, Key::Text(_, key)), .. }) = self.frames.last()
         else {
             return span;
         };
         let mut line = key.end as usize - self.base;
-        for text in self
-            .slice
-            .get(line..at)
-            .unwrap_or_default()
-            .split_inclusive(['\n', '\r'])
-        {
+        for text in self.slice.get(line..at).unwrap_or_default().split_inclusive(['\n', '\r']) {
             let indent = text.len() - text.trim_start_matches(' ').len();
             if text[indent..].starts_with('-') {
                 let start = Span::new(self.base + line + indent, 0).start;
@@ -217,10 +189,7 @@ impl Builder<'_> {
             return false;
         }
         let key = match self.frames.last() {
-            Some(Frame {
-                container: Container::Mapping(_, Key::Text(_, span)),
-                ..
-            }) => *span,
+            Some(Frame { container: Container::Mapping(_, Key::Text(_, span)), .. }) => *span,
             _ => NO_KEY,
         };
         self.nodes.push(Node::leaf(key, value));
@@ -236,23 +205,12 @@ impl Builder<'_> {
             return false;
         }
         self.anchors.open(anchor);
-        self.frames.push(Frame {
-            container,
-            node: self.nodes.len() - 1,
-            anchor,
-            end: span.end,
-        });
+        self.frames.push(Frame { container, node: self.nodes.len() - 1, anchor, end: span.end });
         true
     }
 
     fn close_collection(&mut self, span: Span) -> bool {
-        let Some(Frame {
-            container,
-            node,
-            anchor,
-            end,
-        }) = self.frames.pop()
-        else {
+        let Some(Frame { container, node, anchor, end }) = self.frames.pop() else {
             return true;
         };
         let end = if span.start == span.end { end } else { span.end };
@@ -271,14 +229,7 @@ impl Builder<'_> {
     /// Hands a finished value to the collection around it. Its nodes are the last ones, from `node` on.
     pub fn close_node(&mut self, value: Value, node: usize, anchor: usize, end: u32) -> bool {
         if anchor != 0 {
-            self.anchors.close(
-                anchor,
-                &value,
-                &self.nodes[node..],
-                &self.targets,
-                node,
-                self.limits,
-            );
+            self.anchors.close(anchor, &value, &self.nodes[node..], &self.targets, node, self.limits);
         }
         let Some(frame) = self.frames.last_mut() else {
             self.root = Some(value);
@@ -310,11 +261,7 @@ impl Builder<'_> {
                 // A collection or an alias stands where a key should.
                 let span = self.nodes.get(node).map_or(Span::default(), |node| node.value);
                 self.truncate(node);
-                self.refuse_key(
-                    span,
-                    "a mapping or a sequence cannot be a key",
-                    Some("keys are text"),
-                );
+                self.refuse_key(span, "a mapping or a sequence cannot be a key", Some("keys are text"));
             }
         }
         true

@@ -34,10 +34,7 @@ pub(super) struct Target {
     pub span: Span,
 }
 
-pub(super) const NO_KEY: Span = Span {
-    start: u32::MAX,
-    end: u32::MAX,
-};
+pub(super) const NO_KEY: Span = Span { start: u32::MAX, end: u32::MAX };
 
 impl Node {
     pub fn leaf(key: Span, value: Span) -> Self {
@@ -45,10 +42,7 @@ impl Node {
     }
 
     fn located(self) -> Located {
-        Located {
-            key: (self.key != NO_KEY).then_some(self.key),
-            value: self.value,
-        }
+        Located { key: (self.key != NO_KEY).then_some(self.key), value: self.value }
     }
 }
 
@@ -68,24 +62,14 @@ impl Document {
     #[must_use]
     pub fn locate(&self, pointer: &str) -> Option<Located> {
         let (found, complete) = self.walk(pointer);
-        if complete {
-            self.node(found).map(Node::located)
-        } else {
-            None
-        }
+        if complete { self.node(found).map(Node::located) } else { None }
     }
 
     /// As [`Document::locate`], for the nearest existing ancestor when the node itself does not exist: what a "required
     /// field is missing" points at.
     #[must_use]
     pub fn locate_nearest(&self, pointer: &str) -> Located {
-        self.node(self.walk(pointer).0).map_or(
-            Located {
-                key: None,
-                value: Span::default(),
-            },
-            Node::located,
-        )
+        self.node(self.walk(pointer).0).map_or(Located { key: None, value: Span::default() }, Node::located)
     }
 
     /// The text of a node exactly as written in `source` (the text of the whole file), quotes included; for an alias the
@@ -93,11 +77,7 @@ impl Document {
     #[must_use]
     pub fn text_of<'s>(&self, pointer: &str, source: &'s str) -> Option<&'s str> {
         let (found, complete) = self.walk(pointer);
-        if complete {
-            self.node_text(found, source)
-        } else {
-            None
-        }
+        if complete { self.node_text(found, source) } else { None }
     }
 
     /// Turns the number or boolean at `pointer` into the string that was written: `version: 1.10` becomes `"1.10"` and not
@@ -120,11 +100,7 @@ impl Document {
         if !complete {
             return 0;
         }
-        let Self {
-            value,
-            nodes,
-            targets,
-        } = self;
+        let Self { value, nodes, targets } = self;
         let Some(Value::Object(map)) = value.pointer_mut(pointer) else {
             return 0;
         };
@@ -134,11 +110,8 @@ impl Document {
             let Some(node) = nodes.get(child) else { break };
             if value.is_number() || value.is_boolean() {
                 let span = written_span(child, *node, targets);
-                changed += usize::from(
-                    source
-                        .get(span.range())
-                        .is_some_and(|text| replace_scalar(value, text)),
-                );
+                changed +=
+                    usize::from(source.get(span.range()).is_some_and(|text| replace_scalar(value, text)));
             }
             child += node.count as usize;
         }
@@ -216,11 +189,7 @@ fn replace_scalar(value: &mut Value, text: &str) -> bool {
 }
 
 fn unescape(token: &str) -> std::borrow::Cow<'_, str> {
-    if token.contains('~') {
-        token.replace("~1", "/").replace("~0", "~").into()
-    } else {
-        token.into()
-    }
+    if token.contains('~') { token.replace("~1", "/").replace("~0", "~").into() } else { token.into() }
 }
 
 /// RFC 6901: no sign and no leading zero.
@@ -232,9 +201,7 @@ fn item_index(token: &str) -> Option<usize> {
 /// The targets that lie in a range of nodes, with their nodes counted from its start.
 pub(super) fn targets_in(targets: &[Target], range: Range<usize>) -> Vec<Target> {
     let start = targets.partition_point(|target| (target.node as usize) < range.start);
-    let inside = targets[start..]
-        .iter()
-        .take_while(|target| (target.node as usize) < range.end);
+    let inside = targets[start..].iter().take_while(|target| (target.node as usize) < range.end);
     inside
         .map(|target| Target {
             node: target.node - u32::try_from(range.start).unwrap_or_default(),

@@ -86,13 +86,7 @@ pub struct YamlError {
 
 impl YamlError {
     pub(super) fn new(kind: YamlErrorKind, span: Span, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            help: None,
-            span,
-            related: None,
-        }
+        Self { kind, message: message.into(), help: None, span, related: None }
     }
 
     pub(super) fn with_help(mut self, help: impl Into<String>) -> Self {
@@ -116,30 +110,18 @@ impl std::error::Error for YamlError {}
 
 /// The two ways to say that a key is there twice must not drift apart between YAML and JSON.
 pub(super) fn duplicate_key(key: &str, again: Span, first: Span) -> YamlError {
-    YamlError::new(
-        YamlErrorKind::DuplicateKey,
-        again,
-        format!("the key `{}` is already there", excerpt(key)),
-    )
-    .with_help("keep one of the two")
-    .with_related(first, "first written here")
+    YamlError::new(YamlErrorKind::DuplicateKey, again, format!("the key `{}` is already there", excerpt(key)))
+        .with_help("keep one of the two")
+        .with_related(first, "first written here")
 }
 
 pub(super) fn too_deep(limit: usize, span: Span) -> YamlError {
-    YamlError::new(
-        YamlErrorKind::Depth,
-        span,
-        format!("nested more than {limit} levels deep"),
-    )
+    YamlError::new(YamlErrorKind::Depth, span, format!("nested more than {limit} levels deep"))
 }
 
 pub(super) fn too_many_nodes(limit: usize, span: Span) -> YamlError {
-    YamlError::new(
-        YamlErrorKind::Nodes,
-        span,
-        format!("more than {limit} values in one document"),
-    )
-    .with_help("divide it into several documents")
+    YamlError::new(YamlErrorKind::Nodes, span, format!("more than {limit} values in one document"))
+        .with_help("divide it into several documents")
 }
 
 /// At most 40 characters of `text`, on one line.

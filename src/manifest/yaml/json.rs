@@ -21,13 +21,8 @@ pub fn parse_json(text: &str, limits: &Limits) -> Result<Document, Vec<YamlError
         return Err(vec![super::too_large()]);
     }
     let at = if text.starts_with(BOM) { BOM.len() } else { 0 };
-    let mut reader = Reader {
-        text,
-        at,
-        limits,
-        nodes: Vec::with_capacity(text.len() / 20 + 1),
-        problems: Vec::new(),
-    };
+    let mut reader =
+        Reader { text, at, limits, nodes: Vec::with_capacity(text.len() / 20 + 1), problems: Vec::new() };
     let value = reader.value(NO_KEY, 0).and_then(|value| {
         reader.skip_space();
         if reader.at == text.len() {
@@ -37,11 +32,9 @@ pub fn parse_json(text: &str, limits: &Limits) -> Result<Document, Vec<YamlError
         }
     });
     match value {
-        Ok(value) if reader.problems.is_empty() => Ok(Document {
-            value,
-            nodes: reader.nodes,
-            targets: Vec::new(),
-        }),
+        Ok(value) if reader.problems.is_empty() => {
+            Ok(Document { value, nodes: reader.nodes, targets: Vec::new() })
+        }
         Ok(_) => Err(reader.problems),
         Err(error) => {
             reader.problems.push(error);
@@ -136,9 +129,7 @@ impl<'t> Reader<'t> {
                 return Ok(Value::Object(map));
             }
             if !self.eat(b',') {
-                return Err(self
-                    .unexpected("a `,` or `}` is expected")
-                    .with_related(open, "in this object"));
+                return Err(self.unexpected("a `,` or `}` is expected").with_related(open, "in this object"));
             }
         }
     }
@@ -166,9 +157,7 @@ impl<'t> Reader<'t> {
                 return Ok(Value::Array(items));
             }
             if !self.eat(b',') {
-                return Err(self
-                    .unexpected("a `,` or `]` is expected")
-                    .with_related(open, "in this array"));
+                return Err(self.unexpected("a `,` or `]` is expected").with_related(open, "in this array"));
             }
         }
     }
@@ -205,11 +194,7 @@ impl<'t> Reader<'t> {
                 }
                 Some(_) => self.at += 1,
                 None => {
-                    return Err(YamlError::new(
-                        YamlErrorKind::Syntax,
-                        open,
-                        "this quote is not closed",
-                    ));
+                    return Err(YamlError::new(YamlErrorKind::Syntax, open, "this quote is not closed"));
                 }
             }
         }
@@ -307,11 +292,7 @@ impl<'t> Reader<'t> {
             return Err(self.unexpected("a digit is expected"));
         }
         let text = self.text.get(start..self.at).unwrap_or_default();
-        let value = if is_float {
-            scalar::float(text)
-        } else {
-            scalar::integer(text)
-        };
+        let value = if is_float { scalar::float(text) } else { scalar::integer(text) };
         value.or_else(|kind| {
             let error = scalar::problem(kind, text, Span::new(start, self.at));
             if self.problems.len() + 1 >= MAX_PROBLEMS {
@@ -332,10 +313,7 @@ impl<'t> Reader<'t> {
 
     fn word(&mut self) -> Result<Value, YamlError> {
         let rest = &self.text.as_bytes()[self.at..];
-        let length = rest
-            .iter()
-            .take_while(|byte| byte.is_ascii_alphanumeric())
-            .count();
+        let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
         let value = match &rest[..length] {
             b"null" => Value::Null,
             b"true" => Value::Bool(true),
@@ -368,20 +346,12 @@ impl<'t> Reader<'t> {
 
     /// The character at hand.
     fn here(&self) -> Span {
-        let width = self
-            .text
-            .get(self.at..)
-            .and_then(|rest| rest.chars().next())
-            .map_or(0, char::len_utf8);
+        let width = self.text.get(self.at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
         Span::new(self.at, self.at + width)
     }
 
     fn unexpected(&self, message: &str) -> YamlError {
-        let ended = if self.at >= self.text.len() {
-            ", but the file ends here"
-        } else {
-            ""
-        };
+        let ended = if self.at >= self.text.len() { ", but the file ends here" } else { "" };
         YamlError::new(YamlErrorKind::Syntax, self.here(), format!("{message}{ended}"))
     }
 }

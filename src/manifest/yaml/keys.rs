@@ -34,11 +34,7 @@ impl Builder<'_> {
             }
         }
         if plain && tag.is_none() && text == "<<" {
-            let error = YamlError::new(
-                YamlErrorKind::MergeKey,
-                span,
-                "the merge key `<<` is not supported",
-            );
+            let error = YamlError::new(YamlErrorKind::MergeKey, span, "the merge key `<<` is not supported");
             self.problem(
                 error.with_help(
                     "put what is shared into a template (kind `TenantTemplate`), or quote the key",
@@ -69,12 +65,7 @@ impl Builder<'_> {
     }
 
     pub fn set_key(&mut self, new: Key, span: Span) {
-        if let Some(Frame {
-            container: Container::Mapping(_, key),
-            end,
-            ..
-        }) = self.frames.last_mut()
-        {
+        if let Some(Frame { container: Container::Mapping(_, key), end, .. }) = self.frames.last_mut() {
             *key = new;
             *end = (*end).max(span.end);
         }
@@ -116,16 +107,12 @@ impl Builder<'_> {
         if let (Some(node), Some(root)) = (self.nodes.last_mut(), copy.nodes.first()) {
             node.count = root.count;
             // An alias cannot be anchored or be an alias again, so the root of a copy has its text where it was anchored.
-            self.targets.push(Target {
-                node: offset,
-                span: root.value,
-            });
+            self.targets.push(Target { node: offset, span: root.value });
         }
         self.nodes.extend(copy.nodes.iter().skip(1));
-        self.targets.extend(copy.targets.iter().map(|target| Target {
-            node: target.node + offset,
-            span: target.span,
-        }));
+        self.targets.extend(
+            copy.targets.iter().map(|target| Target { node: target.node + offset, span: target.span }),
+        );
         self.close_node(copy.value, first, 0, span.end)
     }
 }

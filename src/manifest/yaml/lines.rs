@@ -33,16 +33,9 @@ impl LineIndex {
         let line = self.starts.partition_point(|start| *start as usize <= end).max(1);
         let start = self.starts.get(line - 1).map_or(0, |start| *start as usize);
         let before = text.get(start..end).unwrap_or_default();
-        let before = if start == 0 {
-            before.strip_prefix(super::BOM).unwrap_or(before)
-        } else {
-            before
-        };
+        let before = if start == 0 { before.strip_prefix(super::BOM).unwrap_or(before) } else { before };
         let column = before.chars().count() + 1;
-        (
-            u32::try_from(line).unwrap_or(u32::MAX),
-            u32::try_from(column).unwrap_or(u32::MAX),
-        )
+        (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
     }
 
     /// How many lines there are; a text that ends with a line break has an empty last one.

@@ -54,10 +54,7 @@ impl Span {
 
     pub(crate) fn new(start: usize, end: usize) -> Self {
         // Texts over 4 GiB are refused before any span is made, so saturation never shows.
-        Self {
-            start: u32::try_from(start).unwrap_or(u32::MAX),
-            end: u32::try_from(end).unwrap_or(u32::MAX),
-        }
+        Self { start: u32::try_from(start).unwrap_or(u32::MAX), end: u32::try_from(end).unwrap_or(u32::MAX) }
     }
 }
 
@@ -76,12 +73,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_depth: 64,
-            max_nodes: 1_000_000,
-            max_alias_nodes: 10_000,
-            max_alias_bytes: 4 << 20,
-        }
+        Self { max_depth: 64, max_nodes: 1_000_000, max_alias_nodes: 10_000, max_alias_bytes: 4 << 20 }
     }
 }
 
@@ -116,10 +108,7 @@ pub fn decode(bytes: &[u8]) -> Result<&str, YamlError> {
     std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
         let width = error.error_len().unwrap_or(bytes.len() - at);
-        let message = format!(
-            "byte 0x{:02x} is not UTF-8",
-            bytes.get(at).copied().unwrap_or_default()
-        );
+        let message = format!("byte 0x{:02x} is not UTF-8", bytes.get(at).copied().unwrap_or_default());
         YamlError::new(YamlErrorKind::InvalidUtf8, Span::new(at, at + width), message)
             .with_help("save the file as UTF-8")
     })
@@ -143,9 +132,7 @@ pub fn parse(text: &str, range: Range<usize>, limits: &Limits) -> Result<Option<
             "the document lies outside of the text",
         )]);
     };
-    let (base, slice) = slice
-        .strip_prefix(BOM)
-        .map_or((base, slice), |rest| (base + BOM.len(), rest));
+    let (base, slice) = slice.strip_prefix(BOM).map_or((base, slice), |rest| (base + BOM.len(), rest));
     if split::is_blank(slice) {
         return Ok(None);
     }
@@ -164,9 +151,5 @@ fn parse_events(slice: &str, base: usize, limits: &Limits) -> Result<Document, V
 }
 
 fn too_large() -> YamlError {
-    YamlError::new(
-        YamlErrorKind::TooLarge,
-        Span::default(),
-        "the file is 4 GiB or larger",
-    )
+    YamlError::new(YamlErrorKind::TooLarge, Span::default(), "the file is 4 GiB or larger")
 }

@@ -19,10 +19,9 @@ pub(super) fn resolve(text: &str) -> Result<Value, YamlErrorKind> {
         [b'0'..=b'9' | b'+' | b'-' | b'.', ..] => {
             number(text).map(|number| number.unwrap_or_else(|| Value::String(text.to_owned())))
         }
-        [
-            b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'y' | b'Y' | b'o' | b'O',
-            ..,
-        ] if text.len() <= 5 => word(text),
+        [b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'y' | b'Y' | b'o' | b'O', ..] if text.len() <= 5 => {
+            word(text)
+        }
         _ => Ok(Value::String(text.to_owned())),
     }
 }
@@ -32,10 +31,7 @@ fn word(text: &str) -> Result<Value, YamlErrorKind> {
         "null" | "Null" | "NULL" => Ok(Value::Null),
         "true" | "True" | "TRUE" => Ok(Value::Bool(true)),
         "false" | "False" | "FALSE" => Ok(Value::Bool(false)),
-        _ if ["yes", "no", "on", "off"]
-            .iter()
-            .any(|word| text.eq_ignore_ascii_case(word)) =>
-        {
+        _ if ["yes", "no", "on", "off"].iter().any(|word| text.eq_ignore_ascii_case(word)) => {
             Err(YamlErrorKind::AmbiguousBoolean)
         }
         _ => Ok(Value::String(text.to_owned())),
@@ -45,10 +41,7 @@ fn word(text: &str) -> Result<Value, YamlErrorKind> {
 /// The number a text is, or `None` when it is text in YAML 1.1 and 1.2 alike.
 fn number(text: &str) -> Result<Option<Value>, YamlErrorKind> {
     let bytes = text.as_bytes();
-    let digits = bytes
-        .strip_prefix(b"+")
-        .or_else(|| bytes.strip_prefix(b"-"))
-        .unwrap_or(bytes);
+    let digits = bytes.strip_prefix(b"+").or_else(|| bytes.strip_prefix(b"-")).unwrap_or(bytes);
     match digits {
         [b'.', rest @ ..] => match rest {
             b"inf" | b"Inf" | b"INF" => return Err(YamlErrorKind::NotANumber),
@@ -83,43 +76,27 @@ fn number(text: &str) -> Result<Option<Value>, YamlErrorKind> {
             _ => float(text).map(Some),
         };
     }
-    if is_yaml_1_1_number(digits) {
-        Err(YamlErrorKind::AmbiguousNumber)
-    } else {
-        Ok(None)
-    }
+    if is_yaml_1_1_number(digits) { Err(YamlErrorKind::AmbiguousNumber) } else { Ok(None) }
 }
 
 /// A hexadecimal or octal integer: the core schema has them without a sign only, YAML 1.1 also with one.
 fn radix(text: &[u8], unsigned: &[u8], digits: &[u8], radix: u32) -> Result<Option<Value>, YamlErrorKind> {
     if text.len() != unsigned.len() {
-        return if radix == 16 {
-            Err(YamlErrorKind::AmbiguousNumber)
-        } else {
-            Ok(None)
-        };
+        return if radix == 16 { Err(YamlErrorKind::AmbiguousNumber) } else { Ok(None) };
     }
     let digits = std::str::from_utf8(digits).unwrap_or_default();
-    u64::from_str_radix(digits, radix)
-        .map(|value| Some(value.into()))
-        .map_err(|_| YamlErrorKind::NumberRange)
+    u64::from_str_radix(digits, radix).map(|value| Some(value.into())).map_err(|_| YamlErrorKind::NumberRange)
 }
 
 pub(super) fn integer(text: &str) -> Result<Value, YamlErrorKind> {
     if let Ok(value) = text.parse::<i64>() {
         return Ok(value.into());
     }
-    text.parse::<u64>()
-        .map(Value::from)
-        .map_err(|_| YamlErrorKind::NumberRange)
+    text.parse::<u64>().map(Value::from).map_err(|_| YamlErrorKind::NumberRange)
 }
 
 pub(super) fn float(text: &str) -> Result<Value, YamlErrorKind> {
-    text.parse::<f64>()
-        .ok()
-        .and_then(Number::from_f64)
-        .map(Value::Number)
-        .ok_or(YamlErrorKind::NumberRange)
+    text.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number).ok_or(YamlErrorKind::NumberRange)
 }
 
 fn all(bytes: &[u8], test: impl Fn(u8) -> bool) -> bool {
@@ -201,10 +178,9 @@ pub(super) fn problem(kind: YamlErrorKind, text: &str, span: Span) -> YamlError 
             format!("YAML 1.1 and 1.2 read `{shown}` as different values"),
             format!("write \"{shown}\" in quotes, or the plain number"),
         ),
-        YamlErrorKind::NumberRange => (
-            format!("the number `{shown}` is too large"),
-            format!("write \"{shown}\" in quotes"),
-        ),
+        YamlErrorKind::NumberRange => {
+            (format!("the number `{shown}` is too large"), format!("write \"{shown}\" in quotes"))
+        }
         _ => (
             format!("`{shown}` is not a number that can be stored"),
             format!("write \"{shown}\" in quotes, or leave it out"),

@@ -85,11 +85,7 @@ impl Simple<'_> {
         }
         let frame = self.frames.pop()?;
         let value = self.close_nodes(frame)?;
-        Some(Document {
-            value,
-            nodes: std::mem::take(&mut self.nodes),
-            targets: Vec::new(),
-        })
+        Some(Document { value, nodes: std::mem::take(&mut self.nodes), targets: Vec::new() })
     }
 
     /// A line with something on it, of which `first` is the first byte, in this column.
@@ -192,24 +188,12 @@ impl Simple<'_> {
         if self.frames.len() >= self.limits.max_depth {
             return None;
         }
-        let (key, span) = self
-            .pending
-            .take()
-            .map_or((None, NO_KEY), |(key, span)| (Some(key), span));
+        let (key, span) = self.pending.take().map_or((None, NO_KEY), |(key, span)| (Some(key), span));
         let value = self.span(start, start);
         self.push_node(Node::leaf(span, value))?;
-        let container = if is_item {
-            Container::Sequence(Vec::new())
-        } else {
-            Container::Mapping(Map::new())
-        };
-        self.frames.push(Frame {
-            container,
-            key,
-            column,
-            node: self.nodes.len() - 1,
-            end: value.end,
-        });
+        let container =
+            if is_item { Container::Sequence(Vec::new()) } else { Container::Mapping(Map::new()) };
+        self.frames.push(Frame { container, key, column, node: self.nodes.len() - 1, end: value.end });
         Some(())
     }
 
@@ -240,13 +224,7 @@ impl Simple<'_> {
 
     fn omitted(&mut self, key: String, span: Span) -> Option<()> {
         let node = self.nodes.len();
-        self.push_node(Node::leaf(
-            span,
-            Span {
-                start: span.end,
-                end: span.end,
-            },
-        ))?;
+        self.push_node(Node::leaf(span, Span { start: span.end, end: span.end }))?;
         self.add_entry(key, Value::Null, node)
     }
 

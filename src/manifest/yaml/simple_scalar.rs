@@ -33,10 +33,7 @@ impl Simple<'_> {
     /// The length of the plain key that begins here and has its colon, with a space or the line's end behind it.
     pub fn key_length(&self) -> Option<usize> {
         let bytes = &self.bytes[self.at..];
-        if !bytes
-            .first()
-            .is_some_and(|first| first.is_ascii_alphabetic() || *first == b'_')
-        {
+        if !bytes.first().is_some_and(|first| first.is_ascii_alphabetic() || *first == b'_') {
             return None;
         }
         let length = bytes
@@ -91,11 +88,7 @@ impl Simple<'_> {
             }
         }
         self.at = at;
-        let trailing = self.bytes[start..at]
-            .iter()
-            .rev()
-            .take_while(|byte| **byte == b' ')
-            .count();
+        let trailing = self.bytes[start..at].iter().rev().take_while(|byte| **byte == b' ').count();
         Some(at - trailing)
     }
 
@@ -109,10 +102,7 @@ impl Simple<'_> {
                 break;
             }
             let harmless = !SPECIAL[byte as usize]
-                || matches!(
-                    byte,
-                    b'#' | b':' | b',' | b'[' | b']' | b'{' | b'}' | b'"' | b'\''
-                );
+                || matches!(byte, b'#' | b':' | b',' | b'[' | b']' | b'{' | b'}' | b'"' | b'\'');
             // In single quotes a backslash is just that.
             if !(harmless || byte == b'\\' && quote == b'\'') {
                 return None;

@@ -21,11 +21,7 @@ pub fn split(text: &str) -> Vec<Range<usize>> {
     // A marker is three equal bytes, so every third byte is enough to find it.
     let mut at = first + 2;
     while let Some(byte) = bytes.get(at) {
-        let found = if *byte == b'-' || *byte == b'.' {
-            marker_around(bytes, at, first)
-        } else {
-            None
-        };
+        let found = if *byte == b'-' || *byte == b'.' { marker_around(bytes, at, first) } else { None };
         let Some(marker) = found else {
             at += 3;
             continue;
@@ -88,13 +84,7 @@ fn is_prefix(text: &str) -> bool {
 /// Only blank lines, comments and document markers. So a stray `---` at the end of a file, or between two others, declares
 /// nothing; YAML proper makes it a null.
 pub(super) fn is_blank(text: &str) -> bool {
-    lines(text).all(|line| {
-        is_empty_line(if is_marker(line.as_bytes()) {
-            &line[3..]
-        } else {
-            line
-        })
-    })
+    lines(text).all(|line| is_empty_line(if is_marker(line.as_bytes()) { &line[3..] } else { line }))
 }
 
 fn is_empty_line(line: &str) -> bool {

@@ -17,17 +17,11 @@ pub(super) fn control_character(slice: &str, base: usize) -> Option<YamlError> {
         _ => character.is_control(),
     };
     // A character that begins with one of the suspicious bytes begins at it, so `first` is a boundary.
-    let (at, character) = slice
-        .get(first..)?
-        .char_indices()
-        .find(|(_, character)| forbidden(*character))?;
+    let (at, character) = slice.get(first..)?.char_indices().find(|(_, character)| forbidden(*character))?;
     let start = base + first + at;
     let message = format!("the control character U+{:04X} is not allowed", character as u32);
-    let error = YamlError::new(
-        YamlErrorKind::Control,
-        Span::new(start, start + character.len_utf8()),
-        message,
-    );
+    let error =
+        YamlError::new(YamlErrorKind::Control, Span::new(start, start + character.len_utf8()), message);
     Some(error.with_help("write it as an escape in double quotes, like \"\\u0000\", or remove it"))
 }
 
@@ -55,27 +49,12 @@ pub(super) fn describe(error: &ScanError, slice: &str, base: usize, limits: &Lim
 /// The tab to blame: where the parser found it, or at the start of the line it stumbled over.
 fn tab_in_indentation(kind: &ErrorKind, slice: &str, at: usize) -> Option<usize> {
     let bytes = slice.as_bytes();
-    let line = bytes[..at]
-        .iter()
-        .rposition(|byte| matches!(byte, b'\n' | b'\r'))
-        .map_or(0, |end| end + 1);
-    let indent = bytes[line..]
-        .iter()
-        .take_while(|byte| matches!(byte, b' ' | b'\t'))
-        .count();
-    let first = bytes[line..line + indent]
-        .iter()
-        .position(|byte| *byte == b'\t')
-        .map(|tab| line + tab);
-    if matches!(
-        kind,
-        ErrorKind::TabInPlainScalar | ErrorKind::TabAtBlockScalarStart
-    ) {
+    let line = bytes[..at].iter().rposition(|byte| matches!(byte, b'\n' | b'\r')).map_or(0, |end| end + 1);
+    let indent = bytes[line..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let first = bytes[line..line + indent].iter().position(|byte| *byte == b'\t').map(|tab| line + tab);
+    if matches!(kind, ErrorKind::TabInPlainScalar | ErrorKind::TabAtBlockScalarStart) {
         // The parser points at the scalar's start; the tab is in a later line.
-        return bytes[at..]
-            .iter()
-            .position(|byte| *byte == b'\t')
-            .map(|tab| at + tab);
+        return bytes[at..].iter().position(|byte| *byte == b'\t').map(|tab| at + tab);
     }
     let named = matches!(
         kind,
@@ -85,10 +64,8 @@ fn tab_in_indentation(kind: &ErrorKind, slice: &str, at: usize) -> Option<usize>
         let here = (bytes.get(at) == Some(&b'\t')).then_some(at);
         return Some(here.or(first).unwrap_or(at));
     }
-    let stumbled = !matches!(
-        kind,
-        ErrorKind::UnclosedQuotedScalar | ErrorKind::UnclosedFlowCollection { .. }
-    );
+    let stumbled =
+        !matches!(kind, ErrorKind::UnclosedQuotedScalar | ErrorKind::UnclosedFlowCollection { .. });
     first.filter(|_| stumbled)
 }
 
@@ -126,10 +103,9 @@ fn explain(kind: &ErrorKind) -> (Option<&'static str>, Option<&'static str>) {
             Some("write `\\\\` for a backslash, or use single quotes"),
         ),
         ErrorKind::UndeclaredTagHandle => (Some("the tag's handle is not declared"), None),
-        ErrorKind::MissingDocumentEndBeforeDirective => (
-            None,
-            Some("a line that begins with `%` is a directive; quote or indent it if it is text"),
-        ),
+        ErrorKind::MissingDocumentEndBeforeDirective => {
+            (None, Some("a line that begins with `%` is a directive; quote or indent it if it is text"))
+        }
         ErrorKind::BomInsideDocument => (
             Some("there is a byte order mark (U+FEFF) inside of the document"),
             Some("remove it; it is invisible in most editors"),
@@ -139,9 +115,6 @@ fn explain(kind: &ErrorKind) -> (Option<&'static str>, Option<&'static str>) {
 }
 
 fn one_character(slice: &str, base: usize, at: usize) -> Span {
-    let width = slice
-        .get(at..)
-        .and_then(|rest| rest.chars().next())
-        .map_or(0, char::len_utf8);
+    let width = slice.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
     Span::new(base + at, base + at + width)
 }

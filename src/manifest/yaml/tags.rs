@@ -59,8 +59,7 @@ pub(super) fn core_tag(tag: &Tag) -> Option<&str> {
     if tag.handle() == "!" && tag.suffix().is_empty() || tag.handle().is_empty() && tag.suffix() == "!" {
         return Some("");
     }
-    tag.core_suffix()
-        .filter(|name| ["str", "int", "bool", "null", "float", "map", "seq"].contains(name))
+    tag.core_suffix().filter(|name| ["str", "int", "bool", "null", "float", "map", "seq"].contains(name))
 }
 
 /// A scalar with a tag of the core schema; `None` when the text does not fit it.
@@ -76,10 +75,7 @@ fn tagged(name: &str, text: &str) -> Option<Result<Value, YamlErrorKind>> {
 }
 
 pub(super) fn unknown_tag(tag: &Tag, span: Span) -> YamlError {
-    let message = format!(
-        "the tag `{}` is not supported",
-        super::error::excerpt(&tag.original())
-    );
+    let message = format!("the tag `{}` is not supported", super::error::excerpt(&tag.original()));
     YamlError::new(YamlErrorKind::Tag, span, message)
         .with_help("only `!!str`, `!!int`, `!!float`, `!!bool`, `!!null`, `!!map` and `!!seq` are")
 }

@@ -19,10 +19,7 @@ fn document(text: &str) -> Document {
 }
 
 fn documents(text: &str) -> Vec<Result<Option<Document>, Vec<YamlError>>> {
-    split(text)
-        .into_iter()
-        .map(|range| parse(text, range, &Limits::default()))
-        .collect()
+    split(text).into_iter().map(|range| parse(text, range, &Limits::default())).collect()
 }
 
 /// The value of the only document.
@@ -34,15 +31,9 @@ fn check(text: &str, expected: Value) {
 /// All problems of all documents, as `code@text-at-the-span`.
 #[track_caller]
 fn check_problems(text: &str, expected: &[&str]) -> Vec<YamlError> {
-    let errors: Vec<YamlError> = documents(text)
-        .into_iter()
-        .filter_map(Result::err)
-        .flatten()
-        .collect();
-    let shown: Vec<String> = errors
-        .iter()
-        .map(|error| format!("{}@{}", error.kind.code(), &text[error.span.range()]))
-        .collect();
+    let errors: Vec<YamlError> = documents(text).into_iter().filter_map(Result::err).flatten().collect();
+    let shown: Vec<String> =
+        errors.iter().map(|error| format!("{}@{}", error.kind.code(), &text[error.span.range()])).collect();
     assert_eq!(shown, expected, "{text:?}: {errors:?}");
     errors
 }
@@ -74,28 +65,13 @@ fn documents_end_at_markers() {
     check_split("", &[]);
     check_split("a: 1", &["a: 1"]);
     check_split("---\na: 1\n---\nb: 2\n", &["---\na: 1\n", "---\nb: 2\n"]);
-    check_split(
-        "a: 1\n--- # c\nb: 2\n---\tx\n---",
-        &["a: 1\n", "--- # c\nb: 2\n", "---\tx\n", "---"],
-    );
-    check_split(
-        "# c\n\n%YAML 1.2\n---\na: 1\n",
-        &["# c\n\n%YAML 1.2\n---\na: 1\n"],
-    );
-    check_split(
-        "a\n...\n%YAML 1.2\n---\nb\n",
-        &["a\n...\n", "%YAML 1.2\n---\nb\n"],
-    );
-    check_split(
-        "a\r\n---\r\nb\r\n...\r\nc",
-        &["a\r\n", "---\r\nb\r\n...\r\n", "c"],
-    );
+    check_split("a: 1\n--- # c\nb: 2\n---\tx\n---", &["a: 1\n", "--- # c\nb: 2\n", "---\tx\n", "---"]);
+    check_split("# c\n\n%YAML 1.2\n---\na: 1\n", &["# c\n\n%YAML 1.2\n---\na: 1\n"]);
+    check_split("a\n...\n%YAML 1.2\n---\nb\n", &["a\n...\n", "%YAML 1.2\n---\nb\n"]);
+    check_split("a\r\n---\r\nb\r\n...\r\nc", &["a\r\n", "---\r\nb\r\n...\r\n", "c"]);
     check_split("a\r---\rb\r...\rc", &["a\r", "---\rb\r...\r", "c"]);
     check_split("a: |\n  x\n ---\n---\nb", &["a: |\n  x\n ---\n", "---\nb"]);
-    check_split(
-        "----\n...x\n---x\n--\n..\n-- -",
-        &["----\n...x\n---x\n--\n..\n-- -"],
-    );
+    check_split("----\n...x\n---x\n--\n..\n-- -", &["----\n...x\n---x\n--\n..\n-- -"]);
     check_split("\u{feff}---\na\n---\nb", &["---\na\n", "---\nb"]);
     check_split("---\n---\n---", &["---\n", "---\n", "---"]);
     check_split("x\n# c\n---\ny", &["x\n# c\n", "---\ny"]);
@@ -112,21 +88,8 @@ fn splitting_finds_every_marker_at_every_offset() {
 
 #[test]
 fn nothing_but_comments_is_no_document() {
-    for text in [
-        "",
-        " \n\t\n",
-        "# c\n",
-        "---\n",
-        "---\n# c\n---\n",
-        "...\n",
-        "\u{feff}# c\n",
-    ] {
-        assert!(
-            documents(text)
-                .iter()
-                .all(|document| matches!(document, Ok(None))),
-            "{text:?}"
-        );
+    for text in ["", " \n\t\n", "# c\n", "---\n", "---\n# c\n---\n", "...\n", "\u{feff}# c\n"] {
+        assert!(documents(text).iter().all(|document| matches!(document, Ok(None))), "{text:?}");
     }
 }
 
@@ -134,10 +97,7 @@ fn nothing_but_comments_is_no_document() {
 fn an_error_stays_in_its_document() {
     let text = "a: 1\n---\nb: [\n---\nc: 3\n";
     let all = documents(text);
-    assert_eq!(
-        all.iter().map(Result::is_ok).collect::<Vec<_>>(),
-        [true, false, true]
-    );
+    assert_eq!(all.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
     let third = all[2].as_ref().unwrap().as_ref().unwrap();
     assert_eq!(&text[third.locate("/c").unwrap().value.range()], "3");
 }

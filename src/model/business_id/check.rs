@@ -11,11 +11,7 @@ pub(super) fn parse(country: Country, text: &str) -> Result<BusinessId, Business
         Country::Us => Some(Scheme::UsEin),
         Country::Uk => None,
     };
-    let error = |scheme, rule| BusinessIdError {
-        country,
-        scheme,
-        rule,
-    };
+    let error = |scheme, rule| BusinessIdError { country, scheme, rule };
     let groups = clean(country, text).map_err(|rule| error(scheme_if_broken, rule))?;
     let compact = groups.concat();
     let (scheme, number) = match country {
@@ -28,11 +24,7 @@ pub(super) fn parse(country: Country, text: &str) -> Result<BusinessId, Business
         },
     };
     let number = number.map_err(|rule| error(Some(scheme), rule))?;
-    Ok(BusinessId {
-        country,
-        scheme,
-        number,
-    })
+    Ok(BusinessId { country, scheme, number })
 }
 
 /// Upper-cases the text and splits it at its separators; what is left is A to Z and 0 to 9 (only the latter outside the UK).
@@ -50,13 +42,8 @@ fn clean(country: Country, text: &str) -> Result<Vec<String>, Rule> {
     }
     let allowed = |c: char| c.is_ascii_digit() || (country == Country::Uk && c.is_ascii_alphabetic());
     // Separators stand between characters: `-51824753556` is a negative number, not an ABN.
-    let outer = [text.chars().next(), text.chars().next_back()]
-        .into_iter()
-        .flatten();
-    if let Some(found) = outer
-        .chain(text.chars().filter(|c| !is_separator(*c)))
-        .find(|c| !allowed(*c))
-    {
+    let outer = [text.chars().next(), text.chars().next_back()].into_iter().flatten();
+    if let Some(found) = outer.chain(text.chars().filter(|c| !is_separator(*c))).find(|c| !allowed(*c)) {
         return Err(match country {
             Country::Au => Rule::AbnDigits { found },
             Country::Nz => Rule::NzbnDigits { found },
@@ -64,11 +51,7 @@ fn clean(country: Country, text: &str) -> Result<Vec<String>, Rule> {
             Country::Us => Rule::EinDigits { found },
         });
     }
-    Ok(text
-        .split(is_separator)
-        .filter(|group| !group.is_empty())
-        .map(str::to_ascii_uppercase)
-        .collect())
+    Ok(text.split(is_separator).filter(|group| !group.is_empty()).map(str::to_ascii_uppercase).collect())
 }
 
 /// Spaces, dashes and dots, as people, web pages and word processors put them.
@@ -121,10 +104,7 @@ fn nzbn(digits: String) -> Result<String, Rule> {
 
 /// Tells the two UK schemes apart by form alone: no company prefix is GB, GD or HA, and a company number has no 9 digits.
 fn uk_scheme(compact: &str) -> Result<Scheme, Rule> {
-    if ["GB", "GD", "HA"]
-        .iter()
-        .any(|prefix| compact.starts_with(prefix))
-    {
+    if ["GB", "GD", "HA"].iter().any(|prefix| compact.starts_with(prefix)) {
         return Ok(Scheme::UkVat);
     }
     match compact.len() {
@@ -145,11 +125,7 @@ fn uk_company(compact: &str) -> Result<String, Rule> {
     const PREFIXES_OF_LETTERS_OR_DIGITS: [&str; 3] = ["IP", "SP", "RS"];
     if all_digits(compact) {
         let padded = format!("{compact:0>8}");
-        return if padded.bytes().all(|b| b == b'0') {
-            Err(Rule::UkCompanyZero)
-        } else {
-            Ok(padded)
-        };
+        return if padded.bytes().all(|b| b == b'0') { Err(Rule::UkCompanyZero) } else { Ok(padded) };
     }
     let Some((prefix, body)) = compact.split_at_checked(2).filter(|(_, body)| body.len() == 6) else {
         return Err(Rule::UkCompanyFormat);
@@ -158,11 +134,7 @@ fn uk_company(compact: &str) -> Result<String, Rule> {
         || PREFIXES_OF_LETTERS_OR_DIGITS.contains(&prefix)
         // Scottish limited partnerships: the last character may be a letter A.
         || (prefix == "SL" && body.ends_with('A') && all_digits(&body[..5]));
-    if fits {
-        Ok(compact.to_owned())
-    } else {
-        Err(Rule::UkCompanyFormat)
-    }
+    if fits { Ok(compact.to_owned()) } else { Err(Rule::UkCompanyFormat) }
 }
 
 /// HMRC's weights 8 to 2, the last two digits being the check number: the sum is 0 modulo 97, or, for the numbers issued
@@ -213,9 +185,7 @@ fn ein(groups: &[String]) -> Result<String, Rule> {
     }
     let (prefix, serial) = digits.split_at(2);
     if NEVER_ASSIGNED.contains(&prefix) {
-        return Err(Rule::EinPrefix {
-            prefix: prefix.to_owned(),
-        });
+        return Err(Rule::EinPrefix { prefix: prefix.to_owned() });
     }
     Ok(format!("{prefix}-{serial}"))
 }
@@ -230,8 +200,5 @@ fn digit_values(digits: &str) -> impl Iterator<Item = u32> {
 
 /// The digits times their weights, summed over as many as there are weights.
 fn weighted_sum(digits: &str, weights: &[u32]) -> u32 {
-    digit_values(digits)
-        .zip(weights)
-        .map(|(digit, weight)| digit * weight)
-        .sum()
+    digit_values(digits).zip(weights).map(|(digit, weight)| digit * weight).sum()
 }

@@ -212,9 +212,5 @@ fn counted(digits: usize) -> String {
 
 /// What most likely happened when the number of digits is off.
 fn slip(found: usize, wanted: usize) -> &'static str {
-    if found < wanted {
-        "a missing digit"
-    } else {
-        "an extra digit"
-    }
+    if found < wanted { "a missing digit" } else { "an extra digit" }
 }

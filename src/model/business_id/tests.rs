@@ -10,25 +10,10 @@ use super::*;
 #[track_caller]
 fn valid(country: Country, text: &str, scheme: Scheme, number: &str, printed: &str) {
     let id = parse(country, text).unwrap_or_else(|error| panic!("{text:?} should be valid, but: {error}"));
-    assert_eq!(
-        id,
-        BusinessId {
-            country,
-            scheme,
-            number: number.to_owned()
-        }
-    );
+    assert_eq!(id, BusinessId { country, scheme, number: number.to_owned() });
     assert_eq!(id.to_string(), printed);
-    assert_eq!(
-        parse(country, number).as_ref(),
-        Ok(&id),
-        "the normal form is read back"
-    );
-    assert_eq!(
-        parse(country, printed).as_ref(),
-        Ok(&id),
-        "the printed form is read back"
-    );
+    assert_eq!(parse(country, number).as_ref(), Ok(&id), "the normal form is read back");
+    assert_eq!(parse(country, printed).as_ref(), Ok(&id), "the printed form is read back");
 }
 
 /// `text` breaks the rule with this code.
@@ -94,18 +79,11 @@ fn every_single_slip_in_an_abn_is_caught() {
             slips.insert(slip);
         }
     }
-    assert_eq!(
-        slips.len(),
-        99 + 9,
-        "ten adjacent pairs, of which 55 is no change"
-    );
+    assert_eq!(slips.len(), 99 + 9, "ten adjacent pairs, of which 55 is no change");
     for slip in slips {
         let text = String::from_utf8(slip).expect("digits");
         let error = parse(Country::Au, &text).expect_err(&text);
-        assert!(
-            matches!(error.rule, Rule::AbnChecksum { .. } | Rule::AbnLeadingZero),
-            "{text}: {error}"
-        );
+        assert!(matches!(error.rule, Rule::AbnChecksum { .. } | Rule::AbnLeadingZero), "{text}: {error}");
     }
 }
 
@@ -208,23 +186,10 @@ fn uk_vat() {
 
 #[test]
 fn us_ein() {
-    for text in [
-        "91-1144442",
-        "911144442",
-        "91 1144442",
-        "91.1144442",
-        "91\u{2013}1144442",
-        "91 114 4442",
-    ] {
+    for text in ["91-1144442", "911144442", "91 1144442", "91.1144442", "91\u{2013}1144442", "91 114 4442"] {
         valid(Country::Us, text, Scheme::UsEin, "91-1144442", "91-1144442");
     }
-    valid(
-        Country::Us,
-        "04-2103594",
-        Scheme::UsEin,
-        "04-2103594",
-        "04-2103594",
-    );
+    valid(Country::Us, "04-2103594", Scheme::UsEin, "04-2103594", "04-2103594");
     for prefix in 0..100 {
         let text = format!("{prefix:02}-1144442");
         match prefix {
@@ -263,12 +228,7 @@ fn separators_and_foreign_digits() {
             invalid(country, text, "empty");
         }
         // Full-width, Arabic-Indic, superscript, circled.
-        for text in [
-            "\u{FF15}1824753556",
-            "\u{0665}1824753556",
-            "5182475355\u{00B2}",
-            "\u{2460}",
-        ] {
+        for text in ["\u{FF15}1824753556", "\u{0665}1824753556", "5182475355\u{00B2}", "\u{2460}"] {
             invalid(country, text, "unicode-digit");
         }
         for text in ["51824753556.0", "4457900.00", "91.0"] {
@@ -288,11 +248,7 @@ fn messages_say_which_rule_failed_and_what_to_do() {
         "51824753557",
         "the ABN's check digits do not match (weighted sum modulo 89 is 19, not 0): check for a mistyped or swapped digit",
     );
-    check(
-        Country::Au,
-        "5",
-        "an ABN has 11 digits, and 1 was found: check for a missing digit",
-    );
+    check(Country::Au, "5", "an ABN has 11 digits, and 1 was found: check for a missing digit");
     check(
         Country::Nz,
         "9429039501976",

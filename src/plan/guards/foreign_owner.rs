@@ -11,9 +11,7 @@ pub const CODE: &str = "SX0502";
 /// Whether a row belongs to another project.
 #[must_use]
 pub fn owns(project: &str, head: &Head) -> bool {
-    head.owner
-        .as_deref()
-        .is_some_and(|owner| owner != project && owner != COMMAND_OWNER)
+    head.owner.as_deref().is_some_and(|owner| owner != project && owner != COMMAND_OWNER)
 }
 
 /// Refuses to change a row of another project.

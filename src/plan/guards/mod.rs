@@ -9,6 +9,5 @@ use super::action::Plan;
 pub fn check(plan: &mut Plan) {
     let refusals: Vec<_> = plan.actions.iter().filter_map(protected::check).collect();
     plan.refusals.extend(refusals);
-    plan.refusals
-        .sort_by(|left, right| (left.code, &left.key).cmp(&(right.code, &right.key)));
+    plan.refusals.sort_by(|left, right| (left.code, &left.key).cmp(&(right.code, &right.key)));
 }

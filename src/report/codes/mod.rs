@@ -1,5 +1,6 @@
 //! The rule codes: what each one means, with an example. A code is never used again for something else.
 
+mod explain;
 mod guards;
 mod limits;
 mod references;
@@ -8,6 +9,8 @@ mod shape;
 #[cfg(test)]
 mod tests;
 mod values;
+
+pub use explain::human;
 
 /// What a code means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,14 +23,8 @@ pub struct Rule {
     pub text: &'static str,
 }
 
-const GROUPS: [&[Rule]; 6] = [
-    &limits::RULES,
-    &shape::RULES,
-    &references::RULES,
-    &values::RULES,
-    &rows::RULES,
-    &guards::RULES,
-];
+const GROUPS: [&[Rule]; 6] =
+    [&limits::RULES, &shape::RULES, &references::RULES, &values::RULES, &rows::RULES, &guards::RULES];
 
 const COUNT: usize = {
     let mut count = 0;
@@ -41,11 +38,7 @@ const COUNT: usize = {
 
 /// Every rule, sorted by code.
 pub static RULES: &[Rule] = &{
-    let mut all = [Rule {
-        code: "",
-        title: "",
-        text: "",
-    }; COUNT];
+    let mut all = [Rule { code: "", title: "", text: "" }; COUNT];
     let (mut next, mut group) = (0, 0);
     while group < GROUPS.len() {
         let mut index = 0;
@@ -62,7 +55,5 @@ pub static RULES: &[Rule] = &{
 /// The rule with this code, written in either case.
 #[must_use]
 pub fn find(code: &str) -> Option<&'static Rule> {
-    RULES
-        .iter()
-        .find(|rule| rule.code.eq_ignore_ascii_case(code.trim()))
+    RULES.iter().find(|rule| rule.code.eq_ignore_ascii_case(code.trim()))
 }

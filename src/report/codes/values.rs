@@ -2,7 +2,7 @@
 
 use super::Rule;
 
-pub(super) const RULES: [Rule; 12] = [
+pub(super) const RULES: [Rule; 13] = [
     Rule {
         code: "SX0302",
         title: "a business number that cannot exist",
@@ -104,5 +104,16 @@ file.
 
 Right:
     database: {env: DATABASE_URL}",
+    },
+    Rule {
+        code: "SX0315",
+        title: "an expiry in a year that cannot be meant",
+        text: "The year is far outside those in which a credential can expire, so a digit is missing or there is one too many. Alerts
+would come never, or at once.
+
+Wrong:
+    expiresAt: 0026-12-31T00:00:00Z
+Right:
+    expiresAt: 2026-12-31T00:00:00Z",
     },
 ];

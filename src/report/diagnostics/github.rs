@@ -18,22 +18,14 @@ fn one(diagnostic: &Diagnostic) -> String {
         Severity::Warning => "warning",
     };
     let place = diagnostic.position.as_ref().map_or_else(String::new, |position| {
-        format!(
-            "file={},line={},col={},",
-            property(&position.file),
-            position.line,
-            position.column
-        )
+        format!("file={},line={},col={},", property(&position.file), position.line, position.column)
     });
     let mut message = data(&diagnostic.message);
     if let Some(help) = &diagnostic.help {
         message.push_str("%0Ahelp: ");
         message.push_str(&data(help));
     }
-    format!(
-        "::{level} {place}title={}::{message}\n",
-        property(diagnostic.code)
-    )
+    format!("::{level} {place}title={}::{message}\n", property(diagnostic.code))
 }
 
 /// The text of a command.

@@ -11,17 +11,8 @@ pub fn json(diagnostics: &[Diagnostic]) -> Value {
 }
 
 fn one(diagnostic: &Diagnostic) -> Value {
-    let Diagnostic {
-        severity,
-        code,
-        message,
-        resource,
-        pointer,
-        position,
-        excerpt: _,
-        help,
-        related,
-    } = diagnostic;
+    let Diagnostic { severity, code, message, resource, pointer, position, excerpt: _, help, related } =
+        diagnostic;
     let related: Vec<Value> = related
         .iter()
         .map(|(Position { file, line, column }, note)| {

@@ -12,10 +12,7 @@ pub fn sarif(diagnostics: &[Diagnostic], version: &str) -> Value {
     used.sort_unstable();
     used.dedup();
     let rules: Vec<Value> = used.iter().map(|code| rule(code)).collect();
-    let results: Vec<Value> = diagnostics
-        .iter()
-        .map(|diagnostic| result(diagnostic, &used))
-        .collect();
+    let results: Vec<Value> = diagnostics.iter().map(|diagnostic| result(diagnostic, &used)).collect();
     json!({
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
         "version": "2.1.0",

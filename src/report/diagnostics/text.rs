@@ -17,21 +17,11 @@ pub fn human(diagnostics: &[Diagnostic], style: &Style, limit: usize) -> String 
     if diagnostics.is_empty() {
         return String::new();
     }
-    let renderer = if style.color {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
-    let decor = if style.unicode {
-        DecorStyle::Unicode
-    } else {
-        DecorStyle::Ascii
-    };
+    let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
+    let decor = if style.unicode { DecorStyle::Unicode } else { DecorStyle::Ascii };
     // The frame is ASCII in either case: `--> file:line:col` is what editors and terminals make clickable.
     let _ = decor;
-    let renderer = renderer
-        .term_width(style.width.max(40))
-        .decor_style(DecorStyle::Ascii);
+    let renderer = renderer.term_width(style.width.max(40)).decor_style(DecorStyle::Ascii);
     let (shown, rest) = diagnostics.split_at(limit.min(diagnostics.len()));
     let mut text = String::new();
     for diagnostic in shown {
@@ -55,16 +45,11 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
     if let Some(position) = &diagnostic.position {
         // The place is given apart from the excerpt: the column of a CSV file counts fields, and long lines are cut.
         let path = clean(&position.file);
-        group = group.element(
-            Origin::path(path)
-                .line(position.line as usize)
-                .char_column(position.column as usize),
-        );
+        group = group
+            .element(Origin::path(path).line(position.line as usize).char_column(position.column as usize));
         if let Some(excerpt) = &diagnostic.excerpt {
             let (line, marked) = marked(excerpt, position);
-            let mut snippet = Snippet::source(line)
-                .line_start(position.line as usize)
-                .fold(false);
+            let mut snippet = Snippet::source(line).line_start(position.line as usize).fold(false);
             if let Some(marked) = marked {
                 snippet = snippet.annotation(AnnotationKind::Primary.span(marked));
             }
@@ -81,7 +66,22 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(clean(help).into_owned()));
     }
-    renderer.render(&[group]).trim_end().to_owned()
+    without_continuations(&renderer.render(&[group]))
+}
+
+/// Drops the `:::` lines: the renderer takes an excerpt that follows a place for one of another file.
+fn without_continuations(rendered: &str) -> String {
+    let is_continuation = |line: &&str| {
+        let mut escape = false;
+        let mut words = line.chars().filter(|character| {
+            let shown = !escape && *character != '\u{1b}';
+            escape = (escape || *character == '\u{1b}') && *character != 'm';
+            shown && *character != ' '
+        });
+        words.by_ref().take(3).eq(":::".chars()) && words.next().is_none()
+    };
+    let lines: Vec<&str> = rendered.trim_end().lines().filter(|line| !is_continuation(line)).collect();
+    lines.join("\n")
 }
 
 /// The excerpt's line, made safe, and the part of it that is marked.
@@ -128,9 +128,7 @@ fn field(line: &str, start: usize, number: u32) -> Option<std::ops::Range<usize>
 
 /// Whether a position in this file counts fields instead of characters.
 pub(super) fn is_csv(path: &str) -> bool {
-    std::path::Path::new(path)
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
+    std::path::Path::new(path).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
 }
 
 fn left_out(rest: &[Diagnostic], style: &Style) -> String {
@@ -145,32 +143,18 @@ fn left_out(rest: &[Diagnostic], style: &Style) -> String {
         }
     }
     codes.sort_by(|left, right| (right.1, left.0).cmp(&(left.1, right.0)));
-    let mut named: Vec<String> = codes
-        .iter()
-        .take(NAMED)
-        .map(|(code, count)| format!("{count} × {code}"))
-        .collect();
+    let mut named: Vec<String> =
+        codes.iter().take(NAMED).map(|(code, count)| format!("{count} × {code}")).collect();
     if codes.len() > NAMED {
         named.push(format!("{} other codes", codes.len() - NAMED));
     }
-    let named = if style.unicode {
-        named.join(", ")
-    } else {
-        named.join(", ").replace('×', "x")
-    };
+    let named = if style.unicode { named.join(", ") } else { named.join(", ").replace('×', "x") };
     let noun = if rest.len() == 1 { "problem" } else { "problems" };
-    format!(
-        "{} and {} more {noun} ({named})\n\n",
-        style.ellipsis(),
-        rest.len()
-    )
+    format!("{} and {} more {noun} ({named})\n\n", style.ellipsis(), rest.len())
 }
 
 fn count(diagnostics: &[Diagnostic], style: &Style) -> String {
-    let errors = diagnostics
-        .iter()
-        .filter(|diagnostic| diagnostic.severity == Severity::Error)
-        .count();
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
     let warnings = diagnostics.len() - errors;
     let plural = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     let line = format!("{}, {}", plural(errors, "error"), plural(warnings, "warning"));

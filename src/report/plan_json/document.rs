@@ -21,11 +21,7 @@ impl<'a> Document<'a> {
     pub(super) fn new(plan: &'a Plan, context: &'a PlanContext) -> Self {
         let mut changes: Vec<&Action> = plan.actions.iter().collect();
         changes.sort_by(|left, right| order(left).cmp(&order(right)));
-        Self {
-            plan,
-            context,
-            changes,
-        }
+        Self { plan, context, changes }
     }
 }
 
@@ -59,23 +55,12 @@ impl Risk {
 }
 
 fn order(action: &Action) -> (Risk, &str, &str, &str) {
-    (
-        Risk::of(action),
-        action.key.kind.name,
-        &action.key.workspace,
-        &action.key.name,
-    )
+    (Risk::of(action), action.key.kind.name, &action.key.workspace, &action.key.name)
 }
 
 /// What the plan was made from.
 pub(super) fn base(project: &str, context: &PlanContext) -> Value {
-    let PlanContext {
-        project: _,
-        database,
-        git_commit,
-        notices: _,
-        diagnostics: _,
-    } = context;
+    let PlanContext { project: _, database, git_commit, notices: _, diagnostics: _ } = context;
     let mut base = json!({"project": project, "database": database});
     if let Some(commit) = git_commit {
         base["git_commit"] = json!(commit);
@@ -85,13 +70,7 @@ pub(super) fn base(project: &str, context: &PlanContext) -> Value {
 
 impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Plan {
-            project,
-            actions: _,
-            unchanged: _,
-            undeclared,
-            refusals,
-        } = self.plan;
+        let Plan { project, actions: _, unchanged: _, undeclared, refusals } = self.plan;
         let summary = self.plan.summary();
         let mut document = serializer.serialize_struct("Plan", 9)?;
         document.serialize_field("format_version", super::FORMAT_VERSION)?;
@@ -113,10 +92,8 @@ impl Serialize for Document<'_> {
         document.serialize_field("undeclared", &Each(undeclared, key))?;
         document.serialize_field("refusals", &Each(refusals, refusal))?;
         document.serialize_field("notices", &self.context.notices)?;
-        document.serialize_field(
-            "diagnostics",
-            &crate::report::diagnostics::json(&self.context.diagnostics),
-        )?;
+        document
+            .serialize_field("diagnostics", &crate::report::diagnostics::json(&self.context.diagnostics))?;
         document.end()
     }
 }
@@ -141,18 +118,8 @@ fn key(key: &ResourceKey) -> Value {
 }
 
 fn change(action: &Action) -> Value {
-    let Action {
-        kind,
-        key,
-        reason,
-        position,
-        revision,
-        before,
-        after,
-        digest: _,
-        protected,
-        changes,
-    } = action;
+    let Action { kind, key, reason, position, revision, before, after, digest: _, protected, changes } =
+        action;
     let mut change = json!({
         "action": kind.code(),
         "kind": key.kind.name,
@@ -188,17 +155,9 @@ fn because(reason: &Reason) -> Value {
 }
 
 fn field(change: &FieldChange) -> Value {
-    let FieldChange {
-        path,
-        before,
-        after,
-        origin,
-    } = change;
-    let mut pointer = String::from(if path.first().is_some_and(|step| step == "labels") {
-        "/metadata"
-    } else {
-        "/spec"
-    });
+    let FieldChange { path, before, after, origin } = change;
+    let mut pointer =
+        String::from(if path.first().is_some_and(|step| step == "labels") { "/metadata" } else { "/spec" });
     for step in path {
         pointer.push('/');
         pointer.push_str(&step.replace('~', "~0").replace('/', "~1"));
@@ -224,13 +183,7 @@ fn layer(origin: &Origin) -> Value {
 }
 
 fn refusal(refusal: &Refusal) -> Value {
-    let Refusal {
-        code,
-        key: of,
-        message,
-        help,
-        position,
-    } = refusal;
+    let Refusal { code, key: of, message, help, position } = refusal;
     let mut refused = key(of);
     refused["code"] = json!(code);
     refused["message"] = json!(message);

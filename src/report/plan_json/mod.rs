@@ -28,7 +28,7 @@ pub fn json(plan: &Plan, context: &PlanContext) -> Value {
     serde_json::to_value(document::Document::new(plan, context)).unwrap_or_default()
 }
 
-/// Writes the plan, pretty-printed with two spaces, resource by resource.
+/// Writes the plan, pretty-printed with two spaces, resource by resource, in many small pieces: hand it a buffered writer.
 ///
 /// # Errors
 /// What the writer returns.
@@ -49,10 +49,7 @@ pub fn failure(context: &PlanContext, error: Option<Value>) -> Value {
         failed.insert(list.into(), json!([]));
     }
     failed.insert("notices".into(), json!(context.notices));
-    failed.insert(
-        "diagnostics".into(),
-        super::diagnostics::json(&context.diagnostics),
-    );
+    failed.insert("diagnostics".into(), super::diagnostics::json(&context.diagnostics));
     if let Some(error) = error {
         failed.insert("error".into(), error);
     }

@@ -24,12 +24,7 @@ pub(super) fn line(text: &mut String, action: &Action, style: &Style) {
         separator = ", ";
     }
     if action.reason.actor().is_some() {
-        push(
-            text,
-            &format!(" ({})", action.reason.code()),
-            Paint::Changed,
-            style,
-        );
+        push(text, &format!(" ({})", action.reason.code()), Paint::Changed, style);
     }
     text.push('\n');
 }
@@ -71,10 +66,9 @@ fn reason(action: &Action) -> Option<(String, Paint)> {
         Reason::Removed { .. } | Reason::Drift { .. } | Reason::EditedAndDrift { .. } => {
             Some((why, Paint::Changed))
         }
-        Reason::Unowned | Reason::OwnedByCommands if action.changes.is_empty() => Some((
-            format!("{why}; its fields are as declared, only its owner changes"),
-            Paint::Dim,
-        )),
+        Reason::Unowned | Reason::OwnedByCommands if action.changes.is_empty() => {
+            Some((format!("{why}; its fields are as declared, only its owner changes"), Paint::Dim))
+        }
         Reason::DeclaredAgain if action.changes.is_empty() => {
             Some((format!("{why}; its fields are as declared"), Paint::Dim))
         }

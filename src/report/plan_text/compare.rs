@@ -26,36 +26,20 @@ const QUIET: usize = 60;
 pub(super) fn lines(text: &mut String, before: &str, after: &str, indent: &str, style: &Style) {
     let old: Vec<&str> = before.split_inclusive('\n').collect();
     let new: Vec<&str> = after.split_inclusive('\n').collect();
-    let same_start = old
-        .iter()
-        .zip(&new)
-        .take_while(|(left, right)| left == right)
-        .count();
+    let same_start = old.iter().zip(&new).take_while(|(left, right)| left == right).count();
     let most = old.len().min(new.len()) - same_start;
     let ends = old.iter().rev().zip(new.iter().rev());
     let same_end = ends.take(most).take_while(|(left, right)| left == right).count();
     let skipped = same_start.saturating_sub(CONTEXT);
     let old_middle = &old[skipped..(old.len() - same_end + CONTEXT).min(old.len())];
     let new_middle = &new[skipped..(new.len() - same_end + CONTEXT).min(new.len())];
-    let mut page = Page {
-        text,
-        indent,
-        style,
-        written: 0,
-        left_out: 0,
-        differ_at_end: ends_differ(before, after),
-    };
+    let mut page =
+        Page { text, indent, style, written: 0, left_out: 0, differ_at_end: ends_differ(before, after) };
     page.skipped(skipped);
     if old_middle.len() > COMPARED || new_middle.len() > COMPARED {
-        old_middle
-            .iter()
-            .take(SHOWN / 2)
-            .for_each(|line| page.line(ChangeTag::Delete, &[(false, line)]));
+        old_middle.iter().take(SHOWN / 2).for_each(|line| page.line(ChangeTag::Delete, &[(false, line)]));
         page.left_out += old_middle.len().saturating_sub(SHOWN / 2);
-        new_middle
-            .iter()
-            .take(SHOWN / 2)
-            .for_each(|line| page.line(ChangeTag::Insert, &[(false, line)]));
+        new_middle.iter().take(SHOWN / 2).for_each(|line| page.line(ChangeTag::Insert, &[(false, line)]));
         page.left_out += new_middle.len().saturating_sub(SHOWN / 2);
     } else {
         let bytes: usize = old_middle.iter().chain(new_middle).map(|line| line.len()).sum();
@@ -175,10 +159,7 @@ impl Page<'_> {
         match self.left_out {
             0 => {}
             1 => self.dim(&format!("{} and 1 more line that differs", self.style.ellipsis())),
-            count => self.dim(&format!(
-                "{} and {count} more lines that differ",
-                self.style.ellipsis()
-            )),
+            count => self.dim(&format!("{} and {count} more lines that differ", self.style.ellipsis())),
         }
     }
 }
@@ -190,11 +171,7 @@ pub(super) fn around(before: &str, after: &str, room: usize, style: &Style) -> (
     if old.len() <= room && new.len() <= room {
         return (before.to_owned(), after.to_owned());
     }
-    let same_start = old
-        .iter()
-        .zip(&new)
-        .take_while(|(left, right)| left == right)
-        .count();
+    let same_start = old.iter().zip(&new).take_while(|(left, right)| left == right).count();
     let start = same_start.saturating_sub(room / 3);
     let window = |all: &[char]| {
         let mark = style.ellipsis();
@@ -202,11 +179,7 @@ pub(super) fn around(before: &str, after: &str, room: usize, style: &Style) -> (
         let head = if start > 0 { marks } else { 0 };
         let rest = all.len().saturating_sub(start);
         let fits = rest + head <= room;
-        let end = if fits {
-            all.len()
-        } else {
-            (start + room.saturating_sub(head + marks)).min(all.len())
-        };
+        let end = if fits { all.len() } else { (start + room.saturating_sub(head + marks)).min(all.len()) };
         let mut shown = String::new();
         if start > 0 {
             shown.push_str(mark);
@@ -227,11 +200,7 @@ pub(super) fn cut(line: &str, room: usize, style: &Style) -> String {
         return line.to_owned();
     }
     let kept: String = line.chars().take(room.saturating_sub(30)).collect();
-    format!(
-        "{kept}{} ({} more characters)",
-        style.ellipsis(),
-        count - kept.chars().count()
-    )
+    format!("{kept}{} ({} more characters)", style.ellipsis(), count - kept.chars().count())
 }
 
 /// A stretch between two differences, with its middle left out.

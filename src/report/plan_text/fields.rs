@@ -17,11 +17,8 @@ const INNER: &str = "        ";
 /// A name longer than this does not push the others' values to the right.
 const NAME: usize = 28;
 /// The forms of a reference to a secret: `{env: NAME}` is shown as `env NAME`.
-const SECRET_SOURCES: [(&str, &str); 3] = [
-    ("env", "env"),
-    ("file", "file"),
-    ("gcpSecretManager", "Secret Manager"),
-];
+const SECRET_SOURCES: [(&str, &str); 3] =
+    [("env", "env"), ("file", "file"), ("gcpSecretManager", "Secret Manager")];
 /// What an absent value is shown as; a text that reads so is in quotes.
 const ABSENT: &str = "(none)";
 
@@ -52,11 +49,9 @@ impl Cell {
                 Some(text.clone())
             }
             Self::Value(Value::Array(items)) => Some(items.iter().map(|item| value(item) + "\n").collect()),
-            Self::Value(Value::Object(map)) => Some(
-                map.iter()
-                    .map(|(key, inner)| format!("{}: {}\n", clean(key), value(inner)))
-                    .collect(),
-            ),
+            Self::Value(Value::Object(map)) => {
+                Some(map.iter().map(|(key, inner)| format!("{}: {}\n", clean(key), value(inner))).collect())
+            }
             Self::Absent | Self::Value(_) | Self::Secret(_) => None,
         }
     }
@@ -93,11 +88,7 @@ pub(super) fn whole(canonical: Option<&str>, paint: Paint, hides_values: bool) -
     };
     let mut found = Vec::new();
     let mut add = |name: String, cell| {
-        found.push(Field {
-            name,
-            content: Content::Only(cell, paint),
-            origin: None,
-        })
+        found.push(Field { name, content: Content::Only(cell, paint), origin: None });
     };
     if let Some(spec) = parsed.get("spec") {
         flatten(&mut String::new(), spec, hides_values, &mut add);
@@ -145,15 +136,9 @@ pub(super) fn changed(changes: &[FieldChange], hides_values: bool) -> Vec<Field>
     let mut found: Vec<Field> = Vec::with_capacity(changes.len());
     let mut previous: Option<&[String]> = None;
     for change in changes {
-        let source = change
-            .path
-            .split_last()
-            .filter(|(_, parent)| hides_values && !parent.is_empty());
+        let source = change.path.split_last().filter(|(_, parent)| hides_values && !parent.is_empty());
         let source = source.and_then(|(last, parent)| {
-            SECRET_SOURCES
-                .iter()
-                .find(|(name, _)| name == last)
-                .map(|(_, word)| (*word, parent))
+            SECRET_SOURCES.iter().find(|(name, _)| name == last).map(|(_, word)| (*word, parent))
         });
         let cell = |side: &Option<Value>| match (side, source) {
             (None, _) => Cell::Absent,
@@ -165,11 +150,8 @@ pub(super) fn changed(changes: &[FieldChange], hides_values: bool) -> Vec<Field>
         let parent = source.map(|(_, parent)| parent);
         if parent.is_some()
             && parent == previous
-            && let Some(Field {
-                content: Content::Change(first, second),
-                origin: known,
-                ..
-            }) = found.last_mut()
+            && let Some(Field { content: Content::Change(first, second), origin: known, .. }) =
+                found.last_mut()
         {
             if before != Cell::Absent {
                 *first = before;
@@ -182,11 +164,7 @@ pub(super) fn changed(changes: &[FieldChange], hides_values: bool) -> Vec<Field>
         }
         previous = parent;
         let name = parent.map_or_else(|| change.field(), |parent| parent.join("."));
-        found.push(Field {
-            name,
-            content: Content::Change(before, after),
-            origin,
-        });
+        found.push(Field { name, content: Content::Change(before, after), origin });
     }
     found
 }
@@ -202,30 +180,19 @@ fn origin_words(origin: &Origin) -> Option<String> {
 
 /// Writes the fields in columns.
 pub(super) fn write(text: &mut String, fields: &[Field], style: &Style) {
-    let names: Vec<String> = fields
-        .iter()
-        .map(|field| clean(&field.name).into_owned())
-        .collect();
-    let name_width = names
-        .iter()
-        .map(|name| width(name))
-        .filter(|width| *width <= NAME)
-        .max()
-        .unwrap_or(0);
+    let names: Vec<String> = fields.iter().map(|field| clean(&field.name).into_owned()).collect();
+    let name_width = names.iter().map(|name| width(name)).filter(|width| *width <= NAME).max().unwrap_or(0);
     let room = style.width.saturating_sub(INDENT.len() + name_width + 2).max(24);
     let shown: Vec<Option<(String, String)>> = fields.iter().map(|field| inline(field, room)).collect();
-    let before_width = shown
-        .iter()
-        .flatten()
-        .map(|(before, _)| width(before))
-        .filter(|width| *width <= room / 2);
+    let before_width =
+        shown.iter().flatten().map(|(before, _)| width(before)).filter(|width| *width <= room / 2);
     let before_width = before_width.max().unwrap_or(0);
     for ((field, name), shown) in fields.iter().zip(&names).zip(shown) {
         text.push_str(INDENT);
         text.push_str(name);
         match (&field.content, shown) {
             (Content::Change(..), Some((before, after))) => {
-                pad(text, name_width + 2, width(name));
+                pad_name(text, name_width, width(name));
                 push(text, &before, Paint::Removed, style);
                 pad(text, before_width, width(&before));
                 text.push_str(if style.unicode { " → " } else { " -> " });
@@ -239,7 +206,7 @@ pub(super) fn write(text: &mut String, fields: &[Field], style: &Style) {
                 several(text, before, after, style);
             }
             (Content::Only(_, paint), Some((only, _))) => {
-                pad(text, name_width + 2, width(name));
+                pad_name(text, name_width, width(name));
                 push(text, &only, *paint, style);
                 text.push('\n');
             }
@@ -306,7 +273,10 @@ fn origin(text: &mut String, field: &Field, style: &Style) {
 }
 
 fn pad(text: &mut String, to: usize, taken: usize) {
-    // At least two spaces follow a name that is longer than its column; `to` counts them for the others.
-    let minimum = if taken >= to && to > 0 { 2 } else { 0 };
-    text.extend(std::iter::repeat_n(' ', to.saturating_sub(taken).max(minimum)));
+    text.extend(std::iter::repeat_n(' ', to.saturating_sub(taken)));
+}
+
+/// Up to the column of values; a name that is longer than its column is followed by two spaces.
+fn pad_name(text: &mut String, name_width: usize, taken: usize) {
+    pad(text, name_width.max(taken) + 2, taken);
 }

@@ -80,28 +80,14 @@ fn resources(text: &mut String, plan: &Plan, style: &Style, options: &PlanOption
     }
     if !hidden.is_empty() {
         let mut counts = Vec::new();
-        for kind in [
-            ActionKind::Create,
-            ActionKind::Update,
-            ActionKind::Restore,
-            ActionKind::Adopt,
-        ] {
+        for kind in [ActionKind::Create, ActionKind::Update, ActionKind::Restore, ActionKind::Adopt] {
             let count = hidden.iter().filter(|other| **other == kind).count();
             if count > 0 {
                 counts.push(format!("{count} to {}", kind.code()));
             }
         }
-        let noun = if hidden.len() == 1 {
-            "resource"
-        } else {
-            "resources"
-        };
-        let line = format!(
-            "{} and {} more {noun}: {}",
-            style.ellipsis(),
-            hidden.len(),
-            counts.join(", ")
-        );
+        let noun = if hidden.len() == 1 { "resource" } else { "resources" };
+        let line = format!("{} and {} more {noun}: {}", style.ellipsis(), hidden.len(), counts.join(", "));
         text.push_str(&paint(&line, Paint::Dim, style));
         text.push_str("\n\n");
     } else if options.summary_only && shown > 0 {

@@ -22,26 +22,14 @@ pub(super) fn notices(text: &mut String, context: &PlanContext, style: &Style) {
 
 /// Whose plan it is, against what, and what the symbols in it mean.
 pub(super) fn heading(text: &mut String, plan: &Plan, context: &PlanContext, style: &Style) {
-    let project = if context.project.is_empty() {
-        &plan.project
-    } else {
-        &context.project
-    };
-    text.push_str(&format!(
-        "Plan for project {}",
-        paint(&clean(project), Paint::Strong, style)
-    ));
+    let project = if context.project.is_empty() { &plan.project } else { &context.project };
+    text.push_str(&format!("Plan for project {}", paint(&clean(project), Paint::Strong, style)));
     if !context.database.is_empty() {
         text.push_str(&format!(" on {}", clean(&context.database)));
     }
     text.push('\n');
-    let kinds = [
-        ActionKind::Create,
-        ActionKind::Update,
-        ActionKind::Restore,
-        ActionKind::Adopt,
-        ActionKind::Delete,
-    ];
+    let kinds =
+        [ActionKind::Create, ActionKind::Update, ActionKind::Restore, ActionKind::Adopt, ActionKind::Delete];
     let summary = plan.summary();
     let mut legend = Vec::new();
     for kind in kinds {
@@ -66,42 +54,24 @@ pub(super) fn refusals(text: &mut String, plan: &Plan, style: &Style) {
     if plan.refusals.is_empty() {
         return;
     }
-    push(
-        text,
-        &format!(
-            "Refused: {}. Nothing will be applied.",
-            refused(plan.refusals.len())
-        ),
-        Paint::Error,
-        style,
-    );
+    let line =
+        format!("Refused: nothing of this plan will be applied, for {}:", reasons(plan.refusals.len()));
+    push(text, &line, Paint::Error, style);
     text.push_str("\n\n");
     for refusal in &plan.refusals {
         let title = format!("refused[{}]:", refusal.code);
-        text.push_str(&format!(
-            "  {} {}\n",
-            paint(&title, Paint::Error, style),
-            clean(&refusal.message)
-        ));
+        text.push_str(&format!("  {} {}\n", paint(&title, Paint::Error, style), clean(&refusal.message)));
         if let Some(position) = &refusal.position {
             let place = clean(&position.to_string()).into_owned();
             text.push_str(&format!("    {} {place}\n", paint("-->", Paint::Dim, style)));
         }
-        text.push_str(&format!(
-            "    {} {}\n",
-            paint("help:", Paint::Help, style),
-            clean(&refusal.help)
-        ));
+        text.push_str(&format!("    {} {}\n", paint("help:", Paint::Help, style), clean(&refusal.help)));
     }
     text.push('\n');
 }
 
-fn refused(count: usize) -> String {
-    if count == 1 {
-        "a guard refuses this plan".to_owned()
-    } else {
-        format!("{count} guards refuse this plan")
-    }
+fn reasons(count: usize) -> String {
+    if count == 1 { "1 reason".to_owned() } else { format!("{count} reasons") }
 }
 
 /// Rows that stay although nobody declares them.
@@ -146,12 +116,8 @@ pub(super) fn summary(text: &mut String, plan: &Plan, style: &Style) {
         text.push('\n');
     }
     if !plan.refusals.is_empty() {
-        push(
-            text,
-            &format!("Refused: {} (above).", refused(plan.refusals.len())),
-            Paint::Error,
-            style,
-        );
+        let line = format!("Refused: nothing will be applied, for {} (above).", reasons(plan.refusals.len()));
+        push(text, &line, Paint::Error, style);
         text.push('\n');
     }
     let mut special = Vec::new();

@@ -40,12 +40,7 @@ impl Account {
             && metadata.uid() != 0
         {
             let name = name_of(&passwd, metadata.uid());
-            return Ok(Self {
-                uid: metadata.uid(),
-                gid: metadata.gid(),
-                name,
-                switched: true,
-            });
+            return Ok(Self { uid: metadata.uid(), gid: metadata.gid(), name, switched: true });
         }
         stand_in_for_root(&passwd).ok_or(EmbeddedError::NoAccount)
     }
@@ -54,10 +49,7 @@ impl Account {
     /// server lives long.
     pub(super) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
-        command
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
-            .env("LC_ALL", "C");
+        command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").env("LC_ALL", "C");
         // Without TZ, initdb reads every file of the time zone database to find the name of the local one.
         command.env("TZ", "UTC").current_dir("/").stdin(Stdio::null());
         if self.switched {
@@ -91,14 +83,12 @@ impl Account {
 
 fn stand_in_for_root(passwd: &str) -> Option<Account> {
     ["postgres", "nobody"].iter().find_map(|wanted| {
-        entries(passwd)
-            .find(|(name, uid, _)| name == wanted && *uid != 0)
-            .map(|(name, uid, gid)| Account {
-                uid,
-                gid,
-                name: name.to_owned(),
-                switched: true,
-            })
+        entries(passwd).find(|(name, uid, _)| name == wanted && *uid != 0).map(|(name, uid, gid)| Account {
+            uid,
+            gid,
+            name: name.to_owned(),
+            switched: true,
+        })
     })
 }
 
@@ -110,11 +100,8 @@ fn name_of(passwd: &str, wanted: u32) -> String {
 
 fn entries(passwd: &str) -> impl Iterator<Item = (&str, u32, u32)> {
     // macOS writes `nobody` as -2.
-    let number = |text: &str| {
-        text.parse::<u32>()
-            .ok()
-            .or_else(|| text.parse::<i32>().ok().map(i32::cast_unsigned))
-    };
+    let number =
+        |text: &str| text.parse::<u32>().ok().or_else(|| text.parse::<i32>().ok().map(i32::cast_unsigned));
     passwd.lines().filter_map(move |line| {
         let mut fields = line.split(':');
         let (name, _password, uid, gid) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);

@@ -74,10 +74,7 @@ pub(super) async fn find(
 ) -> Result<Binaries, EmbeddedError> {
     if let Some(folder) = &config.bindir {
         if let Some(missing) = missing_in(folder) {
-            return Err(EmbeddedError::BadBindir {
-                folder: folder.clone(),
-                missing,
-            });
+            return Err(EmbeddedError::BadBindir { folder: folder.clone(), missing });
         }
         return choose(vec![inspect(folder, account).await?], wanted);
     }
@@ -115,10 +112,7 @@ pub(super) async fn find_among(
     }
     match (found.is_empty(), unusable) {
         (true, Some(error)) => Err(error),
-        (true, None) => Err(EmbeddedError::NoBinaries {
-            searched: folders.len(),
-            install: install::hint(),
-        }),
+        (true, None) => Err(EmbeddedError::NoBinaries { searched: folders.len(), install: install::hint() }),
         (false, _) => choose(found, wanted),
     }
 }
@@ -129,9 +123,8 @@ fn choose(mut found: Vec<Binaries>, wanted: Wanted<'_>) -> Result<Binaries, Embe
         if let Some(binaries) = found.iter().find(|binaries| binaries.major == major) {
             return Ok(binaries.clone());
         }
-        let found = found
-            .iter()
-            .map(|binaries| format!("{} in {}", binaries.version, binaries.folder.display()));
+        let found =
+            found.iter().map(|binaries| format!("{} in {}", binaries.version, binaries.folder.display()));
         return Err(EmbeddedError::WrongVersion {
             data: wanted.data.to_path_buf(),
             major,
@@ -140,30 +133,20 @@ fn choose(mut found: Vec<Binaries>, wanted: Wanted<'_>) -> Result<Binaries, Embe
     }
     match found.into_iter().next() {
         Some(newest) if newest.major >= OLDEST => Ok(newest),
-        Some(old) => Err(EmbeddedError::TooOld {
-            found: old.version,
-            folder: old.folder,
-            install: install::hint(),
-        }),
-        None => Err(EmbeddedError::NoBinaries {
-            searched: 0,
-            install: install::hint(),
-        }),
+        Some(old) => {
+            Err(EmbeddedError::TooOld { found: old.version, folder: old.folder, install: install::hint() })
+        }
+        None => Err(EmbeddedError::NoBinaries { searched: 0, install: install::hint() }),
     }
 }
 
 fn missing_in(folder: &Path) -> Option<&'static str> {
-    ["postgres", "initdb"]
-        .into_iter()
-        .find(|program| !folder.join(program).is_file())
+    ["postgres", "initdb"].into_iter().find(|program| !folder.join(program).is_file())
 }
 
 async fn inspect(folder: &Path, account: &Account) -> Result<Binaries, EmbeddedError> {
     let program = folder.join("postgres");
-    let unusable = |problem: String| EmbeddedError::BinaryUnusable {
-        program: program.clone(),
-        problem,
-    };
+    let unusable = |problem: String| EmbeddedError::BinaryUnusable { program: program.clone(), problem };
     let mut command = account.command(&program);
     let output = command.arg("--version").kill_on_drop(true).output();
     let output = match tokio::time::timeout(PATIENCE, output).await {
@@ -171,38 +154,22 @@ async fn inspect(folder: &Path, account: &Account) -> Result<Binaries, EmbeddedE
         Ok(Err(problem)) => return Err(unusable(problem.to_string())),
         Err(_elapsed) => return Err(unusable("it did not print its version in time".to_owned())),
     };
-    let said = String::from_utf8_lossy(if output.status.success() {
-        &output.stdout
-    } else {
-        &output.stderr
-    })
-    .trim()
-    .to_owned();
+    let said = String::from_utf8_lossy(if output.status.success() { &output.stdout } else { &output.stderr })
+        .trim()
+        .to_owned();
     match version_in(&said) {
-        Some((major, minor, version)) if output.status.success() => Ok(Binaries {
-            folder: folder.to_path_buf(),
-            major,
-            minor,
-            version,
-        }),
+        Some((major, minor, version)) if output.status.success() => {
+            Ok(Binaries { folder: folder.to_path_buf(), major, minor, version })
+        }
         _ => Err(unusable(format!("it said `{said}` ({})", output.status))),
     }
 }
 
 /// Reads `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`, `... 18beta2`, `... 9.6.24`.
 pub(super) fn version_in(text: &str) -> Option<(u32, u32, String)> {
-    let version = text
-        .strip_prefix("postgres (PostgreSQL) ")?
-        .split_whitespace()
-        .next()?;
-    let mut numbers = version
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|digits| digits.parse::<u32>().ok());
-    Some((
-        numbers.next()??,
-        numbers.next().flatten().unwrap_or(0),
-        version.to_owned(),
-    ))
+    let version = text.strip_prefix("postgres (PostgreSQL) ")?.split_whitespace().next()?;
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|digits| digits.parse::<u32>().ok());
+    Some((numbers.next()??, numbers.next().flatten().unwrap_or(0), version.to_owned()))
 }
 
 async fn ask_pg_config(path: Option<&OsStr>, account: &Account) -> Option<PathBuf> {
@@ -212,11 +179,7 @@ async fn ask_pg_config(path: Option<&OsStr>, account: &Account) -> Option<PathBu
         .find(|program| program.is_file())?;
     let mut command = account.command(program);
     // pg_config is a shell script on some systems and a wrapper on others: it needs the caller's PATH.
-    let output = command
-        .env("PATH", path)
-        .arg("--bindir")
-        .kill_on_drop(true)
-        .output();
+    let output = command.env("PATH", path).arg("--bindir").kill_on_drop(true).output();
     let output = tokio::time::timeout(PATIENCE, output).await.ok()?.ok()?;
     let folder = String::from_utf8(output.stdout).ok()?;
     (output.status.success() && !folder.trim().is_empty()).then(|| PathBuf::from(folder.trim()))
@@ -224,14 +187,9 @@ async fn ask_pg_config(path: Option<&OsStr>, account: &Account) -> Option<PathBu
 
 /// Every folder worth looking into: the usual places below `filesystem`, then those of `PATH`.
 pub(super) fn candidates(filesystem: &Path, path: Option<&OsStr>) -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = USUAL_PLACES
-        .iter()
-        .flat_map(|pattern| expand(filesystem, pattern))
-        .collect();
-    let absolute = path
-        .into_iter()
-        .flat_map(std::env::split_paths)
-        .filter(|folder| folder.is_absolute());
+    let mut folders: Vec<PathBuf> =
+        USUAL_PLACES.iter().flat_map(|pattern| expand(filesystem, pattern)).collect();
+    let absolute = path.into_iter().flat_map(std::env::split_paths).filter(|folder| folder.is_absolute());
     folders.extend(absolute);
     folders
 }
@@ -247,7 +205,5 @@ fn expand(folder: &Path, pattern: &str) -> Vec<PathBuf> {
     };
     let names = entries.flatten().map(|entry| entry.file_name());
     let fitting = names.filter(|name| name.to_string_lossy().starts_with(prefix));
-    fitting
-        .map(|name| parent.join(name).join(after.trim_start_matches('/')))
-        .collect()
+    fitting.map(|name| parent.join(name).join(after.trim_start_matches('/'))).collect()
 }

@@ -51,10 +51,7 @@ pub enum EmbeddedError {
         install: String,
     },
     /// The data was made by another major version than those that are installed.
-    #[error(
-        "the data in {data} was made by PostgreSQL {major}, and only {} found",
-        one_or_more(found)
-    )]
+    #[error("the data in {data} was made by PostgreSQL {major}, and only {} found", one_or_more(found))]
     WrongVersion {
         /// The cluster's folder.
         data: PathBuf,
@@ -225,10 +222,7 @@ impl EmbeddedError {
             ),
             Self::NoAccount => format!("create a user: useradd --system postgres; {NAME_A_SERVER}"),
             Self::Unreachable { folder: closed, .. } => {
-                format!(
-                    "choose a folder outside root's own, or open the way: chmod o+x {}",
-                    folder(closed)
-                )
+                format!("choose a folder outside root's own, or open the way: chmod o+x {}", folder(closed))
             }
             Self::OwnedByOther { .. } => "run the command as that user, or choose another folder".to_owned(),
             Self::NotWritable { .. } => {
@@ -270,10 +264,9 @@ impl EmbeddedError {
     pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull {
-                path,
-                source: Some(source),
-            },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::DiskFull { path, source: Some(source) }
+            }
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Self::NotWritable { path, source }
             }
@@ -285,13 +278,9 @@ impl EmbeddedError {
 /// True where PostgreSQL complains about a full disk. Its messages are in English: the cluster is made with
 /// the locale `C`.
 pub(super) fn says_disk_full(output: &str) -> bool {
-    [
-        "No space left on device",
-        "Disk quota exceeded",
-        "Check free disk space",
-    ]
-    .iter()
-    .any(|words| output.contains(words))
+    ["No space left on device", "Disk quota exceeded", "Check free disk space"]
+        .iter()
+        .any(|words| output.contains(words))
 }
 
 fn one_or_more(found: &[String]) -> String {

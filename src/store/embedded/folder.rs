@@ -32,9 +32,7 @@ impl Folder {
     /// The folder as it is; nothing is created.
     pub(super) fn at(root: &Path) -> Self {
         let absolute = std::fs::canonicalize(root).or_else(|_| std::path::absolute(root));
-        Self {
-            root: absolute.unwrap_or_else(|_| root.to_path_buf()),
-        }
+        Self { root: absolute.unwrap_or_else(|_| root.to_path_buf()) }
     }
 
     /// Creates what is missing above and in the folder, and makes sure that it is ours.
@@ -45,19 +43,11 @@ impl Folder {
         let found = metadata(&folder.root)?;
         if !found.is_dir() {
             let source = std::io::ErrorKind::NotADirectory.into();
-            return Err(EmbeddedError::Io {
-                action: "keep a server in",
-                path: folder.root,
-                source,
-            });
+            return Err(EmbeddedError::Io { action: "keep a server in", path: folder.root, source });
         }
         let owner = found.uid();
         if own != 0 && owner != own {
-            return Err(EmbeddedError::OwnedByOther {
-                path: folder.root,
-                owner,
-                expected: own,
-            });
+            return Err(EmbeddedError::OwnedByOther { path: folder.root, owner, expected: own });
         }
         account.must_reach(&folder.root)?;
         let ignore = folder.root.join(".gitignore");
@@ -89,9 +79,7 @@ impl Folder {
 
     /// The folder of the binaries that were used last.
     pub(super) fn recorded_bindir(&self) -> Option<PathBuf> {
-        std::fs::read_to_string(self.root.join("bindir"))
-            .ok()
-            .map(|text| PathBuf::from(text.trim_end()))
+        std::fs::read_to_string(self.root.join("bindir")).ok().map(|text| PathBuf::from(text.trim_end()))
     }
 
     pub(super) fn record_bindir(&self, bindir: &Path) -> Result<(), EmbeddedError> {
@@ -110,10 +98,7 @@ impl Folder {
             Err(source) => return Err(EmbeddedError::io("read", &data, source)),
             Ok(_) => {}
         }
-        let corrupt = |problem: String| EmbeddedError::Corrupt {
-            data: data.clone(),
-            problem,
-        };
+        let corrupt = |problem: String| EmbeddedError::Corrupt { data: data.clone(), problem };
         let file = data.join("PG_VERSION");
         let text = match std::fs::read_to_string(&file) {
             Ok(text) => text,
@@ -123,9 +108,7 @@ impl Folder {
             Err(source) => return Err(EmbeddedError::io("read", &file, source)),
         };
         let major = text.trim().split('.').next().and_then(|major| major.parse().ok());
-        major
-            .map(Some)
-            .ok_or_else(|| corrupt(format!("PG_VERSION holds `{}`", text.trim())))
+        major.map(Some).ok_or_else(|| corrupt(format!("PG_VERSION holds `{}`", text.trim())))
     }
 
     /// The folder for the socket: `run/`, or one below `/tmp` where clients could not use that.
@@ -207,16 +190,10 @@ pub(super) fn create_private(folder: &Path, account: &Account) -> Result<bool, E
 }
 
 fn create_with_parents(root: &Path, account: &Account) -> Result<(), EmbeddedError> {
-    let missing: Vec<&Path> = root
-        .ancestors()
-        .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
-        .collect();
+    let missing: Vec<&Path> =
+        root.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
     for folder in missing.into_iter().rev() {
-        let mode = if !account.switched && folder == root {
-            0o700
-        } else {
-            0o755
-        };
+        let mode = if !account.switched && folder == root { 0o700 } else { 0o755 };
         match DirBuilder::new().mode(mode).create(folder) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
@@ -231,11 +208,7 @@ fn create_with_parents(root: &Path, account: &Account) -> Result<(), EmbeddedErr
 }
 
 fn tighten(folder: &Path, mode: u32) -> Result<(), EmbeddedError> {
-    if mode & 0o777 == 0o700 {
-        Ok(())
-    } else {
-        set_mode(folder, 0o700)
-    }
+    if mode & 0o777 == 0o700 { Ok(()) } else { set_mode(folder, 0o700) }
 }
 
 fn set_mode(folder: &Path, mode: u32) -> Result<(), EmbeddedError> {

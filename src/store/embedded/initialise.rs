@@ -67,15 +67,11 @@ async fn fill(
 
     let settings = place.join("postgresql.conf");
     let mut file = open_own(&settings, OpenOptions::new().append(true))?;
-    file.write_all(SETTINGS.as_bytes())
-        .map_err(|source| EmbeddedError::io("write", &settings, source))?;
+    file.write_all(SETTINGS.as_bytes()).map_err(|source| EmbeddedError::io("write", &settings, source))?;
     drop(file);
 
     let mut single = account.command(binaries.postgres());
-    single
-        .args(["--single", "-c", "fsync=off", "-c", "exit_on_error=on", "-D"])
-        .arg(place)
-        .arg("template1");
+    single.args(["--single", "-c", "fsync=off", "-c", "exit_on_error=on", "-D"]).arg(place).arg("template1");
     let output = run(single, &binaries.postgres(), &format!("CREATE DATABASE {NAME}\n")).await?;
     check("postgres --single", place, &output)?;
 
@@ -83,11 +79,7 @@ async fn fill(
     // time.
     let mut sync = account.command(binaries.initdb());
     sync.arg("--sync-only").arg("-D").arg(place);
-    check(
-        "initdb --sync-only",
-        place,
-        &run(sync, &binaries.initdb(), "").await?,
-    )
+    check("initdb --sync-only", place, &run(sync, &binaries.initdb(), "").await?)
 }
 
 async fn initdb(
@@ -98,19 +90,9 @@ async fn initdb(
     character_type: &str,
 ) -> Result<Output, EmbeddedError> {
     let mut command = account.command(binaries.initdb());
-    command.args([
-        "--no-sync",
-        "--no-instructions",
-        "--data-checksums",
-        "--encoding=UTF8",
-        "--locale=C",
-    ]);
-    command
-        .arg(format!("--lc-ctype={character_type}"))
-        .arg(format!("--username={NAME}"));
-    command
-        .args(["--auth-local=trust", "--auth-host=reject", "-D"])
-        .arg(place);
+    command.args(["--no-sync", "--no-instructions", "--data-checksums", "--encoding=UTF8", "--locale=C"]);
+    command.arg(format!("--lc-ctype={character_type}")).arg(format!("--username={NAME}"));
+    command.args(["--auth-local=trust", "--auth-host=reject", "-D"]).arg(place);
     let failed = |source| EmbeddedError::io("run", &binaries.initdb(), source);
     command.stdin(claim.try_clone().map_err(failed)?);
     command.kill_on_drop(true).output().await.map_err(failed)
@@ -118,11 +100,7 @@ async fn initdb(
 
 async fn run(mut command: Command, program: &Path, input: &str) -> Result<Output, EmbeddedError> {
     let failed = |source| EmbeddedError::io("run", program, source);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().map_err(failed)?;
     if let Some(mut stdin) = child.stdin.take() {
         // A program that ended early says why in its output.
@@ -135,22 +113,12 @@ fn check(program: &'static str, place: &Path, output: &Output) -> Result<(), Emb
     if output.status.success() {
         return Ok(());
     }
-    let said = format!(
-        "{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let said =
+        format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if says_disk_full(&said) {
-        return Err(EmbeddedError::DiskFull {
-            path: place.to_path_buf(),
-            source: None,
-        });
+        return Err(EmbeddedError::DiskFull { path: place.to_path_buf(), source: None });
     }
-    Err(EmbeddedError::InitialiseFailed {
-        program,
-        status: output.status,
-        output: last_lines(&said),
-    })
+    Err(EmbeddedError::InitialiseFailed { program, status: output.status, output: last_lines(&said) })
 }
 
 fn publish(place: &Path, folder: &Folder) -> Result<(), EmbeddedError> {
@@ -163,9 +131,7 @@ fn publish(place: &Path, folder: &Folder) -> Result<(), EmbeddedError> {
 fn new_place(folder: &Folder, account: &Account) -> Result<PathBuf, EmbeddedError> {
     let mut number = 1_u32;
     loop {
-        let place = folder
-            .root
-            .join(format!("{UNFINISHED}{}-{number}", std::process::id()));
+        let place = folder.root.join(format!("{UNFINISHED}{}-{number}", std::process::id()));
         if create_private(&place, account)? {
             return Ok(place);
         }

@@ -14,11 +14,8 @@ pub(super) fn hint_for(os: &str, os_release: &str) -> String {
         return "install PostgreSQL: brew install postgresql@17".to_owned();
     }
     let value = |key: &str| {
-        let line = os_release
-            .lines()
-            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-        line.map(|value| value.trim_matches(['"', '\'']).to_lowercase())
-            .unwrap_or_default()
+        let line = os_release.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        line.map(|value| value.trim_matches(['"', '\'']).to_lowercase()).unwrap_or_default()
     };
     let families = format!("{} {}", value("ID"), value("ID_LIKE"));
     match families.split_whitespace().find_map(command) {

@@ -42,10 +42,7 @@ pub(super) async fn acquire(path: &Path, patience: Duration) -> Result<File, Emb
             return Ok(file);
         }
         if begun.elapsed() >= patience {
-            return Err(EmbeddedError::Busy {
-                lock: path.to_path_buf(),
-                waited: begun.elapsed(),
-            });
+            return Err(EmbeddedError::Busy { lock: path.to_path_buf(), waited: begun.elapsed() });
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_millis(25));

@@ -68,12 +68,7 @@ pub struct EmbeddedConfig {
 impl EmbeddedConfig {
     /// A configuration that searches the usual places and waits for up to 30 seconds.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self {
-            root: root.into(),
-            bindir: None,
-            path: None,
-            start_timeout: Duration::from_secs(30),
-        }
+        Self { root: root.into(), bindir: None, path: None, start_timeout: Duration::from_secs(30) }
     }
 }
 
@@ -92,12 +87,7 @@ pub struct Endpoint {
 
 impl Endpoint {
     fn at(socket_dir: PathBuf) -> Self {
-        Self {
-            socket_dir,
-            port: PORT,
-            user: NAME.to_owned(),
-            database: NAME.to_owned(),
-        }
+        Self { socket_dir, port: PORT, user: NAME.to_owned(), database: NAME.to_owned() }
     }
 
     /// The connection URL, in the form that both psql and the drivers accept.
@@ -113,10 +103,7 @@ impl Endpoint {
                 }
             }
         }
-        format!(
-            "postgresql://{}@/{}?host={host}&port={}",
-            self.user, self.database, self.port
-        )
+        format!("postgresql://{}@/{}?host={host}&port={}", self.user, self.database, self.port)
     }
 }
 
@@ -222,9 +209,7 @@ pub async fn ensure_running(config: &EmbeddedConfig) -> Result<(Endpoint, HowAtt
 /// Returns where the server is reached if it takes connections now. Takes no lock, changes nothing, needs no
 /// binaries.
 pub async fn endpoint_if_running(config: &EmbeddedConfig) -> Option<Endpoint> {
-    server::reachable(&folder::Folder::at(&config.root))
-        .await
-        .map(|(endpoint, _)| endpoint)
+    server::reachable(&folder::Folder::at(&config.root)).await.map(|(endpoint, _)| endpoint)
 }
 
 /// Says what the server does and what its folder holds. Takes no lock, changes nothing, needs no binaries.
@@ -254,20 +239,11 @@ pub fn default_root(project_dir: &Path, is_root: bool) -> PathBuf {
     // `.` and the full path must mean the same database.
     let path = std::fs::canonicalize(project_dir).unwrap_or_else(|_| project_dir.to_path_buf());
     let hash = hex::encode(Sha256::digest(path.as_os_str().as_bytes()));
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().to_lowercase())
-        .unwrap_or_default();
-    let words: Vec<&str> = name
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .collect();
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let words: Vec<&str> =
+        name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let mut slug = words.join("-");
     slug.truncate(32);
-    let slug = if slug.is_empty() {
-        "project"
-    } else {
-        slug.trim_end_matches('-')
-    };
+    let slug = if slug.is_empty() { "project" } else { slug.trim_end_matches('-') };
     Path::new("/var/lib/synthex").join(format!("{slug}-{}", &hash[..12]))
 }

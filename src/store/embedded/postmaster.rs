@@ -105,11 +105,7 @@ pub(super) async fn end_strays(folder: &Folder, uid: u32, patience: Duration) ->
             told.push(pid);
         }
         if begun.elapsed() >= patience {
-            return Err(EmbeddedError::StopTimeout {
-                pid,
-                waited: begun.elapsed(),
-                log: folder.log(),
-            });
+            return Err(EmbeddedError::StopTimeout { pid, waited: begun.elapsed(), log: folder.log() });
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -120,15 +116,9 @@ fn has_proc() -> bool {
 }
 
 fn servers_by_proc(data: &Path, uid: u32) -> Vec<i32> {
-    let names = std::fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name());
+    let names = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.file_name());
     let processes = names.filter_map(|name| name.to_str()?.parse().ok());
-    processes
-        .filter(|pid| is_server_by_proc(*pid, data, uid))
-        .collect()
+    processes.filter(|pid| is_server_by_proc(*pid, data, uid)).collect()
 }
 
 fn is_server_by_proc(pid: i32, data: &Path, uid: u32) -> bool {
@@ -139,10 +129,7 @@ fn is_server_by_proc(pid: i32, data: &Path, uid: u32) -> bool {
     // Empty for a zombie.
     let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
     let mut words = line.split(|byte| *byte == 0);
-    if !words
-        .next()
-        .is_some_and(|program| is_postmaster(&String::from_utf8_lossy(program)))
-    {
+    if !words.next().is_some_and(|program| is_postmaster(&String::from_utf8_lossy(program))) {
         return false;
     }
     // The working directory follows a project that was moved while its server ran. As root without
@@ -157,10 +144,8 @@ fn is_server_by_proc(pid: i32, data: &Path, uid: u32) -> bool {
 
 /// `None` where the processes cannot be listed.
 fn servers_by_ps(data: &Path, uid: u32) -> Option<Vec<i32>> {
-    let output = std::process::Command::new("ps")
-        .args(["-axww", "-o", "pid=,uid=,command="])
-        .output()
-        .ok()?;
+    let output =
+        std::process::Command::new("ps").args(["-axww", "-o", "pid=,uid=,command="]).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let server = |line: &str| {
         let (pid, rest) = line.trim().split_once(char::is_whitespace)?;
@@ -196,9 +181,6 @@ pub(super) fn end(pid: i32, ending: Ending) -> Result<(), EmbeddedError> {
     };
     match rustix::process::kill_process(process, signal) {
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-        Err(error) => Err(EmbeddedError::SignalRefused {
-            pid,
-            source: error.into(),
-        }),
+        Err(error) => Err(EmbeddedError::SignalRefused { pid, source: error.into() }),
     }
 }

@@ -33,12 +33,10 @@ pub(super) async fn ask(socket: &Path) -> Answer {
     };
     match tokio::time::timeout(PATIENCE, converse(stream)).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(problem)) => Answer::NotYet {
-            message: format!("the server broke off: {problem}"),
-        },
-        Err(_elapsed) => Answer::NotYet {
-            message: format!("the server did not answer within {} s", PATIENCE.as_secs()),
-        },
+        Ok(Err(problem)) => Answer::NotYet { message: format!("the server broke off: {problem}") },
+        Err(_elapsed) => {
+            Answer::NotYet { message: format!("the server did not answer within {} s", PATIENCE.as_secs()) }
+        }
     }
 }
 
@@ -68,14 +66,7 @@ async fn converse(mut stream: UnixStream) -> std::io::Result<Answer> {
 /// <https://www.postgresql.org/docs/current/protocol-message-formats.html>: StartupMessage, protocol 3.0.
 fn startup_packet() -> Vec<u8> {
     let mut packet = vec![0, 0, 0, 0, 0, 3, 0, 0];
-    for text in [
-        "user",
-        NAME,
-        "database",
-        NAME,
-        "application_name",
-        "synthex probe",
-    ] {
+    for text in ["user", NAME, "database", NAME, "application_name", "synthex probe"] {
         packet.extend_from_slice(text.as_bytes());
         packet.push(0);
     }
@@ -87,22 +78,15 @@ fn startup_packet() -> Vec<u8> {
 
 fn server_version(body: &[u8]) -> Option<String> {
     let mut parts = body.split(|byte| *byte == 0);
-    (parts.next()? == b"server_version").then(|| {
-        parts
-            .next()
-            .map(|value| String::from_utf8_lossy(value).into_owned())
-    })?
+    (parts.next()? == b"server_version")
+        .then(|| parts.next().map(|value| String::from_utf8_lossy(value).into_owned()))?
 }
 
 /// Any refusal but "not now" comes from a server that works: a full house, a dropped database.
 fn refusal(body: &[u8]) -> Answer {
     let field = |code: u8| {
-        let found = body
-            .split(|byte| *byte == 0)
-            .find(|part| part.first() == Some(&code));
-        found
-            .map(|part| String::from_utf8_lossy(&part[1..]).into_owned())
-            .unwrap_or_default()
+        let found = body.split(|byte| *byte == 0).find(|part| part.first() == Some(&code));
+        found.map(|part| String::from_utf8_lossy(&part[1..]).into_owned()).unwrap_or_default()
     };
     if field(b'C') == CANNOT_CONNECT_NOW {
         Answer::NotYet { message: field(b'M') }

@@ -35,11 +35,7 @@ pub(super) async fn ensure_running(
     check_owner(&folder.data(), &account)?;
     let major = folder.data_major()?;
     let recorded = folder.recorded_bindir();
-    let wanted = Wanted {
-        data: &folder.data(),
-        major,
-        recorded: recorded.as_deref(),
-    };
+    let wanted = Wanted { data: &folder.data(), major, recorded: recorded.as_deref() };
     let binaries = binaries::find(config, &account, wanted).await?;
     postmaster::end_strays(&folder, account.uid, config.start_timeout).await?;
     let how = if major.is_some() {
@@ -52,12 +48,8 @@ pub(super) async fn ensure_running(
     if major.is_some() && recorded.as_ref() != Some(&binaries.folder) {
         folder.record_bindir(&binaries.folder)?;
     }
-    let start = Start {
-        folder: &folder,
-        binaries: &binaries,
-        account: &account,
-        timeout: config.start_timeout,
-    };
+    let start =
+        Start { folder: &folder, binaries: &binaries, account: &account, timeout: config.start_timeout };
     let endpoint = start.run().await?;
     drop(lock);
     tracing::debug!(socket = %endpoint.socket_dir.display(), ?how, "the embedded PostgreSQL takes connections");
@@ -109,10 +101,9 @@ pub(super) async fn status(config: &EmbeddedConfig) -> Status {
             since: record.as_ref().and_then(|record| record.since),
             endpoint,
         },
-        (None, Some(record)) if owner_runs(&data, record.pid) => State::Busy {
-            pid: record.pid,
-            message: answer(&folder, record).await,
-        },
+        (None, Some(record)) if owner_runs(&data, record.pid) => {
+            State::Busy { pid: record.pid, message: answer(&folder, record).await }
+        }
         (None, _) if !data.exists() => State::NotInitialised,
         (None, _) => State::Stopped,
     };
@@ -148,12 +139,7 @@ fn bytes_below(path: &Path) -> u64 {
     if !metadata.is_dir() {
         return metadata.len();
     }
-    std::fs::read_dir(path)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| bytes_below(&entry.path()))
-        .sum()
+    std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| bytes_below(&entry.path())).sum()
 }
 
 pub(super) async fn stop(config: &EmbeddedConfig) -> Result<bool, EmbeddedError> {

@@ -66,9 +66,7 @@ impl Start<'_> {
             } else if let Some(record) = self.living_server()
                 && record.says_ready
                 && asked_to_end != Some(record.pid)
-                && !record
-                    .socket_dir
-                    .is_some_and(|folder| socket_in(&folder).exists())
+                && !record.socket_dir.is_some_and(|folder| socket_in(&folder).exists())
             {
                 // Its socket was deleted: nobody can ever reach it again.
                 postmaster::end(record.pid, Ending::Fast)?;
@@ -111,16 +109,9 @@ impl Start<'_> {
                     tracing::debug!(%said, "the server did not start yet; trying again");
                     Ok(None)
                 } else if says_disk_full(&said) {
-                    Err(EmbeddedError::DiskFull {
-                        path: self.folder.data(),
-                        source: None,
-                    })
+                    Err(EmbeddedError::DiskFull { path: self.folder.data(), source: None })
                 } else {
-                    Err(EmbeddedError::Died {
-                        status,
-                        last: said,
-                        log: self.folder.log(),
-                    })
+                    Err(EmbeddedError::Died { status, last: said, log: self.folder.log() })
                 };
             }
             if begun.elapsed() >= self.timeout {
@@ -133,11 +124,8 @@ impl Start<'_> {
 
     fn spawn(&self, claim: File, log: File, socket_dir: &Path) -> Result<Child, EmbeddedError> {
         let failed = |source| EmbeddedError::io("run", &self.binaries.postgres(), source);
-        let mut command = self.account.command(if Path::new("/bin/bash").is_file() {
-            "/bin/bash"
-        } else {
-            "/bin/sh"
-        });
+        let mut command =
+            self.account.command(if Path::new("/bin/bash").is_file() { "/bin/bash" } else { "/bin/sh" });
         command
             .arg("-c")
             .arg(WITHOUT_STRAY_FILES)
@@ -147,10 +135,7 @@ impl Start<'_> {
         for setting in private_settings(socket_dir) {
             command.arg("-c").arg(setting);
         }
-        command
-            .stdin(claim)
-            .stdout(log.try_clone().map_err(failed)?)
-            .stderr(log);
+        command.stdin(claim).stdout(log.try_clone().map_err(failed)?).stderr(log);
         // A group of its own: the terminal's Ctrl-C, which would be a fast shutdown, does not reach it.
         command.process_group(0).spawn().map_err(failed)
     }
@@ -160,11 +145,7 @@ impl Start<'_> {
             Answer::NotYet { message } => message,
             Answer::Ready { .. } | Answer::Nobody => self.folder.log_after(log_begin),
         };
-        EmbeddedError::StartTimeout {
-            waited: begun.elapsed(),
-            last,
-            log: self.folder.log(),
-        }
+        EmbeddedError::StartTimeout { waited: begun.elapsed(), last, log: self.folder.log() }
     }
 }
 
@@ -189,9 +170,7 @@ fn bytes_doubling_quotes(path: &Path) -> OsString {
     use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
     let bytes = path.as_os_str().as_bytes().iter();
     OsString::from_vec(
-        bytes
-            .flat_map(|byte| std::iter::repeat_n(*byte, if *byte == b'"' { 2 } else { 1 }))
-            .collect(),
+        bytes.flat_map(|byte| std::iter::repeat_n(*byte, if *byte == b'"' { 2 } else { 1 })).collect(),
     )
 }
 

@@ -18,8 +18,10 @@ const PREAMBLE: (&str, &str) = (
 );
 
 /// The project of cases that bring none: `w` is the default workspace.
-const PROJECT: (&str, &str) =
-    ("synthex.yaml", "apiVersion: synthex.dev/v1\nkind: Project\nmetadata: {name: cases}\nspec: {workspace: w}\n");
+const PROJECT: (&str, &str) = (
+    "synthex.yaml",
+    "apiVersion: synthex.dev/v1\nkind: Project\nmetadata: {name: cases}\nspec: {workspace: w}\n",
+);
 
 /// One case: a file, or a folder of files.
 pub(super) struct Case {
@@ -147,7 +149,8 @@ fn parsed_project(case: &Files) -> Result<Project, Vec<Diagnostic>> {
 pub(super) fn rendered(diagnostics: &[Diagnostic]) -> String {
     let mut out = String::new();
     for diagnostic in diagnostics {
-        let Diagnostic { severity, code, message, resource, pointer: _, position, excerpt, help, related } = diagnostic;
+        let Diagnostic { severity, code, message, resource, pointer: _, position, excerpt, help, related } =
+            diagnostic;
         let severity = match severity {
             Severity::Error => "error",
             Severity::Warning => "warning",

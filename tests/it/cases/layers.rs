@@ -49,7 +49,8 @@ fn canonical(files: &Files, key: &str) -> Value {
     let outcome = run(files);
     assert!(outcome.diagnostics.is_empty(), "{}", rendered(&outcome.diagnostics));
     let line = outcome.entries.lines().find_map(|line| line.strip_prefix(&format!("{key} ")));
-    serde_json::from_str(line.unwrap_or_else(|| panic!("{key} is not in\n{}", outcome.entries))).expect("JSON")
+    serde_json::from_str(line.unwrap_or_else(|| panic!("{key} is not in\n{}", outcome.entries)))
+        .expect("JSON")
 }
 
 #[test]
@@ -72,7 +73,10 @@ fn an_own_template_wins_over_a_built_in_one_of_the_same_name() {
     let mut files = layered();
     let template = TEMPLATE.replace("name: t}", "name: shopify-smb-anz}");
     files.insert("templates.yaml".to_owned(), template.into_bytes());
-    files.insert("tenants.yaml".to_owned(), TENANT.replace("template: t", "template: shopify-smb-anz").into_bytes());
+    files.insert(
+        "tenants.yaml".to_owned(),
+        TENANT.replace("template: t", "template: shopify-smb-anz").into_bytes(),
+    );
     assert_eq!(canonical(&files, "tenant/w/a")["spec"]["type"], "mixed");
 }
 
@@ -93,7 +97,10 @@ fn a_template_of_another_workspace_is_not_seen() {
     let mut files = layered();
     let other = WORKSPACE.replace("name: w}", "name: other}");
     files.insert("other.yaml".to_owned(), other.into_bytes());
-    files.insert("templates.yaml".to_owned(), TEMPLATE.replace("name: t}", "name: t, workspace: other}").into_bytes());
+    files.insert(
+        "templates.yaml".to_owned(),
+        TEMPLATE.replace("name: t}", "name: t, workspace: other}").into_bytes(),
+    );
     let codes: Vec<_> = run(&files).diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
     assert_eq!(codes, ["SX0205"]);
 }

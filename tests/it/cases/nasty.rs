@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use super::harness::{Files, Outcome, cases, files, rendered, run};
 
 const HEAD: &str = "apiVersion: synthex.dev/v1\nkind: Tenant\nmetadata: {name: a}\nspec:\n  displayName: A\n  type: shopify\n";
-const SET: &str = "apiVersion: synthex.dev/v1\nkind: TenantSet\nmetadata: {name: s}\nspec: {from: {csv: rows.csv}}\n";
+const SET: &str =
+    "apiVersion: synthex.dev/v1\nkind: TenantSet\nmetadata: {name: s}\nspec: {from: {csv: rows.csv}}\n";
 
 /// Far above what any of these needs, far below what a quadratic algorithm takes.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -46,7 +47,10 @@ fn a_hundred_thousand_levels_are_refused_and_nothing_overflows() {
 
 #[test]
 fn a_list_of_a_hundred_thousand_dashes_is_refused() {
-    check_codes(&files([("a.yaml", &format!("{HEAD}  metadata:\n    x: {}1\n", "- ".repeat(100_000)))]), &["SX0102"]);
+    check_codes(
+        &files([("a.yaml", &format!("{HEAD}  metadata:\n    x: {}1\n", "- ".repeat(100_000)))]),
+        &["SX0102"],
+    );
     check_codes(&files([("a.yaml", &format!("{}1\n", "- ".repeat(100_000)))]), &["SX0105"]);
 }
 
@@ -121,14 +125,23 @@ fn a_file_that_cannot_be_read_does_not_make_what_it_declares_unknown() {
     let broken = "tenantId,name,colour\na,A,red\n";
     check_codes(&files([("c.yaml", credential), ("set.yaml", SET), ("rows.csv", broken)]), &["SX0401"]);
     let other = credential.replace("tenant: a,", "tenant: elsewhere,");
-    check_codes(&files([("a.yaml", &format!("{HEAD}  bad: [1\n")), ("c.yaml", &other)]), &["SX0102", "SX0203"]);
+    check_codes(
+        &files([("a.yaml", &format!("{HEAD}  bad: [1\n")), ("c.yaml", &other)]),
+        &["SX0102", "SX0203"],
+    );
 }
 
 /// Every valid and invalid case, with one byte changed, dropped or added somewhere.
 fn damaged() -> impl Strategy<Value = Files> {
     let all: Vec<Files> = cases("valid").into_iter().chain(cases("invalid")).map(|case| case.files).collect();
-    (proptest::sample::select(all), any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>(), 0..3).prop_map(
-        |(mut files, file, place, byte, what)| {
+    (
+        proptest::sample::select(all),
+        any::<prop::sample::Index>(),
+        any::<prop::sample::Index>(),
+        any::<u8>(),
+        0..3,
+    )
+        .prop_map(|(mut files, file, place, byte, what)| {
             let name = files.keys().nth(file.index(files.len())).expect("a file").clone();
             let bytes = files.get_mut(&name).expect("a file");
             let place = place.index(bytes.len() + 1);
@@ -140,8 +153,7 @@ fn damaged() -> impl Strategy<Value = Files> {
                 _ => bytes.insert(place, byte),
             }
             files
-        },
-    )
+        })
 }
 
 proptest! {

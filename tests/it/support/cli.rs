@@ -40,12 +40,7 @@ impl Synthex {
             command.envs(std::env::var_os(name).map(|value| (name, value)));
         }
         command.envs([("NO_COLOR", "1"), ("COLUMNS", "100"), ("TZ", "UTC")]);
-        Synthex {
-            command,
-            home,
-            stdin: None,
-            limit: LIMIT,
-        }
+        Synthex { command, home, stdin: None, limit: LIMIT }
     }
 
     /// Points it at the database, through `SYNTHEX_DATABASE_URL`.
@@ -95,41 +90,18 @@ impl Synthex {
     #[track_caller]
     pub fn spawn(mut self) -> Running {
         let words = std::iter::once(OsStr::new("synthex")).chain(self.command.get_args());
-        let line = words
-            .collect::<Vec<_>>()
-            .join(OsStr::new(" "))
-            .to_string_lossy()
-            .into_owned();
-        let stdin = if self.stdin.is_some() {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        };
-        self.command
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let line = words.collect::<Vec<_>>().join(OsStr::new(" ")).to_string_lossy().into_owned();
+        let stdin = if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
+        self.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A group of its own, as a shell gives it, so that signals reach all its children and not the test.
-        let mut child = self
-            .command
-            .process_group(0)
-            .spawn()
-            .expect("the binary can be run");
+        let mut child = self.command.process_group(0).spawn().expect("the binary can be run");
         if let (Some(text), Some(mut pipe)) = (self.stdin, child.stdin.take()) {
             // Not reading all of it is the binary's right.
             std::thread::spawn(move || pipe.write_all(&text));
         }
         let stdout = Captured::from(child.stdout.take().expect("a pipe"));
         let stderr = Captured::from(child.stderr.take().expect("a pipe"));
-        Running {
-            child,
-            line,
-            stdout,
-            stderr,
-            start: Instant::now(),
-            limit: self.limit,
-            _home: self.home,
-        }
+        Running { child, line, stdout, stderr, start: Instant::now(), limit: self.limit, _home: self.home }
     }
 }
 
@@ -200,11 +172,7 @@ impl Running {
             met || ended
         });
         let text = self.so_far();
-        assert!(
-            met && (!ended || condition()),
-            "waited in vain for {what} of `{}`\n{text}",
-            self.line
-        );
+        assert!(met && (!ended || condition()), "waited in vain for {what} of `{}`\n{text}", self.line);
     }
 
     /// Waits for its end.
@@ -216,22 +184,10 @@ impl Running {
             status.is_some()
         });
         let Some(status) = status else {
-            panic!(
-                "`{}` did not end within {:?} and was killed\n{}",
-                self.line,
-                self.limit,
-                self.so_far()
-            );
+            panic!("`{}` did not end within {:?} and was killed\n{}", self.line, self.limit, self.so_far());
         };
-        let drained = eventually(Duration::from_secs(10), || {
-            self.stdout.drained() && self.stderr.drained()
-        });
-        assert!(
-            drained,
-            "`{}` left a child that holds its output open\n{}",
-            self.line,
-            self.so_far()
-        );
+        let drained = eventually(Duration::from_secs(10), || self.stdout.drained() && self.stderr.drained());
+        assert!(drained, "`{}` left a child that holds its output open\n{}", self.line, self.so_far());
         Outcome {
             code: code(status),
             stdout: self.stdout.text(),
@@ -312,18 +268,8 @@ impl Outcome {
 
 impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Outcome {
-            code,
-            stdout,
-            stderr,
-            elapsed,
-            line,
-        } = self;
-        write!(
-            f,
-            "`{line}` ended with {code} after {elapsed:.2?}\n{}",
-            both(stdout, stderr)
-        )
+        let Outcome { code, stdout, stderr, elapsed, line } = self;
+        write!(f, "`{line}` ended with {code} after {elapsed:.2?}\n{}", both(stdout, stderr))
     }
 }
 
@@ -332,10 +278,7 @@ fn both(stdout: &str, stderr: &str) -> String {
 }
 
 fn code(status: ExitStatus) -> i32 {
-    status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal))
-        .unwrap_or(-1)
+    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1)
 }
 
 /// What a pipe has given so far.
@@ -355,10 +298,7 @@ impl Captured {
                 store.lock().unwrap().extend_from_slice(&chunk[..count]);
             }
         };
-        Captured {
-            bytes,
-            reader: Arc::new(std::thread::spawn(read)),
-        }
+        Captured { bytes, reader: Arc::new(std::thread::spawn(read)) }
     }
 
     fn text(&self) -> String {

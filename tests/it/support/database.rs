@@ -46,32 +46,16 @@ impl TestDatabase {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let hint: String = hint
             .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() {
-                    c.to_ascii_lowercase()
-                } else {
-                    '_'
-                }
-            })
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
             .collect();
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         // A process id that came round again may find what an earlier process left, hence the time.
-        let time = std::time::UNIX_EPOCH
-            .elapsed()
-            .map_or(0, |time| time.as_micros() % 1_000_000);
+        let time = std::time::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_micros() % 1_000_000);
         let suffix = format!("{time}_p{}_{number}", std::process::id());
         let name = format!("t_{}_{suffix}", &hint[..hint.len().min(24)]);
         let address = server.address().clone();
-        expect_rows(
-            address.admin("postgres"),
-            &format!("CREATE DATABASE {name} OWNER {OWNER}"),
-        );
-        TestDatabase {
-            address,
-            name,
-            suffix,
-            roles: Mutex::default(),
-        }
+        expect_rows(address.admin("postgres"), &format!("CREATE DATABASE {name} OWNER {OWNER}"));
+        TestDatabase { address, name, suffix, roles: Mutex::default() }
     }
 
     /// Its name in the server.
@@ -102,12 +86,7 @@ impl TestDatabase {
 
     /// The URL over TCP as any role with any password, right or wrong, through anything that leads to the server.
     pub fn tcp_url_at(&self, address: SocketAddr, role: &str, password: &str) -> String {
-        format!(
-            "postgres://{}:{}@{address}/{}",
-            percent_encoded(role),
-            percent_encoded(password),
-            self.name
-        )
+        format!("postgres://{}:{}@{address}/{}", percent_encoded(role), percent_encoded(password), self.name)
     }
 
     /// Where the server listens for TCP: what a proxy leads to.
@@ -153,9 +132,7 @@ impl TestDatabase {
     pub fn query_one_i64(&self, sql: &str) -> i64 {
         match self.query_strings(sql).as_slice() {
             [row] => match row.as_slice() {
-                [Some(value)] => value
-                    .parse()
-                    .unwrap_or_else(|_| panic!("{value:?} is not a number: {sql}")),
+                [Some(value)] => value.parse().unwrap_or_else(|_| panic!("{value:?} is not a number: {sql}")),
                 other => panic!("{other:?} is not one value: {sql}"),
             },
             rows => panic!("{} rows, not one: {sql}", rows.len()),
@@ -177,10 +154,7 @@ impl TestDatabase {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let admin = || self.address.admin("postgres");
-        let _best_effort = query(
-            admin(),
-            &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name),
-        );
+        let _best_effort = query(admin(), &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
         for role in self.roles.get_mut().map(std::mem::take).unwrap_or_default() {
             let _best_effort = query(admin(), &format!("DROP ROLE IF EXISTS \"{role}\""));
         }
@@ -204,14 +178,8 @@ impl Address {
     }
 
     fn options(&self, role: &str, database: &str) -> PgConnectOptions {
-        let options = PgConnectOptions::new_without_pgpass()
-            .socket(&self.socket_folder)
-            .port(self.port);
-        options
-            .username(role)
-            .password("")
-            .database(database)
-            .application_name("synthex-tests")
+        let options = PgConnectOptions::new_without_pgpass().socket(&self.socket_folder).port(self.port);
+        options.username(role).password("").database(database).application_name("synthex-tests")
     }
 }
 
@@ -219,9 +187,7 @@ impl Address {
 pub(super) fn query(options: PgConnectOptions, sql: &str) -> Result<Rows, sqlx::Error> {
     let work = async {
         let mut connection = options.disable_statement_logging().connect().await?;
-        let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-            .fetch_all(&mut connection)
-            .await;
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await;
         let rows = rows?.iter().map(as_text).collect();
         connection.close().await?;
         Ok(rows)
@@ -246,31 +212,18 @@ fn as_text(row: &PgRow) -> Vec<Option<String>> {
 
 /// Drops, at most once an hour, what tests left that were killed: databases and roles of processes that are no more.
 pub(super) fn remove_leftovers(address: &Address, swept: &Path) {
-    let fresh = |meta: fs::Metadata| {
-        meta.modified()
-            .ok()?
-            .elapsed()
-            .ok()
-            .map(|age| age < Duration::from_secs(3_600))
-    };
+    let fresh =
+        |meta: fs::Metadata| meta.modified().ok()?.elapsed().ok().map(|age| age < Duration::from_secs(3_600));
     if fs::metadata(swept).ok().and_then(fresh).unwrap_or(false) || fs::write(swept, "").is_err() {
         return;
     }
     let dead = |name: &String| {
-        let pid = name
-            .rsplit_once("_p")
-            .and_then(|(_, tail)| tail.split('_').next()?.parse().ok());
+        let pid = name.rsplit_once("_p").and_then(|(_, tail)| tail.split('_').next()?.parse().ok());
         pid.is_some_and(is_dead)
     };
     for (names, drop) in [
-        (
-            "SELECT datname FROM pg_database WHERE datname ~ '_p[0-9]+_[0-9]+$'",
-            "DROP DATABASE IF EXISTS",
-        ),
-        (
-            "SELECT rolname FROM pg_roles WHERE rolname ~ '_p[0-9]+_[0-9]+$'",
-            "DROP ROLE IF EXISTS",
-        ),
+        ("SELECT datname FROM pg_database WHERE datname ~ '_p[0-9]+_[0-9]+$'", "DROP DATABASE IF EXISTS"),
+        ("SELECT rolname FROM pg_roles WHERE rolname ~ '_p[0-9]+_[0-9]+$'", "DROP ROLE IF EXISTS"),
     ] {
         let rows = query(address.admin("postgres"), names).unwrap_or_default();
         for name in rows.into_iter().flatten().flatten().filter(dead) {

@@ -27,10 +27,7 @@ pub fn account() -> Option<Account> {
     let find = |name: &str| {
         let mut fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
         let fields = fields.find(|fields| fields.len() > 3 && fields[0] == name)?;
-        Some(Account {
-            user: fields[2].parse().ok()?,
-            group: fields[3].parse().ok()?,
-        })
+        Some(Account { user: fields[2].parse().ok()?, group: fields[3].parse().ok()? })
     };
     Some(
         find("postgres")
@@ -74,17 +71,10 @@ pub fn make_folder(folder: &Path) {
 /// Where initdb and postgres are.
 pub fn binaries() -> PathBuf {
     if let Some(folder) = std::env::var_os("SYNTHEX_PG_BINDIR").map(PathBuf::from) {
-        assert!(
-            has_server(&folder),
-            "SYNTHEX_PG_BINDIR={} has no initdb and postgres",
-            folder.display()
-        );
+        assert!(has_server(&folder), "SYNTHEX_PG_BINDIR={} has no initdb and postgres", folder.display());
         return folder;
     }
-    let pg_config = Command::new("pg_config")
-        .arg("--bindir")
-        .output()
-        .map(|output| output.stdout);
+    let pg_config = Command::new("pg_config").arg("--bindir").output().map(|output| output.stdout);
     let from_pg_config = PathBuf::from(String::from_utf8_lossy(&pg_config.unwrap_or_default()).trim());
     let mut debian: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -92,10 +82,7 @@ pub fn binaries() -> PathBuf {
         .flatten()
         .map(|entry| entry.path())
         .collect();
-    debian.sort_by_key(|path| {
-        path.file_name()
-            .and_then(|name| name.to_string_lossy().parse::<u32>().ok())
-    });
+    debian.sort_by_key(|path| path.file_name().and_then(|name| name.to_string_lossy().parse::<u32>().ok()));
     let on_path = std::env::var_os("PATH").unwrap_or_default();
     std::iter::once(from_pg_config)
         .chain(debian.into_iter().rev().map(|path| path.join("bin")))
@@ -112,18 +99,14 @@ fn has_server(folder: &Path) -> bool {
 
 /// `15` of `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
 pub fn major_version(binaries: &Path) -> u32 {
-    let output = Command::new(binaries.join("postgres"))
-        .arg("--version")
-        .output()
-        .expect("postgres can be run");
+    let output =
+        Command::new(binaries.join("postgres")).arg("--version").output().expect("postgres can be run");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let digits = text
         .split_whitespace()
         .nth(2)
         .map(|word| word.chars().take_while(char::is_ascii_digit).collect::<String>());
-    digits
-        .and_then(|digits| digits.parse().ok())
-        .unwrap_or_else(|| panic!("no version in {text:?}"))
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("no version in {text:?}"))
 }
 
 /// Whether no process has this id.

@@ -9,6 +9,7 @@
 //! | [`server`] | one throw-away PostgreSQL for all tests, or a server of a test's own to kill |
 //! | [`database`] | a fresh database per test |
 //! | [`cli`] | the binary in a hermetic environment |
+//! | [`estate`] | a project that declares every kind, and its database |
 //! | [`project`] | a project folder, and small valid manifests |
 //! | [`proxy`] | a network between client and server that can be cut, silent or refusing |
 //! | [`pgbouncer`] | a transaction pooler in front of a database |
@@ -29,6 +30,7 @@
 
 pub mod cli;
 pub mod database;
+pub mod estate;
 mod host;
 pub mod pgbouncer;
 pub mod project;
@@ -46,10 +48,7 @@ pub fn block_on<F: Future<Output: Send> + Send>(future: F) -> F::Output {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(future)
         };
-        scope
-            .spawn(run)
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        scope.spawn(run).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 

@@ -39,14 +39,10 @@ impl PgBouncer {
     pub fn with_pool_size(database: &TestDatabase, pool_size: u32) -> PgBouncer {
         let folder = TempDir::with_prefix("synthex-pgbouncer-").expect("a folder");
         let roles = database.query_strings("SELECT rolname FROM pg_roles WHERE rolcanlogin");
-        let users = roles
-            .into_iter()
-            .flatten()
-            .flatten()
-            .fold(String::new(), |mut users, role| {
-                let _infallible = writeln!(users, "\"{}\" \"\"", role.replace('"', "\"\""));
-                users
-            });
+        let users = roles.into_iter().flatten().flatten().fold(String::new(), |mut users, role| {
+            let _infallible = writeln!(users, "\"{}\" \"\"", role.replace('"', "\"\""));
+            users
+        });
         fs::write(folder.path().join("users.txt"), users).expect("a file");
         // It drops root's rights by itself only for a user in its settings; it is simpler to start it as that user.
         if let Some(account) = account() {
@@ -110,16 +106,10 @@ fn try_start(database: &TestDatabase, pool_size: u32, folder: &TempDir) -> Optio
         server.port
     );
     fs::write(folder.path().join("pgbouncer.ini"), settings).expect("a file");
-    let log = fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(folder.path().join("log"))
-        .expect("a log");
+    let log =
+        fs::OpenOptions::new().create(true).append(true).open(folder.path().join("log")).expect("a log");
     let mut command = Command::new(binary());
-    command
-        .arg("pgbouncer.ini")
-        .current_dir(folder.path())
-        .env_clear();
+    command.arg("pgbouncer.ini").current_dir(folder.path()).env_clear();
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     if let Some(account) = account() {
         command.uid(account.user).gid(account.group);

@@ -23,9 +23,7 @@ impl Project {
 
     /// With nothing in it.
     pub fn empty() -> Project {
-        Project {
-            folder: TempDir::with_prefix("synthex-project-").expect("a project folder"),
-        }
+        Project { folder: TempDir::with_prefix("synthex-project-").expect("a project folder") }
     }
 
     pub fn path(&self) -> &Path {
@@ -59,7 +57,7 @@ impl Project {
 
 /// The smallest project file.
 pub fn project_yaml(name: &str) -> String {
-    format!("apiVersion: synthex.dev/v1\nkind: Project\nmetadata:\n  name: {name}\n")
+    format!("apiVersion: synthex.dev/v1\nkind: Project\nmetadata:\n  name: {name}\nspec: {{}}\n")
 }
 
 /// A workspace of small Australian and New Zealand merchants.
@@ -70,9 +68,7 @@ pub fn workspace_yaml(name: &str) -> String {
 
 /// A Shopify tenant in that workspace.
 pub fn tenant_yaml(name: &str, workspace: &str) -> String {
-    let shop = name
-        .to_ascii_lowercase()
-        .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let shop = name.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     format!(
         "apiVersion: synthex.dev/v1\nkind: Tenant\nmetadata:\n  name: {name}\n  workspace: {workspace}\n\
          spec:\n  displayName: {name}\n  type: shopify\n  market: ANZ_SMB\n  region: AU-SE1\n  status: active\n  \

@@ -57,11 +57,7 @@ impl Proxy {
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || accept(&shared, address, listener))
         };
-        let proxy = Proxy {
-            address,
-            shared,
-            acceptor: Some(acceptor),
-        };
+        let proxy = Proxy { address, shared, acceptor: Some(acceptor) };
         proxy.set(mode);
         proxy
     }
@@ -185,11 +181,8 @@ fn serve(shared: &Arc<Shared>, client: TcpStream, begun: u64) {
     while shared.mode() == Mode::Blackhole && shared.resets.load(SeqCst) == begun {
         std::thread::sleep(TICK);
     }
-    let server = if shared.resets.load(SeqCst) == begun {
-        TcpStream::connect(shared.upstream).ok()
-    } else {
-        None
-    };
+    let server =
+        if shared.resets.load(SeqCst) == begun { TcpStream::connect(shared.upstream).ok() } else { None };
     let Some(server) = server else {
         return reset_on_close(&client);
     };
@@ -198,13 +191,7 @@ fn serve(shared: &Arc<Shared>, client: TcpStream, begun: u64) {
         stream.set_nodelay(true).expect("a socket");
         stream.set_read_timeout(Some(TICK)).expect("a socket");
     }
-    let pair = Pair {
-        shared: Arc::clone(shared),
-        client,
-        server,
-        begun,
-        cut: AtomicBool::new(false),
-    };
+    let pair = Pair { shared: Arc::clone(shared), client, server, begun, cut: AtomicBool::new(false) };
     std::thread::scope(|scope| {
         scope.spawn(|| pair.pump(Way::ToServer));
         scope.spawn(|| pair.pump(Way::ToClient));

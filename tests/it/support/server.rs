@@ -106,29 +106,15 @@ impl TestServer {
         durability: Durability,
         dedicated: bool,
     ) -> TestServer {
-        let address = Address {
-            socket_folder: short_folder(),
-            port: 0,
-        };
+        let address = Address { socket_folder: short_folder(), port: 0 };
         let child = Mutex::new(None);
-        let server = TestServer {
-            address,
-            folder,
-            binaries,
-            durability,
-            child,
-            dedicated,
-        };
+        let server = TestServer { address, folder, binaries, durability, child, dedicated };
         let (data, new) = (server.folder.join("data"), server.folder.join("data.new"));
         if !data.exists() {
             let _none = fs::remove_dir_all(&new);
             let output = server
                 .command("initdb")
-                .args([
-                    "--username=admin",
-                    "--auth-local=trust",
-                    "--auth-host=scram-sha-256",
-                ])
+                .args(["--username=admin", "--auth-local=trust", "--auth-host=scram-sha-256"])
                 .args(["--encoding=UTF8", "--locale=C", "--no-sync", "--pgdata"])
                 .arg(&new)
                 .output()
@@ -156,11 +142,7 @@ impl TestServer {
 
     /// Starts the server process and waits until it answers.
     fn try_start(&self) -> Result<(), ()> {
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.folder.join("log"))
-            .expect("a log");
+        let log = OpenOptions::new().create(true).append(true).open(self.folder.join("log")).expect("a log");
         let mut settings = vec![
             format!("port={}", self.address.port),
             format!("unix_socket_directories={}", self.address.socket_folder.display()),
@@ -217,17 +199,9 @@ impl Drop for TestServer {
 /// The shared server: the one that runs, or a new one. A lock file keeps other processes from doing the same.
 fn find_or_start() -> TestServer {
     let short = short_folder();
-    let root = if geteuid().is_root() {
-        short.clone()
-    } else {
-        PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-    };
+    let root = if geteuid().is_root() { short.clone() } else { PathBuf::from(env!("CARGO_TARGET_TMPDIR")) };
     fs::create_dir_all(&root).expect("the target folder can be written");
-    let lock = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(false)
-        .open(root.join("pg.lock"));
+    let lock = OpenOptions::new().create(true).write(true).truncate(false).open(root.join("pg.lock"));
     let lock = lock.expect("a lock file");
     lock.lock().expect("the lock");
 
@@ -250,12 +224,8 @@ fn find_or_start() -> TestServer {
         let _none = fs::remove_dir_all(folder.join("data"));
         start()
     });
-    let text = format!(
-        "{}\n{}\n{}\n",
-        server.address.port,
-        server.binaries.display(),
-        server.folder.display()
-    );
+    let text =
+        format!("{}\n{}\n{}\n", server.address.port, server.binaries.display(), server.folder.display());
     fs::write(&record, text).expect("the record can be written");
     server
 }
@@ -264,10 +234,7 @@ fn find_or_start() -> TestServer {
 fn running(record: &Path, socket_folder: &Path) -> Option<TestServer> {
     let text = fs::read_to_string(record).ok()?;
     let mut lines = text.lines();
-    let address = Address {
-        socket_folder: socket_folder.to_owned(),
-        port: lines.next()?.parse().ok()?,
-    };
+    let address = Address { socket_folder: socket_folder.to_owned(), port: lines.next()?.parse().ok()? };
     let (binaries, folder) = (PathBuf::from(lines.next()?), PathBuf::from(lines.next()?));
     let wanted = std::env::var_os("SYNTHEX_PG_BINDIR").map(PathBuf::from);
     if wanted.is_some_and(|wanted| wanted != binaries) || !folder.join("data").exists() {
@@ -275,14 +242,7 @@ fn running(record: &Path, socket_folder: &Path) -> Option<TestServer> {
     }
     UnixStream::connect(address.socket()).ok()?;
     let (child, durability) = (Mutex::new(None), Durability::Fast);
-    Some(TestServer {
-        address,
-        folder,
-        binaries,
-        durability,
-        child,
-        dedicated: false,
-    })
+    Some(TestServer { address, folder, binaries, durability, child, dedicated: false })
 }
 
 /// Stops whatever ran here before under another version or record: at most one shared server per target folder.
@@ -300,16 +260,12 @@ fn stop_all(root: &Path, binaries: &Path) {
 fn remove_dead_dedicated(short: &Path) {
     for entry in fs::read_dir(short).expect("the folder can be read").flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let pid = name
-            .strip_prefix("own-")
-            .and_then(|rest| rest.split('-').next()?.parse().ok());
+        let pid = name.strip_prefix("own-").and_then(|rest| rest.split('-').next()?.parse().ok());
         if pid.is_some_and(is_dead) {
             if entry.path().join("data/postmaster.pid").exists() {
                 let mut stop = command(&binaries(), "pg_ctl", short);
-                let _not_running = stop
-                    .args(["stop", "-m", "immediate", "-D"])
-                    .arg(entry.path().join("data"))
-                    .output();
+                let _not_running =
+                    stop.args(["stop", "-m", "immediate", "-D"]).arg(entry.path().join("data")).output();
             }
             let _best_effort = fs::remove_dir_all(entry.path());
         }
@@ -318,10 +274,7 @@ fn remove_dead_dedicated(short: &Path) {
 
 fn command(binaries: &Path, program: &str, folder: &Path) -> Command {
     let mut command = Command::new(binaries.join(program));
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("LC_ALL", "C");
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LC_ALL", "C");
     command.current_dir(folder).stdin(Stdio::null());
     if let Some(account) = account() {
         command.uid(account.user).gid(account.group);

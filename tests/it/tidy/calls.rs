@@ -15,10 +15,7 @@ pub(crate) fn forbidden(tree: &Tree) -> Vec<String> {
                 violations.push(file.at(token.line, &message));
             }
         }
-        for path in paths::of(file)
-            .iter()
-            .filter(|path| path.ends_with(&["process", "exit"]))
-        {
+        for path in paths::of(file).iter().filter(|path| path.ends_with(&["process", "exit"])) {
             violations.push(file.at(path.line, "`process::exit`: return the exit status to `main`"));
         }
     }
@@ -49,8 +46,5 @@ fn violation(tokens: &[Token], i: usize) -> Option<String> {
 
 /// The words from `start` to the end of the attribute.
 fn attribute(tokens: &[Token], start: usize) -> impl Iterator<Item = &str> {
-    tokens[start..]
-        .iter()
-        .map(|token| token.text.as_str())
-        .take_while(|text| *text != "]")
+    tokens[start..].iter().map(|token| token.text.as_str()).take_while(|text| *text != "]")
 }

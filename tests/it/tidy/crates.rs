@@ -21,17 +21,8 @@ const HOMES: &[(&str, &[&str])] = &[
 
 const PURE: &[&str] = &["model", "kinds", "manifest", "plan", "alerts", "report"];
 
-const NOT_PURE_CRATES: &[&str] = &[
-    "tokio",
-    "tokio_util",
-    "futures_util",
-    "reqwest",
-    "sqlx",
-    "rustix",
-    "anstream",
-    "tempfile",
-    "dotenvy",
-];
+const NOT_PURE_CRATES: &[&str] =
+    &["tokio", "tokio_util", "futures_util", "reqwest", "sqlx", "rustix", "anstream", "tempfile", "dotenvy"];
 
 const NOT_PURE_PATHS: &[&[&str]] = &[
     &["std", "env"],
@@ -79,11 +70,7 @@ pub(crate) fn homes(tree: &Tree) -> Vec<String> {
                 continue;
             };
             if !homes.iter().any(|home| file.path.starts_with(home)) {
-                let message = format!(
-                    "`{name}` is named only in {} (`{}`)",
-                    homes.join(", "),
-                    path.text()
-                );
+                let message = format!("`{name}` is named only in {} (`{}`)", homes.join(", "), path.text());
                 violations.push(file.at(path.line, &message));
             }
         }

@@ -16,28 +16,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("alerts", &["model", "kinds"]),
     ("report", &["model", "kinds", "plan", "alerts"]),
     // Asynchronous, over traits of its own
-    (
-        "engine",
-        &["model", "kinds", "manifest", "plan", "alerts", "report"],
-    ),
+    ("engine", &["model", "kinds", "manifest", "plan", "alerts", "report"]),
     // Edges: each talks to one outside thing, and none to another
     ("http", &["model"]),
     ("store", &["model", "kinds", "plan", "alerts", "engine"]),
     ("files", &["model", "kinds", "plan", "engine"]),
-    (
-        "providers",
-        &["model", "kinds", "plan", "alerts", "engine", "http"],
-    ),
-    (
-        "channels",
-        &["model", "kinds", "plan", "alerts", "engine", "http"],
-    ),
-    (
-        "watch",
-        &[
-            "model", "kinds", "manifest", "plan", "alerts", "report", "engine", "files",
-        ],
-    ),
+    ("providers", &["model", "kinds", "plan", "alerts", "engine", "http"]),
+    ("channels", &["model", "kinds", "plan", "alerts", "engine", "http"]),
+    ("watch", &["model", "kinds", "manifest", "plan", "alerts", "report", "engine", "files"]),
     (
         "cli",
         &[
@@ -62,10 +48,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 fn allowed(top: &str) -> Option<&'static [&'static str]> {
-    LAYERS
-        .iter()
-        .find(|(name, _)| *name == top)
-        .map(|(_, allowed)| *allowed)
+    LAYERS.iter().find(|(name, _)| *name == top).map(|(_, allowed)| *allowed)
 }
 
 /// Every reference from one module to another follows the table.
@@ -74,10 +57,9 @@ pub(crate) fn layers(tree: &Tree) -> Vec<String> {
     for file in tree.sources() {
         let top = file.top();
         let Some(allowed) = allowed(&top) else {
-            violations.push(file.at(
-                1,
-                &format!("module `{top}` has no rule in LAYERS (tests/it/tidy/imports.rs)"),
-            ));
+            violations.push(
+                file.at(1, &format!("module `{top}` has no rule in LAYERS (tests/it/tidy/imports.rs)")),
+            );
             continue;
         };
         for path in paths::of(file) {
@@ -88,20 +70,14 @@ pub(crate) fn layers(tree: &Tree) -> Vec<String> {
             if target == top || (top == "lib" && path.segments[0] == "self") {
                 continue;
             }
-            let known = LAYERS
-                .iter()
-                .any(|(name, _)| *name == target && !matches!(*name, "lib" | "main"));
+            let known = LAYERS.iter().any(|(name, _)| *name == target && !matches!(*name, "lib" | "main"));
             if !known {
-                let message = format!(
-                    "`{}` goes through the crate's root: name the module it lives in",
-                    path.text()
-                );
+                let message =
+                    format!("`{}` goes through the crate's root: name the module it lives in", path.text());
                 violations.push(file.at(path.line, &message));
             } else if !allowed.contains(&target) {
-                violations.push(file.at(
-                    path.line,
-                    &format!("`{top}` may not use `{target}` (`{}`)", path.text()),
-                ));
+                violations
+                    .push(file.at(path.line, &format!("`{top}` may not use `{target}` (`{}`)", path.text())));
             }
         }
     }
@@ -125,16 +101,10 @@ pub(crate) fn kinds_are_apart(tree: &Tree) -> Vec<String> {
             let [top, other, ..] = absolute.as_slice() else {
                 continue;
             };
-            let kind = if other == "*" {
-                Some(other)
-            } else {
-                kinds.get(other)
-            };
+            let kind = if other == "*" { Some(other) } else { kinds.get(other) };
             if let Some(kind) = kind.filter(|kind| top == "kinds" && **kind != own) {
-                let message = format!(
-                    "kind `{own}` uses kind `{kind}` (`{}`): go through the registry",
-                    path.text()
-                );
+                let message =
+                    format!("kind `{own}` uses kind `{kind}` (`{}`): go through the registry", path.text());
                 violations.push(file.at(path.line, &message));
             }
         }
@@ -147,10 +117,7 @@ fn kinds_by_name(tree: &Tree) -> BTreeMap<String, String> {
     let mut names: BTreeMap<String, String> =
         kind_files(tree).map(|(name, _)| (name.clone(), name)).collect();
     for path in tree.find("src/kinds/mod.rs").map(paths::of).unwrap_or_default() {
-        let kind = path
-            .segments
-            .iter()
-            .find_map(|segment| names.get(segment).cloned());
+        let kind = path.segments.iter().find_map(|segment| names.get(segment).cloned());
         if let (Some(kind), Some(exported)) = (kind, path.segments.last()) {
             names.insert(exported.clone(), kind);
         }

@@ -34,11 +34,7 @@ impl WrittenPath {
         let mut base = file.module();
         base.extend(self.inside.iter().cloned());
         let first = self.segments.first()?.as_str();
-        let ups = self
-            .segments
-            .iter()
-            .take_while(|segment| *segment == "super")
-            .count();
+        let ups = self.segments.iter().take_while(|segment| *segment == "super").count();
         let (mut absolute, rest) = match first {
             "crate" | "synthex" => (Vec::new(), 1),
             "self" => (base, 1),

@@ -5,18 +5,8 @@ use std::fs;
 use std::path::Path;
 
 /// Where text files are looked for; everything else in the repository root is read file by file.
-const FOLDERS: &[&str] = &[
-    "src",
-    "tests",
-    "docs",
-    "examples",
-    "benches",
-    "migrations",
-    "schemas",
-    ".ci",
-    ".config",
-    ".github",
-];
+const FOLDERS: &[&str] =
+    &["src", "tests", "docs", "examples", "benches", "migrations", "schemas", ".ci", ".config", ".github"];
 
 pub(crate) struct Tree {
     pub files: Vec<SourceFile>,
@@ -52,19 +42,12 @@ impl Tree {
             let text = String::from_utf8(fs::read(root.join(&path)).ok()?).ok()?;
             Some(SourceFile { path, text })
         });
-        Self {
-            files: files.collect(),
-        }
+        Self { files: files.collect() }
     }
 
     pub fn of(files: &[(&str, &str)]) -> Self {
-        let file = |(path, text): &(&str, &str)| SourceFile {
-            path: (*path).into(),
-            text: (*text).into(),
-        };
-        Self {
-            files: files.iter().map(file).collect(),
-        }
+        let file = |(path, text): &(&str, &str)| SourceFile { path: (*path).into(), text: (*text).into() };
+        Self { files: files.iter().map(file).collect() }
     }
 
     pub fn find(&self, path: &str) -> Option<&SourceFile> {
@@ -80,9 +63,7 @@ impl Tree {
     pub fn rust(&self) -> impl Iterator<Item = &SourceFile> {
         let ours =
             |path: &str| path.ends_with(".rs") && (path.starts_with("src/") || path.starts_with("tests/"));
-        self.files
-            .iter()
-            .filter(move |file| ours(&file.path) && !file.path.starts_with("tests/cases/"))
+        self.files.iter().filter(move |file| ours(&file.path) && !file.path.starts_with("tests/cases/"))
     }
 }
 
@@ -166,9 +147,7 @@ fn after_word(chars: &[char], i: usize) -> bool {
 }
 
 fn line_end(chars: &[char], start: usize) -> usize {
-    (start..chars.len())
-        .find(|&i| chars[i] == '\n')
-        .unwrap_or(chars.len())
+    (start..chars.len()).find(|&i| chars[i] == '\n').unwrap_or(chars.len())
 }
 
 fn block_comment_end(chars: &[char], start: usize) -> usize {
@@ -204,11 +183,7 @@ fn char_end(chars: &[char], start: usize) -> usize {
         let close = (start + 3..chars.len()).find(|&i| chars[i] == '\'');
         return close.map_or(chars.len(), |i| i + 1);
     }
-    if chars.get(start + 2) == Some(&'\'') {
-        start + 3
-    } else {
-        start
-    }
+    if chars.get(start + 2) == Some(&'\'') { start + 3 } else { start }
 }
 
 /// The end of a raw string that starts with the `r` at `start`, or `start` when there is none.
@@ -220,9 +195,7 @@ fn raw_string_end(chars: &[char], start: usize) -> usize {
     }
     let closes = |i: &usize| chars[*i] == '"' && chars[i + 1..].iter().take(hashes).all(|c| *c == '#');
     let closes = |i: &usize| closes(i) && i + hashes < chars.len();
-    (open + 1..chars.len())
-        .find(closes)
-        .map_or(chars.len(), |i| i + 1 + hashes)
+    (open + 1..chars.len()).find(closes).map_or(chars.len(), |i| i + 1 + hashes)
 }
 
 fn tokens(code: &str) -> Vec<Token> {
@@ -240,10 +213,7 @@ fn tokens(code: &str) -> Vec<Token> {
                 1
             };
             if !chars[i].is_whitespace() {
-                found.push(Token {
-                    text: chars[i..i + length].iter().collect(),
-                    line: number + 1,
-                });
+                found.push(Token { text: chars[i..i + length].iter().collect(), line: number + 1 });
             }
             i += length;
         }

@@ -30,16 +30,13 @@ pub(crate) fn length(tree: &Tree, exceptions: &[&str]) -> Vec<String> {
             violations.push(file.at(MOST_LINES + 1, &message));
         }
         if lines <= MOST_LINES && excused {
-            violations.push(file.at(
-                1,
-                "is short again: take it out of TOO_LONG (tests/it/tidy/structure.rs)",
-            ));
+            violations
+                .push(file.at(1, "is short again: take it out of TOO_LONG (tests/it/tidy/structure.rs)"));
         }
     }
     for exception in exceptions.iter().filter(|path| tree.find(path).is_none()) {
-        violations.push(format!(
-            "{exception}:1: is gone: take it out of TOO_LONG (tests/it/tidy/structure.rs)"
-        ));
+        violations
+            .push(format!("{exception}:1: is gone: take it out of TOO_LONG (tests/it/tidy/structure.rs)"));
     }
     violations
 }
@@ -49,16 +46,11 @@ pub(crate) fn names(tree: &Tree) -> Vec<String> {
     let mut violations = Vec::new();
     for file in tree.sources() {
         let tokens = file.tokens();
-        let inline = tokens
-            .windows(2)
-            .filter(|pair| pair[0].text == "mod")
-            .map(|pair| (&pair[1].text, pair[1].line));
+        let inline =
+            tokens.windows(2).filter(|pair| pair[0].text == "mod").map(|pair| (&pair[1].text, pair[1].line));
         let module = file.module();
         let own = module.iter().map(|part| (part, 1));
-        for (name, line) in own
-            .chain(inline)
-            .filter(|(name, _)| matches!(name.as_str(), "core" | "notify"))
-        {
+        for (name, line) in own.chain(inline).filter(|(name, _)| matches!(name.as_str(), "core" | "notify")) {
             violations.push(file.at(line, &format!("a module named `{name}`: say what it holds")));
         }
     }
@@ -68,36 +60,20 @@ pub(crate) fn names(tree: &Tree) -> Vec<String> {
 /// A module starts with why it exists, before any code.
 pub(crate) fn module_docs(tree: &Tree) -> Vec<String> {
     let explains = |file: &SourceFile| {
-        let first = file
-            .text
-            .trim_start_matches('\u{feff}')
-            .lines()
-            .next()
-            .unwrap_or_default();
-        first
-            .strip_prefix("//!")
-            .is_some_and(|text| text.trim().len() >= 10)
+        let first = file.text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default();
+        first.strip_prefix("//!").is_some_and(|text| text.trim().len() >= 10)
     };
     let silent = tree.sources().filter(|file| !explains(file));
-    silent
-        .map(|file| file.at(1, "starts with a `//!` that says why the module exists"))
-        .collect()
+    silent.map(|file| file.at(1, "starts with a `//!` that says why the module exists")).collect()
 }
 
 /// The registry names the module of every kind.
 pub(crate) fn kinds_are_registered(tree: &Tree) -> Vec<String> {
-    let registry = tree
-        .find("src/kinds/registry.rs")
-        .or_else(|| tree.find("src/kinds/mod.rs"));
+    let registry = tree.find("src/kinds/registry.rs").or_else(|| tree.find("src/kinds/mod.rs"));
     let Some(registry) = registry else {
-        return kind_files(tree)
-            .map(|(_, file)| file.at(1, "there is no src/kinds/registry.rs"))
-            .collect();
+        return kind_files(tree).map(|(_, file)| file.at(1, "there is no src/kinds/registry.rs")).collect();
     };
-    let named: Vec<String> = super::paths::of(registry)
-        .into_iter()
-        .flat_map(|path| path.segments)
-        .collect();
+    let named: Vec<String> = super::paths::of(registry).into_iter().flat_map(|path| path.segments).collect();
     let forgotten = kind_files(tree).filter(|(name, _)| !named.contains(name));
     forgotten
         .map(|(name, file)| {
@@ -112,12 +88,8 @@ pub(crate) fn kinds_are_registered(tree: &Tree) -> Vec<String> {
 
 /// An absolute path of the machine somebody works on is of no use to anybody else.
 pub(crate) fn machine_paths(tree: &Tree) -> Vec<String> {
-    let homes = [
-        ["/wo", "rk/"].concat(),
-        ["/ro", "ot/"].concat(),
-        ["/ho", "me/"].concat(),
-        ["/Us", "ers/"].concat(),
-    ];
+    let homes =
+        [["/wo", "rk/"].concat(), ["/ro", "ot/"].concat(), ["/ho", "me/"].concat(), ["/Us", "ers/"].concat()];
     // Behind a letter, a dot or a closing brace it is the tail of a longer path or an address.
     let stands_alone = |before: Option<char>| {
         before.is_none_or(|c| {
@@ -129,10 +101,7 @@ pub(crate) fn machine_paths(tree: &Tree) -> Vec<String> {
         for (number, line) in file.text.lines().enumerate() {
             for home in &homes {
                 let named = |at: usize| stands_alone(line[..at].chars().next_back());
-                if line
-                    .match_indices(home)
-                    .any(|(at, _)| named(at) || line[..at].ends_with("file://"))
-                {
+                if line.match_indices(home).any(|(at, _)| named(at) || line[..at].ends_with("file://")) {
                     violations.push(file.at(number + 1, &format!("names `{home}..`: use a relative path")));
                 }
             }

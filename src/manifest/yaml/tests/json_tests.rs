@@ -18,10 +18,8 @@ fn check(text: &str) {
 #[track_caller]
 fn check_problems(text: &str, expected: &[&str]) {
     let errors = parse_json(text, &Limits::default()).expect_err(text);
-    let shown: Vec<String> = errors
-        .iter()
-        .map(|error| format!("{}@{}", error.kind.code(), &text[error.span.range()]))
-        .collect();
+    let shown: Vec<String> =
+        errors.iter().map(|error| format!("{}@{}", error.kind.code(), &text[error.span.range()])).collect();
     assert_eq!(shown, expected, "{text:?}: {errors:?}");
 }
 
@@ -83,10 +81,7 @@ fn json_has_positions() {
     let mut document = parse_json(text, &Limits::default()).unwrap();
     assert_eq!(document.text_of("/a/1/b", text), Some("\"x\""));
     assert_eq!(document.text_of("/a", text), Some("[1, {\"b\": \"x\"}]"));
-    assert_eq!(
-        &text[document.locate("/a/1/b").unwrap().key.unwrap().range()],
-        "\"b\""
-    );
+    assert_eq!(&text[document.locate("/a/1/b").unwrap().key.unwrap().range()], "\"b\"");
     assert!(document.stringify_scalar("/v", text));
     assert_eq!(document.value["v"], json!("1.10"));
 }
@@ -95,13 +90,7 @@ fn json_has_positions() {
 fn json_is_bounded() {
     check_problems(&"[".repeat(100_000), &["depth@["]);
     check_problems(&"{\"a\":".repeat(100_000), &["depth@{"]);
-    let limits = Limits {
-        max_nodes: 3,
-        ..Limits::default()
-    };
+    let limits = Limits { max_nodes: 3, ..Limits::default() };
     assert!(parse_json("[1, 2]", &limits).is_ok());
-    assert_eq!(
-        parse_json("[1, 2, 3]", &limits).unwrap_err()[0].kind.code(),
-        "nodes"
-    );
+    assert_eq!(parse_json("[1, 2, 3]", &limits).unwrap_err()[0].kind.code(), "nodes");
 }

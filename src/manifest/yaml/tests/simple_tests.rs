@@ -20,20 +20,12 @@ fn compare(text: &str, limits: &Limits) -> usize {
 
 #[track_caller]
 fn check_taken(text: &str) {
-    assert_eq!(
-        compare(text, &Limits::default()),
-        1,
-        "the short way gives up on {text:?}"
-    );
+    assert_eq!(compare(text, &Limits::default()), 1, "the short way gives up on {text:?}");
 }
 
 #[track_caller]
 fn check_not_taken(text: &str) {
-    assert_eq!(
-        compare(text, &Limits::default()),
-        0,
-        "the short way takes {text:?}"
-    );
+    assert_eq!(compare(text, &Limits::default()), 0, "the short way takes {text:?}");
 }
 
 #[test]
@@ -120,11 +112,7 @@ fn what_is_not_certain_takes_the_long_way() {
 
 #[test]
 fn the_short_way_keeps_the_limits() {
-    let limits = Limits {
-        max_depth: 2,
-        max_nodes: 4,
-        ..Limits::default()
-    };
+    let limits = Limits { max_depth: 2, max_nodes: 4, ..Limits::default() };
     for (text, taken) in [
         ("a: {b: c}", 1),
         ("a: {b: [c]}", 0),
@@ -154,9 +142,7 @@ fn both_ways_agree_on_the_yaml_test_suite() {
 fn both_ways_agree_on_generated_text() {
     const ROUNDS: u32 = 20_000;
     let mut random = Random(0x5eed);
-    let taken: usize = (0..ROUNDS)
-        .map(|_| compare(&random.text(), &Limits::default()))
-        .sum();
+    let taken: usize = (0..ROUNDS).map(|_| compare(&random.text(), &Limits::default())).sum();
     assert!(taken > ROUNDS as usize / 20, "only {taken} of {ROUNDS}");
 }
 
@@ -165,10 +151,7 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap_or_default() % limit
     }
 
@@ -178,9 +161,8 @@ impl Random {
 
     /// A few lines that are often nearly right.
     fn text(&mut self) -> String {
-        const KEYS: &[&str] = &[
-            "a:", "b:", "c:", "dd:", "e-f:", "k/x.y:", "true:", "a", "\"q\":", "a :", "1:", "_x:", "<<:",
-        ];
+        const KEYS: &[&str] =
+            &["a:", "b:", "c:", "dd:", "e-f:", "k/x.y:", "true:", "a", "\"q\":", "a :", "1:", "_x:", "<<:"];
         const VALUES: &[&str] = &[
             "",
             "",
@@ -261,9 +243,8 @@ impl Random {
             "\r",
             "",
         ];
-        const INDENTS: &[&str] = &[
-            "", "", "", "  ", "  ", "    ", " ", "   ", "- ", "- ", "  - ", "-   ", "- - ", "    - ", "\t",
-        ];
+        const INDENTS: &[&str] =
+            &["", "", "", "  ", "  ", "    ", " ", "   ", "- ", "- ", "  - ", "-   ", "- - ", "    - ", "\t"];
         let mut text = self
             .pick(&[
                 "",
@@ -284,11 +265,7 @@ impl Random {
                 text.push_str(self.pick(KEYS));
                 text.push_str(self.pick(&[" ", " ", " ", " ", "  ", "", "\t"]));
             }
-            let (values, ends) = if self.below(4) > 0 {
-                (&VALUES[..26], &ENDS[..9])
-            } else {
-                (VALUES, ENDS)
-            };
+            let (values, ends) = if self.below(4) > 0 { (&VALUES[..26], &ENDS[..9]) } else { (VALUES, ENDS) };
             text.push_str(self.pick(values));
             text.push_str(self.pick(ends));
         }

@@ -7,27 +7,12 @@ use super::{check, check_problems, document};
 
 #[test]
 fn scalars_follow_the_core_schema() {
-    check(
-        "[null, Null, NULL, ~, '', \"~\", !!str ~]",
-        json!([null, null, null, null, "", "~", "~"]),
-    );
+    check("[null, Null, NULL, ~, '', \"~\", !!str ~]", json!([null, null, null, null, "", "~", "~"]));
     check("a:\nb: # c\n", json!({"a": null, "b": null}));
-    check(
-        "[true, True, FALSE, tRUE, y, n]",
-        json!([true, true, false, "tRUE", "y", "n"]),
-    );
-    check(
-        "[0, -0, 42, +7, -12, 0o17, 0x1F, 0xff]",
-        json!([0, 0, 42, 7, -12, 15, 31, 255]),
-    );
-    check(
-        "[18446744073709551615, -9223372036854775808]",
-        json!([u64::MAX, i64::MIN]),
-    );
-    check(
-        "[1.5, .5, 1., -1e3, 6.02E+23, 1.10]",
-        json!([1.5, 0.5, 1.0, -1000.0, 6.02e23, 1.1]),
-    );
+    check("[true, True, FALSE, tRUE, y, n]", json!([true, true, false, "tRUE", "y", "n"]));
+    check("[0, -0, 42, +7, -12, 0o17, 0x1F, 0xff]", json!([0, 0, 42, 7, -12, 15, 31, 255]));
+    check("[18446744073709551615, -9223372036854775808]", json!([u64::MAX, i64::MIN]));
+    check("[1.5, .5, 1., -1e3, 6.02E+23, 1.10]", json!([1.5, 0.5, 1.0, -1000.0, 6.02e23, 1.1]));
     check(
         "[1.2.3, 10.0.0.1, 1-2, 2026-11-22, 0x, 0o9, 1e, +, -, ., 09:30, 80:8080, 1 000, e5, a_1]"
             .replace(" -,", "")
@@ -49,10 +34,7 @@ fn scalars_follow_the_core_schema() {
             "a_1"
         ]),
     );
-    check(
-        "a: |\n  x\n  y\nb: >-\n  x\n  y\n",
-        json!({"a": "x\ny\n", "b": "x y"}),
-    );
+    check("a: |\n  x\n  y\nb: >-\n  x\n  y\n", json!({"a": "x\ny\n", "b": "x y"}));
     check(
         "'no': 1\n\"on\": 2\nyes: 3\n1: 4\ntrue: 5\n~: 6\n0123: 7",
         json!({"no": 1, "on": 2, "yes": 3, "1": 4, "true": 5, "~": 6, "0123": 7}),
@@ -74,10 +56,7 @@ fn what_other_tools_read_differently_is_refused() {
     ];
     check_problems(
         &format!("[{}]", numbers.join(", ")),
-        &numbers
-            .map(|number| format!("ambiguous-number@{number}"))
-            .each_ref()
-            .map(String::as_str),
+        &numbers.map(|number| format!("ambiguous-number@{number}")).each_ref().map(String::as_str),
     );
     check_problems(
         "[18446744073709551616, -9223372036854775809, 1e400, 0xfffffffffffffffff]",
@@ -88,15 +67,9 @@ fn what_other_tools_read_differently_is_refused() {
             "number-range@0xfffffffffffffffff",
         ],
     );
-    check_problems(
-        "[.nan, .inf, -.INF]",
-        &["not-a-number@.nan", "not-a-number@.inf", "not-a-number@-.INF"],
-    );
+    check_problems("[.nan, .inf, -.INF]", &["not-a-number@.nan", "not-a-number@.inf", "not-a-number@-.INF"]);
     let error = &check_problems("country: no\n", &["ambiguous-boolean@no"])[0];
-    assert!(
-        error.help.as_deref().unwrap().contains("write false"),
-        "{error:?}"
-    );
+    assert!(error.help.as_deref().unwrap().contains("write false"), "{error:?}");
 }
 
 #[test]
@@ -113,10 +86,7 @@ fn all_problems_of_a_document_are_reported_at_once() {
         ],
     );
     let many = "a: 1\n".repeat(1000);
-    assert_eq!(
-        parse(&many, 0..many.len(), &Limits::default()).unwrap_err().len(),
-        100
-    );
+    assert_eq!(parse(&many, 0..many.len(), &Limits::default()).unwrap_err().len(), 100);
 }
 
 #[test]
@@ -173,44 +143,22 @@ fn every_node_is_located() {
     let text = "é: 0\nspec: # c\n  contact: {email: 'a@b', n: [1, 2]}\n  \"a/b~\": x\n  none:\n  list:\n  - p\n  - q: r\n# end\n";
     let document = document(text);
     let place = |pointer: &str| {
-        document
-            .locate(pointer)
-            .map(|at| (at.key.map(|key| &text[key.range()]), &text[at.value.range()]))
+        document.locate(pointer).map(|at| (at.key.map(|key| &text[key.range()]), &text[at.value.range()]))
     };
     assert_eq!(place("/é"), Some((Some("é"), "0")));
     assert_eq!(place("/spec/contact/email"), Some((Some("email"), "'a@b'")));
     assert_eq!(place("/spec/contact/n/1"), Some((None, "2")));
-    assert_eq!(
-        place("/spec/contact"),
-        Some((Some("contact"), "{email: 'a@b', n: [1, 2]}"))
-    );
+    assert_eq!(place("/spec/contact"), Some((Some("contact"), "{email: 'a@b', n: [1, 2]}")));
     assert_eq!(place("/spec/a~1b~0"), Some((Some("\"a/b~\""), "x")));
     assert_eq!(place("/spec/none"), Some((Some("none"), "")));
     assert_eq!(place("/spec/list"), Some((Some("list"), "- p\n  - q: r")));
     assert_eq!(place("/spec/list/1/q"), Some((Some("q"), "r")));
-    assert_eq!(
-        document.locate("").unwrap().value.range(),
-        0..text.find("\n# end").unwrap()
-    );
-    for missing in [
-        "/x",
-        "/spec/x",
-        "/spec/list/2",
-        "/spec/list/01",
-        "/spec/list/-",
-        "/é/x",
-        "spec",
-    ] {
+    assert_eq!(document.locate("").unwrap().value.range(), 0..text.find("\n# end").unwrap());
+    for missing in ["/x", "/spec/x", "/spec/list/2", "/spec/list/01", "/spec/list/-", "/é/x", "spec"] {
         assert_eq!(document.locate(missing), None, "{missing}");
     }
-    assert_eq!(
-        document.locate_nearest("/spec/contact/phone/x"),
-        document.locate("/spec/contact").unwrap()
-    );
-    assert_eq!(
-        document.locate_nearest("/spec/list/9"),
-        document.locate("/spec/list").unwrap()
-    );
+    assert_eq!(document.locate_nearest("/spec/contact/phone/x"), document.locate("/spec/contact").unwrap());
+    assert_eq!(document.locate_nearest("/spec/list/9"), document.locate("/spec/list").unwrap());
 }
 
 #[test]
@@ -221,10 +169,7 @@ fn numbers_keep_their_text() {
     assert!(document.stringify_scalar("/v", text));
     assert!(!document.stringify_scalar("/v", text) && !document.stringify_scalar("/nothing", text));
     assert_eq!(document.stringify_scalars("/labels", text), 3);
-    assert_eq!(
-        document.stringify_scalars("/v", text) + document.stringify_scalars("/x", text),
-        0
-    );
+    assert_eq!(document.stringify_scalars("/v", text) + document.stringify_scalars("/x", text), 0);
     assert_eq!(
         document.value,
         json!({"v": "1.10", "labels": {"a": "1.10", "b": "true", "c": "x", "d": null, "e": "1e3", "f": [1]}})
@@ -236,22 +181,14 @@ fn lines_and_columns_count_from_one_in_characters() {
     let text = "\u{feff}a: é1\r\nb\rc\n";
     let index = LineIndex::new(text);
     let at = |needle: &str| index.position(text, u32::try_from(text.find(needle).unwrap()).unwrap());
-    assert_eq!(
-        (at("a"), at("1"), at("b"), at("c")),
-        ((1, 1), (1, 5), (2, 1), (3, 1))
-    );
+    assert_eq!((at("a"), at("1"), at("b"), at("c")), ((1, 1), (1, 5), (2, 1), (3, 1)));
     assert_eq!(index.position(text, 99), (4, 1));
     assert_eq!(index.len(), 4);
 }
 
 #[test]
 fn tabs_are_named() {
-    for text in [
-        "a:\n\tb: c\n",
-        "a:\n  b: c\n\td: e\n",
-        "a:\n  b:\n  \tc: d\n",
-        "a: |\n\tx\n",
-    ] {
+    for text in ["a:\n\tb: c\n", "a:\n  b: c\n\td: e\n", "a:\n  b:\n  \tc: d\n", "a: |\n\tx\n"] {
         let errors = super::documents(text).remove(0).expect_err(text);
         assert_eq!(
             (errors[0].kind, &text[errors[0].span.range()]),

@@ -20,37 +20,15 @@ fn is_created_then_shared_then_stopped_then_started() {
     let (endpoint, how) = fixture.up();
     assert_eq!(how, HowAttached::Initialised);
     assert_eq!(fixture.up(), (endpoint.clone(), HowAttached::AlreadyRunning));
-    assert_eq!(
-        block_on(endpoint_if_running(&fixture.config)),
-        Some(endpoint.clone())
-    );
+    assert_eq!(block_on(endpoint_if_running(&fixture.config)), Some(endpoint.clone()));
     let found = block_on(status(&fixture.config));
-    assert!(matches!(
-        found.state,
-        State::Running {
-            pid: Some(_),
-            version: Some(_),
-            since: Some(_),
-            ..
-        }
-    ));
+    assert!(matches!(found.state, State::Running { pid: Some(_), version: Some(_), since: Some(_), .. }));
     assert!(found.data_bytes > 1 << 20 && found.log_bytes > 0, "{found:?}");
-    let names = [
-        ".gitignore",
-        "bindir",
-        "data",
-        "lock",
-        "run",
-        "server.lock",
-        "server.log",
-    ];
+    let names = [".gitignore", "bindir", "data", "lock", "run", "server.lock", "server.log"];
     assert_eq!(fixture.names(), names);
 
     assert!(block_on(stop(&fixture.config)).unwrap());
-    assert!(
-        !block_on(stop(&fixture.config)).unwrap(),
-        "the second stop finds nothing to do"
-    );
+    assert!(!block_on(stop(&fixture.config)).unwrap(), "the second stop finds nothing to do");
     assert_eq!(block_on(status(&fixture.config)).state, State::Stopped);
     assert_eq!(block_on(endpoint_if_running(&fixture.config)), None);
     assert_eq!(fixture.up(), (endpoint, HowAttached::Started));
@@ -62,10 +40,7 @@ fn keeps_what_was_committed_when_the_postmaster_is_killed() {
     let (endpoint, _) = fixture.up();
     assert_ne!(psql(&endpoint, "show fsync").as_deref(), Some("off"));
     assert_ne!(psql(&endpoint, "show synchronous_commit").as_deref(), Some("off"));
-    psql(
-        &endpoint,
-        "create table kept (n int); insert into kept select generate_series(1, 1000)",
-    );
+    psql(&endpoint, "create table kept (n int); insert into kept select generate_series(1, 1000)");
     for _ in 0..3 {
         kill(fixture.postmaster());
         assert_eq!(fixture.up().1, HowAttached::Started);
@@ -79,12 +54,9 @@ fn eight_commands_at_once_make_one_server() {
     let start = || command_line(&this_program(), fixture.root()).spawn().unwrap();
     let check = |expected: &str| {
         let commands: Vec<_> = (0..8).map(|_| start()).collect();
-        let outputs = commands
-            .into_iter()
-            .map(|command| command.wait_with_output().unwrap());
-        let said: Vec<String> = outputs
-            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-            .collect();
+        let outputs = commands.into_iter().map(|command| command.wait_with_output().unwrap());
+        let said: Vec<String> =
+            outputs.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).collect();
         let count = |word: &str| said.iter().filter(|text| text.contains(word)).count();
         assert_eq!((count(expected), count("<AlreadyRunning>")), (1, 7), "{said:#?}");
     };
@@ -104,10 +76,7 @@ async fn eight_tasks_at_once_make_one_server() {
         tasks.spawn(async move { ensure_running(&config).await.unwrap().1 });
     }
     let how = tasks.join_all().await;
-    assert_eq!(
-        how.iter().filter(|how| **how == HowAttached::Initialised).count(),
-        1
-    );
+    assert_eq!(how.iter().filter(|how| **how == HowAttached::Initialised).count(), 1);
     std::thread::spawn(move || drop(fixture)).join().unwrap();
 }
 
@@ -125,11 +94,7 @@ fn a_command_killed_while_creating_leaves_nothing_half_made() {
     }
     let (endpoint, how) = fixture.up();
     assert_eq!(how, HowAttached::Initialised);
-    assert!(
-        fixture.names().iter().all(|name| !name.starts_with("data.new-")),
-        "{:?}",
-        fixture.names()
-    );
+    assert!(fixture.names().iter().all(|name| !name.starts_with("data.new-")), "{:?}", fixture.names());
     assert!(psql(&endpoint, "select 1").is_none_or(|one| one == "1"));
 }
 
@@ -148,23 +113,13 @@ fn a_pipe_from_the_command_that_started_it_closes() {
     let command = command_line(&program, fixture.root());
     let mut shell = Command::new("/bin/bash");
     // 3 and 9 as scripts use them for locks, 63 as bash does.
-    shell
-        .args(["-c", r#""$0" "$@" 2>&1 3>&1 9>&1 63>&1 | cat"#])
-        .arg(&program)
-        .args(command.get_args());
-    shell.envs(
-        command
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
+    shell.args(["-c", r#""$0" "$@" 2>&1 3>&1 9>&1 63>&1 | cat"#]).arg(&program).args(command.get_args());
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let begun = Instant::now();
     let mut child = shell.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     wait_until("the pipe closes", || child.try_wait().unwrap().is_some());
     assert!(begun.elapsed() < Duration::from_secs(20));
-    assert!(
-        block_on(endpoint_if_running(&fixture.config)).is_some(),
-        "the server outlives the command"
-    );
+    assert!(block_on(endpoint_if_running(&fixture.config)).is_some(), "the server outlives the command");
 }
 
 #[test]
@@ -173,10 +128,7 @@ fn a_path_too_long_for_a_socket_gets_one_elsewhere() {
     let (endpoint, _) = fixture.up();
     assert!(endpoint.socket_dir.starts_with("/tmp"), "{endpoint:?}");
     assert_eq!(fixture.up(), (endpoint.clone(), HowAttached::AlreadyRunning));
-    let mode = std::fs::metadata(&endpoint.socket_dir)
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = std::fs::metadata(&endpoint.socket_dir).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
     block_on(stop(&fixture.config)).unwrap();
     std::fs::remove_dir_all(&endpoint.socket_dir).unwrap();
@@ -204,10 +156,7 @@ fn a_project_moved_while_its_server_runs_keeps_it() {
     std::fs::rename(fixture.root(), &moved).unwrap();
     fixture.config.root.clone_from(&moved);
     let (endpoint, how) = fixture.up();
-    assert_eq!(
-        (endpoint.socket_dir, how),
-        (moved.join("run"), HowAttached::AlreadyRunning)
-    );
+    assert_eq!((endpoint.socket_dir, how), (moved.join("run"), HowAttached::AlreadyRunning));
 }
 
 #[test]
@@ -242,10 +191,7 @@ fn a_moved_project_keeps_its_server_when_another_takes_its_place() {
     assert_eq!(fixture.up().1, HowAttached::Initialised);
     block_on(stop(&fixture.config)).unwrap();
     fixture.config.root = moved;
-    assert_eq!(
-        (fixture.up().1, fixture.postmaster()),
-        (HowAttached::AlreadyRunning, before)
-    );
+    assert_eq!((fixture.up().1, fixture.postmaster()), (HowAttached::AlreadyRunning, before));
 }
 
 #[test]
@@ -273,23 +219,12 @@ fn root_can_prepare_what_a_normal_user_does() {
     std::fs::create_dir(fixture.root()).unwrap();
     std::os::unix::fs::chown(fixture.root(), Some(NOBODY), Some(NOBODY)).unwrap();
     for expected in ["<Initialised>", "<AlreadyRunning>"] {
-        let output = command_line(&program, fixture.root())
-            .uid(NOBODY)
-            .gid(NOBODY)
-            .output()
-            .unwrap();
-        let said = format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let output = command_line(&program, fixture.root()).uid(NOBODY).gid(NOBODY).output().unwrap();
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(said.contains(expected), "{said}");
     }
-    assert_eq!(
-        fixture.up().1,
-        HowAttached::AlreadyRunning,
-        "root shares a user's server"
-    );
+    assert_eq!(fixture.up().1, HowAttached::AlreadyRunning, "root shares a user's server");
     block_on(stop(&fixture.config)).unwrap();
     assert_eq!(fixture.up().1, HowAttached::Started, "and starts it as that user");
 }

@@ -27,51 +27,33 @@ fn machine(installed: &[(&str, &str)]) -> tempfile::TempDir {
 fn find(machine: &Path, major: Option<u32>) -> Result<PathBuf, EmbeddedError> {
     let folders: Vec<PathBuf> = candidates(machine, None);
     let account = Account::choose(Path::new("/nowhere")).unwrap();
-    let wanted = Wanted {
-        data: Path::new("/d/data"),
-        major,
-        recorded: None,
-    };
+    let wanted = Wanted { data: Path::new("/d/data"), major, recorded: None };
     let binaries = block_on(find_among(&folders, &account, wanted))?;
     Ok(binaries.folder.strip_prefix(machine).unwrap().to_path_buf())
 }
 
 const DEBIAN: &[(&str, &str)] = &[
     ("usr/lib/postgresql/9.6/bin", "postgres (PostgreSQL) 9.6.24"),
-    (
-        "usr/lib/postgresql/15/bin",
-        "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)",
-    ),
+    ("usr/lib/postgresql/15/bin", "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"),
     ("usr/lib/postgresql/16/bin", "postgres (PostgreSQL) 16.2"),
-    (
-        "opt/homebrew/opt/postgresql@16/bin",
-        "postgres (PostgreSQL) 16.10",
-    ),
+    ("opt/homebrew/opt/postgresql@16/bin", "postgres (PostgreSQL) 16.10"),
 ];
 
 #[test]
 fn the_newest_is_taken_for_new_data() {
     let machine = machine(DEBIAN);
-    assert_eq!(
-        find(machine.path(), None).unwrap(),
-        Path::new("opt/homebrew/opt/postgresql@16/bin")
-    );
+    assert_eq!(find(machine.path(), None).unwrap(), Path::new("opt/homebrew/opt/postgresql@16/bin"));
 }
 
 #[test]
 fn existing_data_gets_the_version_that_made_it() {
     let machine = machine(DEBIAN);
-    assert_eq!(
-        find(machine.path(), Some(15)).unwrap(),
-        Path::new("usr/lib/postgresql/15/bin")
-    );
+    assert_eq!(find(machine.path(), Some(15)).unwrap(), Path::new("usr/lib/postgresql/15/bin"));
     let error = find(machine.path(), Some(17)).unwrap_err();
     assert_eq!(error.code(), "wrong_version");
     let text = error.to_string();
     assert!(
-        ["PostgreSQL 17", "16.10 in", "15.18 in", "9.6.24 in"]
-            .iter()
-            .all(|part| text.contains(part)),
+        ["PostgreSQL 17", "16.10 in", "15.18 in", "9.6.24 in"].iter().all(|part| text.contains(part)),
         "{text}"
     );
 }
@@ -111,17 +93,12 @@ fn a_broken_installation_is_passed_over_but_not_hidden() {
 fn too_old_and_none_at_all_say_what_to_install() {
     let old = machine(&[("usr/bin", "postgres (PostgreSQL) 13.20")]);
     let error = find(old.path(), None).unwrap_err();
-    assert_eq!(
-        (error.code(), error.to_string().contains("13.20")),
-        ("too_old", true)
-    );
+    assert_eq!((error.code(), error.to_string().contains("13.20")), ("too_old", true));
     let error = find(machine(&[]).path(), None).unwrap_err();
     assert_eq!(error.code(), "no_binaries");
     let help = error.help();
     assert!(
-        ["install", "--database-url", "SYNTHEX_DATABASE_URL"]
-            .iter()
-            .all(|part| help.contains(part)),
+        ["install", "--database-url", "SYNTHEX_DATABASE_URL"].iter().all(|part| help.contains(part)),
         "{help}"
     );
 }

@@ -39,8 +39,7 @@ impl Fixture {
 
     #[track_caller]
     pub(super) fn up(&self) -> (Endpoint, HowAttached) {
-        self.try_up()
-            .unwrap_or_else(|error| panic!("{error}\n{}", error.help()))
+        self.try_up().unwrap_or_else(|error| panic!("{error}\n{}", error.help()))
     }
 
     pub(super) fn try_up(&self) -> Result<(Endpoint, HowAttached), EmbeddedError> {
@@ -56,9 +55,8 @@ impl Fixture {
     /// The names in the folder, sorted.
     pub(super) fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.root()).unwrap();
-        let mut names: Vec<String> = entries
-            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-            .collect();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
     }
@@ -73,24 +71,15 @@ impl Drop for Fixture {
 }
 
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 /// This test binary, told to bring the server up as a command would and to print how.
 pub(super) fn command_line(program: &Path, root: &Path) -> Command {
     let mut command = Command::new(program);
     let name = format!("{}::as_a_command", module_path!().split_once("::").unwrap().1);
-    command
-        .args(["--exact", &name, "--nocapture"])
-        .env(ROOT_VARIABLE, root);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.args(["--exact", &name, "--nocapture"]).env(ROOT_VARIABLE, root);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -118,10 +107,7 @@ pub(super) fn is_root() -> bool {
 
 /// A server started by this very process stays in the list until it is collected.
 pub(super) fn is_zombie(pid: i32) -> bool {
-    let output = Command::new("ps")
-        .args(["-o", "stat=", "-p", &pid.to_string()])
-        .output()
-        .unwrap();
+    let output = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output().unwrap();
     String::from_utf8_lossy(&output.stdout).trim().starts_with('Z')
 }
 
@@ -134,25 +120,14 @@ pub(super) fn kill(pid: i32) {
 pub(super) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(30),
-            "never happened: {what}"
-        );
+        assert!(begun.elapsed() < Duration::from_secs(30), "never happened: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
 /// Runs one statement through the server's own single connection protocol: psql, where the machine has it.
 pub(super) fn psql(endpoint: &Endpoint, statement: &str) -> Option<String> {
-    let output = Command::new("psql")
-        .arg(endpoint.url())
-        .args(["-XAtc", statement])
-        .output()
-        .ok()?;
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new("psql").arg(endpoint.url()).args(["-XAtc", statement]).output().ok()?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }

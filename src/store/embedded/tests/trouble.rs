@@ -15,10 +15,7 @@ fn fails_with(fixture: &Fixture, code: &str) -> EmbeddedError {
     assert_eq!(error.code(), code, "{error}");
     assert!(!error.help().is_empty());
     if let Some(source) = error.source() {
-        assert!(
-            !error.to_string().contains(&source.to_string()),
-            "{error} repeats {source}"
-        );
+        assert!(!error.to_string().contains(&source.to_string()), "{error} repeats {source}");
     }
     error
 }
@@ -27,11 +24,7 @@ fn fails_with(fixture: &Fixture, code: &str) -> EmbeddedError {
 fn a_named_folder_without_the_binaries() {
     let mut fixture = Fixture::new();
     fixture.config.bindir = Some(fixture.folder.path().to_path_buf());
-    assert!(
-        fails_with(&fixture, "bad_bindir")
-            .to_string()
-            .contains("`postgres`")
-    );
+    assert!(fails_with(&fixture, "bad_bindir").to_string().contains("`postgres`"));
 }
 
 #[test]
@@ -52,11 +45,7 @@ fn data_of_another_version() {
     std::fs::create_dir_all(fixture.data()).unwrap();
     hand_over(&fixture);
     std::fs::write(fixture.data().join("PG_VERSION"), "12\n").unwrap();
-    assert!(
-        fails_with(&fixture, "wrong_version")
-            .to_string()
-            .contains("PostgreSQL 12")
-    );
+    assert!(fails_with(&fixture, "wrong_version").to_string().contains("PostgreSQL 12"));
 }
 
 #[test]
@@ -104,10 +93,7 @@ fn a_process_number_that_found_a_new_bearer() {
     let mut other = Command::new("sleep").arg("60").spawn().unwrap();
     let forged = text.replacen(&postmaster.to_string(), &other.id().to_string(), 1);
     std::fs::write(&record, forged).unwrap();
-    assert!(
-        !block_on(stop(&fixture.config)).unwrap(),
-        "what is not ours is not stopped"
-    );
+    assert!(!block_on(stop(&fixture.config)).unwrap(), "what is not ours is not stopped");
     assert!(other.try_wait().unwrap().is_none());
     assert_eq!(fixture.up().1, HowAttached::Started);
     assert!(psql(&endpoint, "select 1").is_none_or(|one| one == "1"));
@@ -148,10 +134,7 @@ fn root_s_own_folders_cannot_be_reached() {
     let fixture = Fixture::new();
     std::fs::set_permissions(fixture.folder.path(), Permissions::from_mode(0o700)).unwrap();
     let text = fails_with(&fixture, "unreachable").to_string();
-    assert!(
-        text.contains(&fixture.folder.path().display().to_string()),
-        "{text}"
-    );
+    assert!(text.contains(&fixture.folder.path().display().to_string()), "{text}");
     assert!(!default_root(fixture.folder.path(), true).starts_with(fixture.folder.path()));
 }
 

@@ -1,0 +1,254 @@
+//! The first pass over the manifests: what other documents depend on (workspaces, templates, tenant sets) is read here,
+//! everything else is only noted for the second pass.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::model::{FileId, KindRef, SourceFile, SourceRef};
+
+use super::admit::{Context, Output, kind_of, stringify, yaml_problem};
+use super::csv;
+use super::expand::{Layers, TemplateLayer, WorkspaceLayer};
+use super::load::RowFiles;
+use super::problem::{Problem, Target};
+use super::resolve::is_json;
+use super::rows::{self, RowItem, SetContext};
+use super::yaml::{self, Document, Limits};
+
+/// A document that waits for its turn.
+pub(super) enum Work {
+    Text { file: FileId, start: u32, end: u32 },
+    Parsed { kind: KindRef, document: Box<Document>, source: SourceRef },
+    Row(RowItem),
+}
+
+/// The kinds that nothing else depends on while reading, by the line that names them.
+const INDEPENDENT: [&str; 4] = ["Tenant", "Credential", "NotificationChannel", "AlertRule"];
+
+/// Workspaces, templates and tenant sets, and a note of everything else.
+pub(super) struct FirstPass {
+    pub(super) context: Context,
+    pub(super) work: Vec<Work>,
+    sets: Vec<(Box<Document>, SourceRef)>,
+    /// What is wrong with JSON files, unless a tenant set names them.
+    strays: Vec<Problem>,
+    referenced: HashSet<String>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) output: Output,
+    /// Whether the rows of some set are not known.
+    pub(super) sets_failed: bool,
+}
+
+impl FirstPass {
+    pub(super) fn new(default_workspace: Option<String>) -> Self {
+        Self {
+            context: Context { layers: Layers::new(default_workspace), ..Context::default() },
+            work: Vec::new(),
+            sets: Vec::new(),
+            strays: Vec::new(),
+            referenced: HashSet::new(),
+            problems: Vec::new(),
+            output: Output::default(),
+            sets_failed: false,
+        }
+    }
+
+    pub(super) fn read_file(&mut self, id: FileId, file: &SourceFile) {
+        let whole = SourceRef { file: id, start: 0, end: small(file.bytes().len()), row: None };
+        let text = match yaml::decode(file.bytes()) {
+            Ok(text) => text,
+            Err(error) => return self.problems.push(yaml_problem(error, whole, false)),
+        };
+        if is_json(&file.path) {
+            match yaml::parse_json(text, &Limits::default()) {
+                Ok(document) if document.value.is_array() => self.lists.push(whole),
+                Ok(document) => self.sort_document(document, whole, text),
+                Err(errors) => {
+                    self.problems.extend(errors.into_iter().map(|error| yaml_problem(error, whole, true)));
+                }
+            }
+            return;
+        }
+        let before = self.work.len() + self.sets.len() + self.problems.len() + self.output.entries.len();
+        let mut documents = 0;
+        for range in yaml::split(text) {
+            let source = SourceRef { start: small(range.start), end: small(range.end), ..whole };
+            if peek_kind(&text[range.clone()]).is_some_and(|kind| INDEPENDENT.contains(&kind)) {
+                self.work.push(Work::Text { file: id, start: source.start, end: source.end });
+                documents += 1;
+                continue;
+            }
+            match yaml::parse(text, range, &Limits::default()) {
+                Ok(Some(document)) => {
+                    documents += 1;
+                    self.sort_document(document, source, text);
+                }
+                Ok(None) => {}
+                Err(errors) => {
+                    self.problems.extend(errors.into_iter().map(|error| yaml_problem(error, source, false)));
+                }
+            }
+        }
+        let after = self.work.len() + self.sets.len() + self.problems.len() + self.output.entries.len();
+        if documents == 0 && before == after {
+            let message = "the file declares nothing: there is no document in it";
+            let problem = Problem::error("SX0114", whole, Target::Span(0, 0), message);
+            self.problems.push(problem.help("write a manifest into it, or remove the file"));
+        }
+    }
+
+    fn sort_document(&mut self, mut document: Document, source: SourceRef, text: &str) {
+        let kind = match kind_of(&document.value, source) {
+            Ok(kind) => kind,
+            Err(problem) => return self.problems.push(problem),
+        };
+        stringify(&mut document, kind, text);
+        match kind.name {
+            "Workspace" | "TenantTemplate" => {
+                self.note_layer(kind, &document.value);
+                self.context.admit(kind, document.value, source, &mut self.output);
+            }
+            "TenantSet" => {
+                rows::stringify(&mut document, "/spec/from/rows", text);
+                self.sets.push((Box::new(document), source));
+            }
+            "Project" => {
+                let target = Target::Value("/kind".into());
+                let problem =
+                    Problem::error("SX0208", source, target, "a Project stands only in the project file");
+                self.problems.push(problem.help("move it to synthex.yaml, or remove it"));
+            }
+            _ => self.work.push(Work::Parsed { kind, document: Box::new(document), source }),
+        }
+    }
+
+    fn note_layer(&mut self, kind: KindRef, manifest: &Value) {
+        let Some(key) = self.context.key_of(kind, manifest) else {
+            return;
+        };
+        let Some(spec) = manifest.get("spec") else { return };
+        if kind.name == "Workspace" {
+            self.context.workspaces.insert(key.name.to_string(), Arc::clone(&key.workspace));
+            self.context.layers.workspaces.insert(key.name.to_string(), WorkspaceLayer::new(spec));
+        } else {
+            let place = (key.workspace.to_string(), key.name.to_string());
+            self.context.layers.templates.insert(place, TemplateLayer::new(spec));
+        }
+    }
+
+    /// Checks the tenant sets and turns their rows into work.
+    pub(super) fn read_sets(&mut self, files: &mut Vec<Arc<SourceFile>>, row_files: &dyn RowFiles) {
+        for (document, source) in std::mem::take(&mut self.sets) {
+            let Some(kind) = crate::kinds::find("TenantSet") else {
+                return;
+            };
+            let mut checked = Output::default();
+            self.context.admit(kind, document.value.clone(), source, &mut checked);
+            // A set is not stored; what matters is whether it passed.
+            if !checked.problems.is_empty() {
+                self.problems.append(&mut checked.problems);
+                self.sets_failed = true;
+                continue;
+            }
+            let value = &document.value;
+            let text_at = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+            let set = SetContext {
+                workspace: text_at("/metadata/workspace"),
+                template: text_at("/spec/template"),
+                labels: value
+                    .pointer("/metadata/labels")
+                    .and_then(Value::as_object)
+                    .cloned()
+                    .unwrap_or_default(),
+            };
+            if let Some(Value::Array(items)) = value.pointer("/spec/from/rows") {
+                for (index, item) in items.iter().enumerate() {
+                    let row =
+                        crate::model::RowRef { file: source.file, index: small(index), start: source.start };
+                    let at = SourceRef { row: Some(row), ..source };
+                    if let Value::Object(map) = item {
+                        self.work.push(Work::Row(RowItem::new(map.clone(), &set, at)));
+                    }
+                }
+                continue;
+            }
+            let (reference, is_table) = match (text_at("/spec/from/csv"), text_at("/spec/from/json")) {
+                (Some(path), _) => (path, true),
+                (None, Some(path)) => (path, false),
+                (None, None) => continue,
+            };
+            let pointer = if is_table { "/spec/from/csv" } else { "/spec/from/json" };
+            self.read_rows(files, row_files, &set, source, &reference, pointer, is_table);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call, and each argument is another thing")]
+    fn read_rows(
+        &mut self,
+        files: &mut Vec<Arc<SourceFile>>,
+        row_files: &dyn RowFiles,
+        set: &SetContext,
+        source: SourceRef,
+        reference: &str,
+        pointer: &str,
+        is_table: bool,
+    ) {
+        let manifest = files.get(source.file.0 as usize).map_or("", |file| file.path.as_str()).to_owned();
+        let file = match row_files.read(&manifest, reference) {
+            Ok(file) => file,
+            Err(error) => {
+                self.sets_failed = true;
+                let problem =
+                    Problem::error(error.code, source, Target::Value(pointer.to_owned()), error.message);
+                return self.problems.push(problem.help(error.help));
+            }
+        };
+        self.referenced.insert(file.path.clone());
+        if csv::is_csv(&file.path) != is_table || (!is_table && !is_json(&file.path)) {
+            let wanted = if is_table { ".csv" } else { ".json" };
+            self.sets_failed = true;
+            let message = format!("`{reference}` does not end in {wanted}");
+            return self.problems.push(Problem::error(
+                "SX0405",
+                source,
+                Target::Value(pointer.to_owned()),
+                message,
+            ));
+        }
+        let id = FileId(small(files.len()));
+        let read = if is_table { csv::read(&file, id, source) } else { rows::read_json(&file, id, source) };
+        files.push(Arc::new(file));
+        match read {
+            Ok(found) => self.work.extend(found.into_iter().map(|(row, map)| {
+                let source = SourceRef { row: Some(row), ..source };
+                Work::Row(RowItem::new(map, set, source))
+            })),
+            Err(problems) => self.problems.extend(problems),
+        }
+    }
+
+    /// A JSON file among the manifests that is none is fine when a tenant set names it.
+    pub(super) fn refuse_strays(&mut self, files: &[Arc<SourceFile>]) {
+        let named = |problem: &Problem| {
+            files.get(problem.source.file.0 as usize).is_some_and(|file| self.referenced.contains(&file.path))
+        };
+        self.problems.extend(std::mem::take(&mut self.strays).into_iter().filter(|problem| !named(problem)));
+    }
+}
+
+pub(super) fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The kind that a block-style document names at the start of a line, found without parsing.
+fn peek_kind(document: &str) -> Option<&str> {
+    let rest = match document.strip_prefix("kind:") {
+        Some(rest) => rest,
+        None => &document[document.find("\nkind:")? + 6..],
+    };
+    let line = rest.lines().next()?;
+    Some(line.split(" #").next()?.trim())
+}
+

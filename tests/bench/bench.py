@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""Measures synthex against floors made in the same run, and prints the ratios (lines P1 to P6 of the targets).
+
+usage: tests/bench/bench.py [--sizes 1000,10000,100000] [--runs 5] [--binary target/release/synthex]
+
+Needs PostgreSQL binaries, psql and a release build (`cargo build --release`, `cargo bench --no-run`). It makes an embedded
+PostgreSQL of its own in a temporary folder, with default durable settings, and removes it at the end. Times are medians.
+"""
+import argparse
+import json
+import os
+import pathlib
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+PROJECT = """apiVersion: synthex.dev/v1
+kind: Project
+metadata: {name: bench}
+spec:
+  workspace: ws-000
+  manifests: [workspaces.yaml, tenants.yaml]
+  limits: {maxFileSize: 256MiB}
+"""
+
+
+def run(command, env, cwd, check=True):
+    begun = time.perf_counter()
+    process = subprocess.Popen(command, env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = process.communicate()
+    elapsed = (time.perf_counter() - begun) * 1000
+    if check and process.returncode != 0:
+        sys.exit(f"{command} failed with {process.returncode}:\n{err.decode()[-2000:]}\n{out.decode()[-2000:]}")
+    return elapsed, out.decode()
+
+
+def peak_kib(command, env, cwd):
+    """Peak resident memory of one run, in KiB."""
+    pid = os.fork()
+    if pid == 0:
+        os.chdir(cwd)
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        os.execve(command[0], command, env)
+    _, _, usage = os.wait4(pid, 0)
+    return usage.ru_maxrss
+
+
+def median_of(runs, function):
+    return statistics.median(function() for _ in range(runs))
+
+
+class Bench:
+    def __init__(self, arguments):
+        self.binary = str(pathlib.Path(arguments.binary).resolve())
+        self.runs = arguments.runs
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="synthex-bench-", dir="/tmp"))
+        os.chmod(self.folder, 0o755)
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "NO_COLOR": "1",
+                    "SYNTHEX_STATE_DIR": str(self.folder / "pg")}
+        self.rows = []
+
+    def synthex(self, project, *arguments, check=True):
+        return run([self.binary, *arguments], self.env, project, check)
+
+    def psql(self, url, sql, check=True):
+        return run(["psql", url, "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", sql], self.env, self.folder, check)
+
+    def report(self, name, size, value, floor, target, unit="ms"):
+        ratio = value / floor if floor else float("nan")
+        self.rows.append(dict(line=name, size=size, value=round(value, 1), floor=round(floor, 1), ratio=round(ratio, 2),
+                              target=target, unit=unit))
+        print(f"{name:<34} N={size:<7} {value:>9.1f} {unit:<4} floor {floor:>8.1f}  ratio {ratio:>5.2f}  target {target}",
+              flush=True)
+
+    def floors(self, project):
+        out = subprocess.run(["cargo", "bench", "-q", "--bench", "floors", "--", str(project / "tenants.yaml")], cwd=ROOT,
+                             capture_output=True, text=True, check=True).stdout
+        values = dict(line.split() for line in out.splitlines() if line.endswith(tuple("0123456789")))
+        return float(values["parse_ms"]), float(values["hash_ms"])
+
+    def project(self, size, changed=0):
+        folder = self.folder / f"p{size}-{changed}"
+        subprocess.run([sys.executable, str(HERE / "gen.py"), str(folder), str(size), str(changed)], check=True)
+        shutil.rmtree(folder / "folder")
+        (folder / "synthex.yaml").write_text(PROJECT)
+        return folder
+
+    def empty(self, url):
+        """An empty, migrated database: as after an installation."""
+        self.psql(url, "drop schema if exists synthex cascade")
+        self.synthex(self.folder, "db", "migrate", "--embedded")
+
+    def write_floor(self, url, project, size):
+        """COPY into a temporary table, then one upsert into a copy of the table with its indexes; no history."""
+        sql = f"""
+begin;
+create temporary table incoming (name text, display_name text, type text, market text, region text, status text,
+  shop text, gmc text, industry text, website text, email text, brand text) on commit drop;
+\\copy incoming from '{project}/tenants.csv' csv header
+insert into floor_tenants (workspace, name, display_name, type, market, region, status, shopify_shop, industry, website,
+  contact_email, metadata, labels, owner, digest)
+select 'ws-' || lpad((row_number() over () % 200)::text, 3, '0'), name, display_name, type, market, region, status, shop,
+  industry, website, email, jsonb_build_object('brand', brand), '{{"tier": "gold", "owner": "team-1", "cohort": "c1"}}', 'bench',
+  sha256(name::bytea)
+from incoming
+on conflict (workspace, name) do update set display_name = excluded.display_name, market = excluded.market,
+  region = excluded.region, status = excluded.status, digest = excluded.digest;
+commit;
+"""
+        script = self.folder / "floor.sql"
+        script.write_text(sql)
+
+        def once():
+            self.psql(url, "drop table if exists floor_tenants; create table floor_tenants (like synthex.tenants including all)")
+            return run(["psql", url, "-qX", "-v", "ON_ERROR_STOP=1", "-f", str(script)], self.env, self.folder)[0]
+
+        value = median_of(self.runs, once)
+        self.psql(url, "drop table floor_tenants")
+        return value
+
+    def measure(self, size):
+        project = self.project(size)
+        _, url = self.synthex(self.folder, "db", "url", "--embedded")
+        url = url.strip()
+        self.empty(url)
+        parse, hashing = self.floors(project)
+        write = self.write_floor(url, project, size)
+
+        def fresh_apply():
+            self.empty(url)
+            return self.synthex(project, "apply", "--embedded", "--yes", "-q", "--format", "json")[0]
+
+        applied = median_of(self.runs, fresh_apply)
+        self.psql(url, "vacuum analyze")
+        read = median_of(self.runs, lambda: self.psql(
+            url, "copy (select name, encode(digest,'hex') from synthex.tenants) to stdout")[0])
+
+        def cold_plan():
+            shutil.rmtree(project / ".synthex", ignore_errors=True)
+            return self.synthex(project, "plan", "--embedded")[0]
+
+        plan = median_of(self.runs, cold_plan)
+        self.report("P1 plan, nothing to do, no cache", size, plan, parse + read, "<= 1.0")
+        self.synthex(project, "plan", "--embedded")
+        warm = median_of(self.runs, lambda: self.synthex(project, "plan", "--embedded")[0])
+        self.report("P2 plan, nothing to do, warm cache", size, warm, hashing + read, "<= 3")
+        shutil.rmtree(project / ".synthex", ignore_errors=True)
+        peak = peak_kib([self.binary, "plan", "--embedded"], self.env, project) / 1024
+        self.report("P3 peak memory of P1", size, peak, 250 if size > 25000 else 120, "<= 1 (MiB/limit)", "MiB")
+        self.report("P4 apply, all new", size, applied, 2.5 * write + plan, "<= 1.0 (2.5 x write + P1)")
+        changed = self.project(size, size)
+        self.psql(url, "checkpoint")
+
+        flip = [changed, project]
+
+        def update_all():
+            flip.reverse()
+            return self.synthex(flip[1], "apply", "--embedded", "--yes", "-q", "--format", "json")[0]
+
+        updated = median_of(self.runs, update_all)
+        self.report("P4 apply, all updated", size, updated, 2.5 * write + plan, "<= 1.0 (2.5 x write + P1)")
+        last = flip[1]
+        self.psql(url, "vacuum analyze")
+        shutil.rmtree(last / ".synthex", ignore_errors=True)
+        again = median_of(self.runs, lambda: (shutil.rmtree(last / ".synthex", ignore_errors=True),
+                                              self.synthex(last, "apply", "--embedded", "--yes")[0])[1])
+        self.report("P5 apply, nothing to do", size, again, plan + 20, "<= 1.0 (P1 + 20 ms)")
+        return dict(plan=plan, apply=applied)
+
+    def small(self):
+        version = median_of(20, lambda: self.synthex(self.folder, "--version")[0])
+        self.report("P6 --version", 0, version, 10, "<= 1 (10 ms)")
+        quickstart = ROOT / "examples" / "quickstart"
+        self.synthex(quickstart, "apply", "--embedded", "--yes")
+        plan = median_of(20, lambda: self.synthex(quickstart, "plan", "--embedded")[0])
+        self.report("P6 plan of the quickstart", 0, plan, 80, "<= 1 (80 ms)")
+
+    def close(self):
+        subprocess.run([self.binary, "db", "stop", "--embedded"], env=self.env, cwd=self.folder, capture_output=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", default="1000,10000,100000")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--binary", default=str(ROOT / "target" / "release" / "synthex"))
+    parser.add_argument("--json", help="also write the results to this file")
+    arguments = parser.parse_args()
+    bench = Bench(arguments)
+    try:
+        results = {size: bench.measure(size) for size in map(int, arguments.sizes.split(","))}
+        bench.small()
+        if 10_000 in results and 100_000 in results:
+            for name in ("plan", "apply"):
+                bench.report(f"P6 growth of {name}", 100_000, results[100_000][name], results[10_000][name], "<= 11")
+    finally:
+        bench.close()
+    if arguments.json:
+        pathlib.Path(arguments.json).write_text(json.dumps(bench.rows, indent=2) + "\n")
+
+
+main()
