@@ -47,6 +47,7 @@ create table synthex.drift_events (
     after       jsonb
 );
 comment on table synthex.drift_events is 'Every write to a declared table that was not synthex''s own, with the role and the time.';
+comment on column synthex.drift_events.id is 'Rises with each event, in the order of writing.';
 comment on column synthex.drift_events.workspace is 'The workspace of the row that was written.';
 comment on column synthex.drift_events.kind is 'The table that was written, without the schema.';
 comment on column synthex.drift_events.name is 'The name of the row that was written.';
@@ -93,7 +94,7 @@ $$;
 comment on function synthex.log_drift() is 'Records a write that was not synthex''s own in drift_events.';
 
 create table synthex.workspaces (
-    id           uuid        not null default gen_random_uuid() unique,
+    id           uuid        not null default gen_random_uuid(),
     name         text        not null primary key check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'),
     display_name text        check (length(display_name) between 1 and 200),
     description  text        check (length(description) <= 2000),
@@ -112,9 +113,14 @@ create table synthex.workspaces (
     touched_by   text
 );
 comment on table synthex.workspaces is 'Isolation boundaries: every other declared row belongs to one.';
+comment on column synthex.workspaces.display_name is 'The name people know it by.';
+comment on column synthex.workspaces.description is 'What it is for.';
+comment on column synthex.workspaces.market is 'The market of its tenants that name none.';
+comment on column synthex.workspaces.region is 'The region of its tenants that name none.';
+comment on column synthex.workspaces.defaults is 'Labels and metadata that its tenants start from; their own win.';
 
 create table synthex.tenant_templates (
-    id               uuid        not null default gen_random_uuid() unique,
+    id               uuid        not null default gen_random_uuid(),
     workspace        text        not null references synthex.workspaces (name),
     name             text        not null check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'),
     display_name     text        check (length(display_name) between 1 and 200),
@@ -136,12 +142,22 @@ create table synthex.tenant_templates (
     deleted_at       timestamptz,
     touched_at       timestamptz,
     touched_by       text,
-    primary key (workspace, name)
+    primary key (workspace, name),
+    unique (workspace, id)
 );
 comment on table synthex.tenant_templates is 'What tenants of one sort have in common. Expanded when manifests are read; the built-in ones are in the program.';
+comment on column synthex.tenant_templates.display_name is 'The name people know it by.';
+comment on column synthex.tenant_templates.description is 'What it is for.';
+comment on column synthex.tenant_templates.type is 'What tenants made from it run.';
+comment on column synthex.tenant_templates.market is 'The market of tenants made from it that name none.';
+comment on column synthex.tenant_templates.region is 'The region of tenants made from it that name none.';
+comment on column synthex.tenant_templates.default_metadata is 'Metadata that tenants start from; their own win.';
+comment on column synthex.tenant_templates.required_fields is 'The fields that a tenant made from it must give.';
+comment on column synthex.tenant_templates.optional_fields is 'The fields that a tenant made from it may well give.';
+comment on column synthex.tenant_templates.setup_steps is 'What people do, in this order, to set up such a tenant.';
 
 create table synthex.tenants (
-    id               uuid        not null default gen_random_uuid() unique,
+    id               uuid        not null default gen_random_uuid(),
     workspace        text        not null references synthex.workspaces (name),
     name             text        not null check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'),
     display_name     text        not null check (length(display_name) between 1 and 200),
@@ -171,12 +187,29 @@ create table synthex.tenants (
     touched_at       timestamptz,
     touched_by       text,
     primary key (workspace, name),
+    unique (workspace, id),
     check ((business_country is null) = (business_number is null))
 );
 comment on table synthex.tenants is 'Merchants: Shopify shops, Google Merchant Center accounts, or both.';
+comment on column synthex.tenants.display_name is 'The name people know the merchant by.';
+comment on column synthex.tenants.template is 'The template it was made from; templates are expanded when manifests are read.';
+comment on column synthex.tenants.type is 'What it runs: a Shopify shop, a Google Merchant Center account, or both (mixed).';
+comment on column synthex.tenants.market is 'The market it sells in.';
+comment on column synthex.tenants.region is 'The region its data is kept in.';
+comment on column synthex.tenants.status is 'Whether the agency works for it at present.';
+comment on column synthex.tenants.shopify_shop is 'The permanent domain of its shop, NAME.myshopify.com.';
+comment on column synthex.tenants.gmc_merchant_id is 'The number of its Google Merchant Center account.';
+comment on column synthex.tenants.business_country is 'The country whose register the business number is in.';
+comment on column synthex.tenants.business_number is 'The number of its registration, without spaces: ABN, NZBN, UK company or VAT number, EIN.';
+comment on column synthex.tenants.contact_email is 'Where it is written to.';
+comment on column synthex.tenants.contact_phone is 'Where it is called.';
+comment on column synthex.tenants.industry is 'Its line of business.';
+comment on column synthex.tenants.employee_count is 'How many people work there.';
+comment on column synthex.tenants.website is 'Its public web site.';
+comment on column synthex.tenants.metadata is 'Free-form facts, with those of its template and workspace merged in.';
 
 create table synthex.credentials (
-    id                  uuid        not null default gen_random_uuid() unique,
+    id                  uuid        not null default gen_random_uuid(),
     workspace           text        not null references synthex.workspaces (name),
     name                text        not null check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'),
     tenant              text        not null,
@@ -196,15 +229,20 @@ create table synthex.credentials (
     touched_at          timestamptz,
     touched_by          text,
     primary key (workspace, name),
+    unique (workspace, id),
     foreign key (workspace, tenant) references synthex.tenants (workspace, name)
 );
 comment on table synthex.credentials is 'Access of tenants to services, by reference: no secret is ever stored here.';
+comment on column synthex.credentials.tenant is 'The tenant whose access it is.';
+comment on column synthex.credentials.service is 'The service it gives access to.';
+comment on column synthex.credentials.description is 'What it is for.';
+comment on column synthex.credentials.renewal is 'How it is renewed before it expires; none means by hand.';
 comment on column synthex.credentials.secret_ref is 'Where the secret is kept: {"env": ...}, {"file": ...} or {"gcpSecretManager": ...}.';
 comment on column synthex.credentials.declared_expires_at is 'The expiry that the manifest declares; what is observed is kept apart.';
 create index credentials_by_tenant on synthex.credentials (workspace, tenant);
 
 create table synthex.notification_channels (
-    id                    uuid        not null default gen_random_uuid() unique,
+    id                    uuid        not null default gen_random_uuid(),
     workspace             text        not null references synthex.workspaces (name),
     name                  text        not null check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'),
     type                  text        not null check (type in ('email', 'slack', 'webhook', 'console', 'in-app')),
@@ -226,6 +264,7 @@ create table synthex.notification_channels (
     touched_at            timestamptz,
     touched_by            text,
     primary key (workspace, name),
+    unique (workspace, id),
     foreign key (workspace, fallback) references synthex.notification_channels (workspace, name)
         deferrable initially deferred,
     check ((type = 'email') = (email is not null)),
@@ -233,9 +272,17 @@ create table synthex.notification_channels (
     check ((type = 'webhook') = (webhook is not null))
 );
 comment on table synthex.notification_channels is 'Ways to reach people; secrets by reference only.';
+comment on column synthex.notification_channels.type is 'What it sends through; decides which of email, slack and webhook is given.';
+comment on column synthex.notification_channels.description is 'Who is reached.';
+comment on column synthex.notification_channels.email is 'Sender, recipients and server, for type email.';
+comment on column synthex.notification_channels.slack is 'Where the webhooks address is kept, for type slack.';
+comment on column synthex.notification_channels.webhook is 'The address and where its secrets are kept, for type webhook.';
+comment on column synthex.notification_channels.rate_limit_per_minute is 'The most messages sent through it in a minute; null for no limit.';
+comment on column synthex.notification_channels.fallback is 'The channel of the same workspace that takes what this one could not deliver.';
+comment on column synthex.notification_channels.send_resolved is 'Whether the end of an alert is announced too.';
 
 create table synthex.alert_rules (
-    id          uuid        not null default gen_random_uuid() unique,
+    id          uuid        not null default gen_random_uuid(),
     workspace   text        not null references synthex.workspaces (name),
     name        text        not null check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'),
     enabled     boolean     not null default true,
@@ -257,9 +304,18 @@ create table synthex.alert_rules (
     deleted_at  timestamptz,
     touched_at  timestamptz,
     touched_by  text,
-    primary key (workspace, name)
+    primary key (workspace, name),
+    unique (workspace, id)
 );
 comment on table synthex.alert_rules is 'What raises an alert, for which tenants, and through which channels it is told.';
+comment on column synthex.alert_rules.enabled is 'Whether it is evaluated.';
+comment on column synthex.alert_rules.description is 'What it is for; shown in its alerts.';
+comment on column synthex.alert_rules.selector is 'Which tenants are watched; {} for all of the workspace.';
+comment on column synthex.alert_rules.severity is 'How urgent its alerts are.';
+comment on column synthex.alert_rules.channels is 'The names of the channels that tell its alerts.';
+comment on column synthex.alert_rules.schedule is 'When it is evaluated: cron, five fields.';
+comment on column synthex.alert_rules.time_zone is 'The IANA time zone of the schedule.';
+comment on column synthex.alert_rules.reminder is 'How long after the last message a standing alert is told again; null for never.';
 comment on column synthex.alert_rules.condition is 'One of credentialExpiry, healthStatus, usageThreshold.';
 
 create table synthex.leases (
@@ -275,6 +331,11 @@ create table synthex.leases (
     expires_at   timestamptz
 );
 comment on table synthex.leases is 'Who is writing: one row per workspace. All times are the database''s clock.';
+comment on column synthex.leases.host is 'The machine the holder runs on.';
+comment on column synthex.leases.pid is 'The holders process on that machine.';
+comment on column synthex.leases.command is 'The command the holder runs.';
+comment on column synthex.leases.run_url is 'The CI run of the holder, where there is one.';
+comment on column synthex.leases.acquired_at is 'When the holder took it.';
 comment on column synthex.leases.name is 'What is leased: the workspace''s name.';
 comment on column synthex.leases.token is 'The fencing token: rises by one each time the lease is taken. A write with an older token is refused.';
 comment on column synthex.leases.holder is 'The run that holds the lease; null when it is free.';
@@ -300,6 +361,19 @@ create table synthex.batch_operations (
     finished_at  timestamptz not null
 );
 comment on table synthex.batch_operations is 'Every apply is one operation, written in the transaction that it describes.';
+comment on column synthex.batch_operations.id is 'Chosen by the run, so that a commit of unknown outcome can be looked up.';
+comment on column synthex.batch_operations.project is 'The project whose manifests were applied.';
+comment on column synthex.batch_operations.command is 'The command that ran.';
+comment on column synthex.batch_operations.host is 'The machine it ran on.';
+comment on column synthex.batch_operations.commit_sha is 'The commit of the manifests, where known.';
+comment on column synthex.batch_operations.status is 'How it ended.';
+comment on column synthex.batch_operations.created is 'How many rows were created.';
+comment on column synthex.batch_operations.updated is 'How many rows were updated.';
+comment on column synthex.batch_operations.deleted is 'How many rows were softly deleted.';
+comment on column synthex.batch_operations.restored is 'How many softly deleted rows live again.';
+comment on column synthex.batch_operations.adopted is 'How many rows became the projects.';
+comment on column synthex.batch_operations.started_at is 'When the run began, by its own clock.';
+comment on column synthex.batch_operations.finished_at is 'When this was recorded, by the databases clock.';
 comment on column synthex.batch_operations.revision is 'The number of this operation; operations are counted over all projects of the database.';
 comment on column synthex.batch_operations.actor is 'Who ran it: the CI identity, or user@host.';
 comment on column synthex.batch_operations.plan_digest is 'SHA-256 of the plan that was executed.';
@@ -313,11 +387,20 @@ create table synthex.batch_operation_items (
     action       text    not null check (action in ('create', 'update', 'delete', 'restore', 'adopt')),
     reason       text    not null,
     source       text,
-    before       jsonb,
-    after        jsonb,
+    before       json,
+    after        json,
     primary key (operation_id, seq)
 );
 comment on table synthex.batch_operation_items is 'What an operation did to each resource, with the canonical spec before and after: enough to reverse it.';
+comment on column synthex.batch_operation_items.operation_id is 'The operation it is part of.';
+comment on column synthex.batch_operation_items.seq is 'Its place in the order of execution, from 1.';
+comment on column synthex.batch_operation_items.workspace is 'The workspace of the resource.';
+comment on column synthex.batch_operation_items.kind is 'The table of the resource, without the schema.';
+comment on column synthex.batch_operation_items.name is 'The name of the resource.';
+comment on column synthex.batch_operation_items.action is 'What was done.';
+comment on column synthex.batch_operation_items.reason is 'Why, as the plan said it.';
+comment on column synthex.batch_operation_items.before is 'The canonical spec before; null for what was created.';
+comment on column synthex.batch_operation_items.after is 'The canonical spec after; null for what was deleted.';
 comment on column synthex.batch_operation_items.source is 'file:line:col of the declaration.';
 create index batch_operation_items_by_key on synthex.batch_operation_items (workspace, kind, name);
 
@@ -342,6 +425,8 @@ begin
         execute format('comment on column synthex.%I.protected is ''While true, no plan deletes the row.''', declared);
         execute format('comment on column synthex.%I.digest is ''SHA-256 of the canonical spec that synthex last wrote.''', declared);
         execute format('comment on column synthex.%I.revision is ''Rises with every write, whoever writes.''', declared);
+        execute format('comment on column synthex.%I.created_at is ''When the row was made.''', declared);
+        execute format('comment on column synthex.%I.updated_at is ''When the row was last written, whoever wrote.''', declared);
         execute format('comment on column synthex.%I.deleted_at is ''When the row was softly deleted; null while it lives.''', declared);
         execute format('comment on column synthex.%I.touched_at is ''When something other than synthex last wrote the row; null since synthex wrote it.''', declared);
         execute format('comment on column synthex.%I.touched_by is ''The role that last wrote the row other than through synthex.''', declared);

@@ -8,7 +8,8 @@ use super::commands;
 
 /// Declare e-commerce tenants in git, review the plan, converge PostgreSQL.
 ///
-/// With no database named, an embedded PostgreSQL beside the project serves, so this works on a fresh machine:
+/// With no database named, an embedded PostgreSQL beside the project is started, so this works wherever PostgreSQL's
+/// server programs are installed:
 ///
 ///   synthex init shop --market ANZ_SMB --region AU-SE1
 ///   cd shop
@@ -23,7 +24,8 @@ use super::commands;
     disable_help_subcommand = true,
     subcommand_required = false,
     after_help = "Exit status: 0 done or nothing to do, 1 error, 2 changes (--detailed-exitcode), 3 usage or manifest, \
-4 lease held, 5 refused by a guard, 6 stale plan, 7 partly applied, 8 database unreachable or refusing, 130/143 interrupted."
+4 lease held, 5 refused by a guard, 6 stale plan, 7 partly applied, 8 database unreachable or refusing, 130/143 interrupted.\n\n\
+More: `synthex explain` for kinds and fields, `synthex explain exit-codes`, `synthex explain environment`."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -38,7 +40,7 @@ pub struct Global {
     /// A project file, or a folder or file of manifests; repeatable. Default: the nearest `synthex.yaml` upward
     #[arg(short, long = "file", value_name = "PATH", global = true, help_heading = "Global options")]
     pub files: Vec<PathBuf>,
-    /// Where the database is: postgresql://USER@HOST:PORT/DATABASE
+    /// Where the database is: postgresql://USER@HOST:PORT/DATABASE. Wins over the environment and the project file
     #[arg(long, value_name = "URL", global = true, help_heading = "Global options", hide_env_values = true)]
     pub database_url: Option<String>,
     /// Use the embedded PostgreSQL, whatever the environment and the project say
@@ -67,7 +69,7 @@ pub struct Global {
     /// Say less: no notes and no progress on standard error
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
     pub quiet: bool,
-    /// Log more to standard error; repeatable
+    /// Log more to standard error: -v what is done, -vv why, -vvv everything
     #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Global options")]
     pub verbose: u8,
     /// How logs are written
@@ -82,9 +84,9 @@ pub enum Format {
     Human,
     /// JSON, also when the command fails
     Json,
-    /// SARIF 2.1.0 (`validate`)
+    /// SARIF 2.1.0, of `validate` only
     Sarif,
-    /// Annotations of a GitHub workflow (`validate`)
+    /// Annotations of a GitHub workflow, of `validate` only
     Github,
 }
 

@@ -1,8 +1,10 @@
-//! How far an apply is: a bar on a terminal, a line every five seconds without one.
+//! How far an apply is: a bar on a terminal, a line every five seconds without one, or lines of JSON.
 
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
 
 use crate::engine::{Phase, Progress};
 
@@ -12,10 +14,22 @@ use super::printer::write_stderr;
 /// How often a line is written without a terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProgressMode {
+    /// A bar on a terminal, else a line every five seconds
+    Auto,
+    /// A line of JSON for each phase and batch
+    Json,
+    /// Nothing
+    Off,
+}
+
 /// Shows progress on standard error.
 pub struct Display {
     bar: Option<ProgressBar>,
     lines: bool,
+    json: bool,
     total: usize,
     phase: Phase,
     begun: Instant,
@@ -25,13 +39,14 @@ pub struct Display {
 impl Display {
     /// A display for so many rows.
     #[must_use]
-    pub fn new(context: &Context, total: usize) -> Self {
-        let quiet = context.printer.is_quiet();
+    pub fn new(context: &Context, mode: ProgressMode, total: usize) -> Self {
+        let quiet = context.printer.is_quiet() || mode != ProgressMode::Auto;
         let draws = context.environment.draws_progress() && !quiet;
         let now = Instant::now();
         Self {
             bar: draws.then(|| bar(total)),
             lines: !draws && !quiet,
+            json: mode == ProgressMode::Json,
             total,
             phase: Phase::Migrate,
             begun: now,
@@ -39,8 +54,19 @@ impl Display {
         }
     }
 
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn line(&self, value: &serde_json::Value) {
+        write_stderr(&format!("{value}\n"));
+    }
+
     /// Takes the bar away.
-    pub fn finish(&self) {
+    pub fn finish(&self, done: bool) {
+        if self.json {
+            self.line(&json!({"event": if done { "done" } else { "failed" }, "total": self.total, "elapsed_ms": self.elapsed()}));
+        }
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -70,6 +96,9 @@ fn words(phase: Phase) -> &'static str {
 impl Progress for Display {
     fn phase(&mut self, phase: Phase) {
         self.phase = phase;
+        if self.json {
+            self.line(&json!({"event": "phase", "phase": words(phase), "total": self.total, "elapsed_ms": self.elapsed()}));
+        }
         if let Some(bar) = &self.bar {
             bar.set_message(words(phase));
             bar.tick();
@@ -77,6 +106,9 @@ impl Progress for Display {
     }
 
     fn written(&mut self, rows: usize) {
+        if self.json {
+            self.line(&json!({"event": "progress", "written": rows, "total": self.total, "elapsed_ms": self.elapsed()}));
+        }
         if let Some(bar) = &self.bar {
             bar.set_position(rows as u64);
         }

@@ -6,7 +6,8 @@ use crate::engine::Interrupt;
 
 use super::error::{CliError, ExitStatus};
 
-/// Listens for signals from the moment it is made. A second signal ends the program at once.
+/// Listens for signals from the moment it is made. The first one counts; stopping takes no longer than a few seconds, so
+/// further ones change nothing.
 pub struct Signals {
     received: watch::Receiver<Option<ExitStatus>>,
 }

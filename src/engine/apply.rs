@@ -115,14 +115,19 @@ pub async fn apply<W: StateWriter>(
 ) -> Result<Applied, ApplyError> {
     let prepared = tokio::select! {
         biased;
-        () = interrupt.requested() => return Err(ApplyError::Interrupted),
-        prepared = prepare(writer, request, progress) => prepared?,
+        () = interrupt.requested() => Err(ApplyError::Interrupted),
+        prepared = prepare(writer, request, progress) => prepared,
     };
-    let (grant, mut keeper) = prepared;
-    let outcome = write_all(writer, &mut keeper, request, &grant, progress, interrupt).await;
+    let outcome = match prepared {
+        Ok((grant, mut keeper)) => write_all(writer, &mut keeper, request, &grant, progress, interrupt).await,
+        Err(error) => Err(error),
+    };
     match outcome {
         Ok((CommitOutcome::Committed, revision)) => Ok(Applied { revision }),
-        Ok((CommitOutcome::Unknown, revision)) => match writer.was_committed(request.operation.id).await {
+        Ok((CommitOutcome::Unknown, revision)) => match writer
+            .was_committed(request.operation.id, &request.plan.workspaces())
+            .await
+        {
             Ok(true) => Ok(Applied { revision }),
             Ok(false) => {
                 let error =
@@ -138,8 +143,8 @@ pub async fn apply<W: StateWriter>(
         },
         Err(error) => {
             // A lease that cannot be given back runs out by itself.
-            if let Err(release) = writer.release(&grant).await {
-                tracing::warn!(error = %release, "the leases were not given back and run out in {:?}", grant.ttl);
+            if let Err(release) = writer.release(&request.holder).await {
+                tracing::debug!(error = %release, "the leases were not given back and run out in {LEASE_TTL:?}");
             }
             Err(error)
         }
@@ -156,13 +161,8 @@ async fn prepare<W: StateWriter>(
     progress.phase(Phase::Lease);
     let workspaces = request.plan.workspaces();
     let grant = writer.take_leases(&request.holder, &workspaces, LEASE_TTL, request.lock_timeout).await?;
-    match writer.keeper(&grant).await {
-        Ok(keeper) => Ok((grant, keeper)),
-        Err(error) => {
-            let _ = writer.release(&grant).await;
-            Err(error.into())
-        }
-    }
+    let keeper = writer.keeper(&grant).await?;
+    Ok((grant, keeper))
 }
 
 async fn write_all<W: StateWriter>(
@@ -186,7 +186,7 @@ async fn write_all<W: StateWriter>(
         let revision = transaction.record(&request.operation, &request.plan.actions).await?;
         progress.phase(Phase::Verify);
         verify(&mut transaction, &request.plan.actions).await?;
-        transaction.release(grant).await?;
+        transaction.release(&request.holder).await?;
         Ok::<_, ApplyError>((transaction, revision))
     };
     let (transaction, revision) = tokio::select! {

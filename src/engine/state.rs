@@ -174,14 +174,16 @@ pub trait StateWriter {
     /// Opens the connection that keeps leases alive.
     async fn keeper(&mut self, grant: &LeaseGrant) -> Result<Self::Keeper, StateError>;
 
-    /// Gives leases back; those that somebody took over are left alone.
-    async fn release(&mut self, grant: &LeaseGrant) -> Result<(), StateError>;
+    /// Ends whatever the connection was busy with and gives all leases of a holder back; those that somebody took over
+    /// are left alone.
+    async fn release(&mut self, holder: &Holder) -> Result<(), StateError>;
 
     /// Begins the writing transaction: checks the fencing tokens and keeps them from changing until its end.
     async fn begin(&mut self, grant: &LeaseGrant) -> Result<Self::Transaction<'_>, StateError>;
 
-    /// After a commit of unknown outcome: whether the operation is there.
-    async fn was_committed(&mut self, operation: Uuid) -> Result<bool, StateError>;
+    /// After a commit of unknown outcome: whether the operation is there. Waits for the end of a commit that is still
+    /// under way, which keeps the leases of these workspaces.
+    async fn was_committed(&mut self, operation: Uuid, workspaces: &[String]) -> Result<bool, StateError>;
 }
 
 /// How a commit ended.
@@ -229,7 +231,7 @@ pub trait WriteTransaction {
     async fn rows(&mut self, keys: &[ResourceKey]) -> Result<Vec<Row>, StateError>;
 
     /// Gives the leases back, as part of the transaction.
-    async fn release(&mut self, grant: &LeaseGrant) -> Result<(), StateError>;
+    async fn release(&mut self, holder: &Holder) -> Result<(), StateError>;
 
     /// Commits.
     async fn commit(self) -> Result<CommitOutcome, StateError>;

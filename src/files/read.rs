@@ -4,8 +4,8 @@
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
-use crate::manifest::{RowFileError, RowFiles};
 use crate::model::diagnostic::did_you_mean;
+use crate::model::files::{RowFileError, RowFiles};
 use crate::model::{Diagnostic, Position, SourceFile};
 
 use super::PROJECT_FILE;

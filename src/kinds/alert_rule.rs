@@ -259,8 +259,12 @@ impl Resource for AlertRuleSpec {
             );
         } else if let Err(error) = croner::Cron::from_str(&self.schedule) {
             problems.push(
-                SpecProblem::new("SX0310", "/schedule", format!("not a cron expression: {}", in_short(&error)))
-                    .help("for example \"0 9 * * *\", every day at nine"),
+                SpecProblem::new(
+                    "SX0310",
+                    "/schedule",
+                    format!("not a cron expression: {}", in_short(&error)),
+                )
+                .help("for example \"0 9 * * *\", every day at nine"),
             );
         }
         if chrono_tz::Tz::from_str(&self.time_zone).is_err() {

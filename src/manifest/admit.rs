@@ -24,7 +24,7 @@ pub struct Context {
     pub layers: Layers,
     /// Names of declared workspaces, shared by the keys.
     pub workspaces: HashMap<String, Arc<str>>,
-    /// What documents that could not be read may declare.
+    /// What documents that could not be read may declare, and workspaces and templates that have problems.
     pub unread: HashSet<String>,
 }
 
@@ -152,7 +152,9 @@ impl Context {
                 return;
             }
             layered = self.expand(&key, &mut spec, &mut labels, source, out)
-                && self.layers.workspaces.contains_key(&*key.workspace);
+                && self.layers.workspaces.contains_key(&*key.workspace)
+                && !self.unread.contains(&*key.workspace)
+                && !template_of(&spec).is_some_and(|name| self.unread.contains(name));
         }
         match (kind.admit)(Value::Object(spec)) {
             Ok(admitted) if out.problems.len() == before => {
@@ -216,8 +218,7 @@ impl Context {
     /// Whether a tenant's template or workspace may be in a document that could not be read: then nothing more can be said
     /// of the tenant.
     fn lacks_a_layer(&self, key: &ResourceKey, spec: &Map<String, Value>) -> bool {
-        let template = spec.get("template").and_then(Value::as_str);
-        template.is_some_and(|name| {
+        template_of(spec).is_some_and(|name| {
             self.unread.contains(name) && self.layers.template(&key.workspace, name).is_none()
         }) || (self.unread.contains(&*key.workspace) && !self.layers.workspaces.contains_key(&*key.workspace))
     }
@@ -261,6 +262,10 @@ impl Context {
             }
         }
     }
+}
+
+fn template_of(spec: &Map<String, Value>) -> Option<&str> {
+    spec.get("template").and_then(Value::as_str)
 }
 
 fn dressed(mut problem: Problem, key: Option<&ResourceKey>, help: Option<String>) -> Problem {

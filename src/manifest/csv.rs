@@ -66,7 +66,8 @@ pub fn read(file: &SourceFile, id: FileId, source: SourceRef) -> Result<Vec<RawR
         let index = rows.len();
         if record.len() != header.len() {
             let plural = if record.len() == 1 { "" } else { "s" };
-            let message = format!("this row has {} field{plural}, the header has {}", record.len(), header.len());
+            let message =
+                format!("this row has {} field{plural}, the header has {}", record.len(), header.len());
             let help = if record.len() > header.len() {
                 "a value that holds a comma must be in double quotes"
             } else {

@@ -11,11 +11,11 @@ use crate::model::{FileId, KindRef, SourceFile, SourceRef};
 use super::admit::{Context, Output, kind_of, stringify, yaml_problem};
 use super::csv;
 use super::expand::{Layers, TemplateLayer, WorkspaceLayer};
-use super::load::RowFiles;
 use super::problem::{Problem, Target};
 use super::resolve::is_json;
 use super::rows::{self, RowItem, SetContext};
 use super::yaml::{self, Document, Limits};
+use crate::model::files::RowFiles;
 
 /// A document that waits for its turn.
 pub(super) enum Work {
@@ -37,6 +37,8 @@ pub(super) struct FirstPass {
     referenced: HashSet<String>,
     pub(super) problems: Vec<Problem>,
     pub(super) output: Output,
+    /// Names of workspaces and templates that have problems.
+    pub(super) invalid_layers: HashSet<String>,
     /// Whether the rows of some set are not known.
     pub(super) sets_failed: bool,
 }
@@ -51,6 +53,7 @@ impl FirstPass {
             referenced: HashSet::new(),
             problems: Vec::new(),
             output: Output::default(),
+            invalid_layers: HashSet::new(),
             sets_failed: false,
         }
     }
@@ -63,10 +66,17 @@ impl FirstPass {
         };
         if is_json(&file.path) {
             match yaml::parse_json(text, &Limits::default()) {
-                Ok(document) if document.value.is_array() => self.lists.push(whole),
-                Ok(document) => self.sort_document(document, whole, text),
+                Ok(document) if document.value.is_array() => {
+                    let message = "a list is not a manifest, and no TenantSet names this file";
+                    let problem = Problem::error("SX0150", whole, Target::Span(0, 0), message);
+                    self.strays.push(problem.help("name it in a TenantSet: `from: {json: FILE}`"));
+                }
+                Ok(document) => match kind_of(&document.value, whole) {
+                    Ok(_) => self.sort_document(document, whole, text),
+                    Err(problem) => self.strays.push(problem),
+                },
                 Err(errors) => {
-                    self.problems.extend(errors.into_iter().map(|error| yaml_problem(error, whole, true)));
+                    self.strays.extend(errors.into_iter().map(|error| yaml_problem(error, whole, true)));
                 }
             }
             return;
@@ -107,8 +117,9 @@ impl FirstPass {
         stringify(&mut document, kind, text);
         match kind.name {
             "Workspace" | "TenantTemplate" => {
-                self.note_layer(kind, &document.value);
-                self.context.admit(kind, document.value, source, &mut self.output);
+                let before = self.output.problems.len();
+                self.context.admit(kind, document.value.clone(), source, &mut self.output);
+                self.note_layer(kind, &document.value, self.output.problems.len() == before);
             }
             "TenantSet" => {
                 rows::stringify(&mut document, "/spec/from/rows", text);
@@ -124,11 +135,15 @@ impl FirstPass {
         }
     }
 
-    fn note_layer(&mut self, kind: KindRef, manifest: &Value) {
+    /// A layer that is wrong itself gives nothing, and what it does not give is not missed.
+    fn note_layer(&mut self, kind: KindRef, manifest: &Value, is_valid: bool) {
         let Some(key) = self.context.key_of(kind, manifest) else {
             return;
         };
-        let Some(spec) = manifest.get("spec") else { return };
+        let spec = manifest.get("spec").filter(|_| is_valid).unwrap_or(&Value::Null);
+        if !is_valid {
+            self.invalid_layers.insert(key.name.to_string());
+        }
         if kind.name == "Workspace" {
             self.context.workspaces.insert(key.name.to_string(), Arc::clone(&key.workspace));
             self.context.layers.workspaces.insert(key.name.to_string(), WorkspaceLayer::new(spec));
@@ -251,4 +266,3 @@ fn peek_kind(document: &str) -> Option<&str> {
     let line = rest.lines().next()?;
     Some(line.split(" #").next()?.trim())
 }
-

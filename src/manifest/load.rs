@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::model::files::RowFiles;
 use crate::model::{Diagnostic, FileId, SourceFile, SourceRef, diagnostic};
 
 use super::admit::{Context, Output, kind_of, stringify, yaml_problem};
@@ -16,26 +17,6 @@ use super::problem::Problem;
 use super::resolve::Resolver;
 use super::unread;
 use super::yaml::{self, Limits};
-
-/// Gives the files that tenant sets name.
-pub trait RowFiles: Sync {
-    /// Reads the file that `reference`, written in `manifest`, means.
-    ///
-    /// # Errors
-    /// The file is not there, not readable, too large, or outside the project.
-    fn read(&self, manifest: &str, reference: &str) -> Result<SourceFile, RowFileError>;
-}
-
-/// Why a file of rows could not be read.
-#[derive(Clone, Debug)]
-pub struct RowFileError {
-    /// Rule code.
-    pub code: &'static str,
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub help: String,
-}
 
 /// What came of reading the manifests. The catalog is complete only when no diagnostic is an error.
 #[derive(Debug)]
@@ -56,8 +37,9 @@ pub fn load(project: Project, files: Vec<SourceFile>, row_files: &dyn RowFiles, 
     }
     first.read_sets(&mut files, row_files);
     first.refuse_strays(&files);
-    let FirstPass { mut context, work, mut problems, mut output, sets_failed, .. } = first;
+    let FirstPass { mut context, work, mut problems, mut output, invalid_layers, sets_failed, .. } = first;
     context.unread = unread::words(&files, &problems);
+    context.unread.extend(invalid_layers);
     let mut parts = second_pass(&context, &files, work, threads.max(1));
     parts.push(std::mem::take(&mut output));
     let mut all = Output::default();

@@ -22,5 +22,5 @@ pub mod validate;
 pub mod yaml;
 
 pub use catalog::{Catalog, Project};
-pub use load::{Loaded, RowFileError, RowFiles, load};
+pub use load::{Loaded, load};
 pub use origin::Origins;

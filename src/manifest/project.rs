@@ -47,8 +47,7 @@ fn read(file: &SourceFile) -> Result<Project, Vec<Problem>> {
     let spec: ProjectSpec = serde_json::from_value(spec)
         .map_err(|error| one(Problem::error("SX0190", source, at("/spec"), error.to_string())))?;
     if name == "cli" {
-        let problem =
-            Problem::error("SX0210", source, at("/metadata/name"), "`cli` is not a project's name");
+        let problem = Problem::error("SX0210", source, at("/metadata/name"), "`cli` is not a project's name");
         return Err(one(problem.help("it marks what commands make; choose another name")));
     }
     Ok(Project { name: name.to_owned(), file: file.path.clone(), spec })

@@ -10,6 +10,7 @@ use crate::model::diagnostic::Excerpt;
 use crate::model::{Diagnostic, FileId, Position, RowRef, SourceFile, SourceRef};
 
 use super::problem::{Problem, Target};
+use super::validate::is_plain_name;
 use super::yaml::{self, Document, Limits, LineIndex, Span};
 use super::{csv, rows};
 
@@ -30,10 +31,11 @@ impl<'a> Resolver<'a> {
 
     /// Turns a problem into a diagnostic.
     pub fn diagnostic(&mut self, mut problem: Problem) -> Diagnostic {
-        // A reading error quotes what it could not read, and that may be a secret. Keys are none.
-        let quotes_a_value =
-            matches!(problem.target, Target::Span(..)) && !matches!(problem.code, "SX0103" | "SX0109");
-        if quotes_a_value && self.hides_values(&problem.source) {
+        // A reading error quotes what it could not read, and that may be a secret. Keys are none, if they look like one.
+        let names_a_key =
+            problem.code == "SX0103" && problem.message.split('`').nth(1).is_some_and(is_plain_name);
+        let quotes_a_value = matches!(problem.target, Target::Span(..)) && problem.code != "SX0109";
+        if quotes_a_value && !names_a_key && self.hides_values(&problem.source) {
             problem.message = without_quotes(&problem.message);
             problem.help = problem.help.map(|help| without_quotes(&help));
         }
@@ -47,7 +49,8 @@ impl<'a> Resolver<'a> {
         if let Some(column) = csv_field {
             position.column = column;
         }
-        let cell = csv_field.and_then(|column| {
+        // A problem of the whole row marks none of its cells.
+        let cell = csv_field.filter(|_| pointer.is_some()).and_then(|column| {
             let text = self.files.get(file.0 as usize)?.text();
             csv::cell_in_line(text, span.start as usize, column)
         });
@@ -233,24 +236,30 @@ impl<'a> Resolver<'a> {
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
         let line = text[line_start..line_end].trim_end_matches('\r');
         let hides = !csv::is_csv(&source_file.path) && self.hides_values(source);
+        // A place may be the line end itself.
+        let start = start.min(line_start + line.len());
         let end = (span.end as usize).clamp(start, line_start + line.len());
+        let names_the_kind = ["kind:", "apiVersion:"].iter().any(|field| line.starts_with(field));
         let mut excerpt = Excerpt { line: line.to_owned(), start: start - line_start, end: end - line_start };
-        if hides {
+        if hides && !names_the_kind {
             hide_values(&mut excerpt);
         }
         shorten(&mut excerpt);
         Some(excerpt)
     }
 
-    /// Whether lines of a document may show a secret: by its kind, or by looking for the kind's name where the document
-    /// could not be parsed.
+    /// Whether lines of a document may show a secret: it names a kind that stands beside secrets, or none that does not.
+    /// The name is looked for in the text, since the document may not have been parsed.
     fn hides_values(&self, source: &SourceRef) -> bool {
         let Some(file) = self.files.get(source.file.0 as usize) else {
             return true;
         };
         let text = file.text();
         let document = text.get(source.start as usize..source.end as usize).unwrap_or(text);
-        crate::kinds::KINDS.iter().any(|kind| kind.hides_values && document.contains(kind.name))
+        let mentions = |hiding: bool| {
+            crate::kinds::KINDS.iter().any(|kind| kind.hides_values == hiding && document.contains(kind.name))
+        };
+        mentions(true) || !mentions(false)
     }
 }
 

@@ -35,10 +35,15 @@ pub fn findings(validator: &Validator, schema: &Value, value: &Value, hides_valu
         context.translate(&error, &mut found);
     }
     // A pattern's advice is better than that of a format for the same value.
-    let of_patterns: Vec<Target> =
-        found.iter().filter(|finding| finding.message.contains(WRONG_FORM)).map(|finding| finding.target.clone()).collect();
+    let of_patterns: Vec<Target> = found
+        .iter()
+        .filter(|finding| finding.message.contains(WRONG_FORM))
+        .map(|finding| finding.target.clone())
+        .collect();
     found.retain(|finding| {
-        finding.code != "SX0157" || finding.message.contains(WRONG_FORM) || !of_patterns.contains(&finding.target)
+        finding.code != "SX0157"
+            || finding.message.contains(WRONG_FORM)
+            || !of_patterns.contains(&finding.target)
     });
     found
 }
@@ -69,8 +74,23 @@ impl Context<'_> {
     }
 
     fn unexpected(&self, pointer: &str, key: &str, allowed: &[String]) -> Finding {
+        if self.hides_values && !is_plain_name(key) {
+            // `{value shpat_...}` and `{shpat_...}` are maps with a key: the secret.
+            let message = "a key here is not the name of a field, and may be a secret".to_owned();
+            let help = format!(
+                "the fields here are {}, each with a colon and a space behind it",
+                allowed.join(", ")
+            );
+            return Finding {
+                code: "SX0160",
+                target: Target::Value(pointer.to_owned()),
+                message,
+                help: Some(help),
+            };
+        }
         let (code, message, help) = if self.hides_values && looks_like_a_secret_field(key) {
-            let help = "name the place of the secret instead: {env: NAME}, {file: PATH} or {gcpSecretManager: ...}";
+            let help =
+                "name the place of the secret instead: {env: NAME}, {file: PATH} or {gcpSecretManager: ...}";
             ("SX0160", format!("`{key}` would put a secret into a manifest"), help.to_owned())
         } else {
             ("SX0153", format!("unknown field `{key}`"), unknown_field_help(key, allowed))
@@ -107,7 +127,8 @@ impl Context<'_> {
                     "date-time" => ("an instant with a zone", "2026-12-31T00:00:00Z"),
                     other => (other, "the documentation"),
                 };
-                let message = format!("`{field}` is not {wanted}{}", self.shown_after_colon(error.instance()));
+                let message =
+                    format!("`{field}` is not {wanted}{}", self.shown_after_colon(error.instance()));
                 ("SX0157", message, Some(format!("for example {example}")))
             }
             ValidationErrorKind::MinLength { limit: 1 } | ValidationErrorKind::MinItems { limit: 1 } => {
@@ -183,24 +204,13 @@ impl Context<'_> {
             }
             return;
         }
-        for key in &given {
-            if !keys.contains(key) {
-                let literal = secret && looks_like_a_secret_field(key);
-                let (code, message) = if literal {
-                    ("SX0160", format!("`{key}` would put a secret into a manifest"))
-                } else {
-                    ("SX0153", format!("unknown field `{key}`"))
-                };
-                let help = if literal { help.clone() } else { unknown_field_help(key, &keys) };
-                let target = Target::Key(format!("{pointer}/{}", escape(key)));
-                found.push(Finding { code, target, message, help: Some(help) });
-            }
+        for key in given.iter().filter(|key| !keys.contains(key)) {
+            found.push(self.unexpected(pointer, key, &keys));
         }
         if given.iter().all(|key| keys.contains(key)) {
-            let message = if given.is_empty() {
-                format!("`{field}` is empty: exactly one of {forms} is needed")
-            } else {
-                format!("`{field}` has {} of {forms}, where exactly one is needed", given.len())
+            let message = match given.len() {
+                0 => format!("`{field}` is empty"),
+                count => format!("`{field}` has {count} fields, where exactly one is needed"),
             };
             found.push(Finding { code: "SX0159", target, message, help: Some(help) });
         }
@@ -375,6 +385,11 @@ fn unknown_field_help(key: &str, allowed: &[String]) -> String {
         None if allowed.is_empty() => "remove it".to_owned(),
         None => format!("the fields here are {}", allowed.join(", ")),
     }
+}
+
+/// Whether a key that nobody knows can be shown beside secrets: letters only, as all fields are.
+pub(super) fn is_plain_name(key: &str) -> bool {
+    key.len() <= 30 && key.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 fn looks_like_a_secret_field(key: &str) -> bool {

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod declared;
 pub mod diagnostic;
 pub mod digest;
+pub mod files;
 pub mod key;
 pub mod kind;
 pub mod market;

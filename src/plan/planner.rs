@@ -202,7 +202,11 @@ fn change(
     let touched = row.and_then(|row| row.touched_by.clone().zip(row.touched_at));
     let ours = head.owner.as_deref() == Some(desired.project);
     let (kind, reason) = if head.deleted {
-        (ActionKind::Restore, Reason::DeclaredAgain)
+        let reason = match touched {
+            Some((actor, at)) => Reason::Removed { actor, at },
+            None => Reason::DeclaredAgain,
+        };
+        (ActionKind::Restore, reason)
     } else if head.owner.is_none() {
         (ActionKind::Adopt, Reason::Unowned)
     } else if !ours {

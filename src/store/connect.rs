@@ -90,6 +90,29 @@ fn with_host(url: &str) -> String {
     url.replacen("@/", "@localhost/", 1)
 }
 
+/// Runs statements in a transaction of their own. Behind a transaction pooler even a single statement with parameters
+/// needs one: it is sent in parts, and outside of a transaction they may reach different servers.
+///
+/// # Errors
+/// Whatever the database reports; nothing was written.
+pub(super) async fn in_transaction<T>(
+    connection: &mut PgConnection,
+    work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+) -> Result<T, sqlx::Error> {
+    connection.execute("begin").await?;
+    match work(connection).await {
+        Ok(value) => {
+            connection.execute("commit").await?;
+            Ok(value)
+        }
+        Err(error) => {
+            // The first error is the one that says what is wrong.
+            let _ = connection.execute("rollback").await;
+            Err(error)
+        }
+    }
+}
+
 /// One connection to PostgreSQL, with a limit on how long an answer may take.
 #[derive(Debug)]
 pub struct Connection {
@@ -124,7 +147,7 @@ impl Connection {
         self.run("rollback", "ending a transaction").await
     }
 
-    /// The server's version, for people.
+    /// The server's version, for people. Within a transaction.
     ///
     /// # Errors
     /// Whatever the database reports.

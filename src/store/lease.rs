@@ -10,7 +10,7 @@ use sqlx::{Executor as _, PgConnection, Row as _};
 
 use crate::engine::{Holder, LeaseGrant, LeaseKeeper, StateError, StateErrorKind};
 
-use super::connect::{ConnectOptions, Connection};
+use super::connect::{ConnectOptions, Connection, in_transaction};
 use super::error::within;
 
 /// How often a waiting command looks again.
@@ -54,8 +54,11 @@ const TAKE: &str = "insert into synthex.leases as l \
 const HELD: &str = "select name, host, pid, command, run_url, \
      extract(epoch from clock_timestamp() - acquired_at)::bigint, \
      greatest(0, ceil(extract(epoch from expires_at - clock_timestamp())))::bigint \
-     from synthex.leases where name = any($1::text[]) and holder is not null and expires_at >= clock_timestamp() \
-     and holder <> $2 order by name limit 1";
+     from synthex.leases where name = any($1::text[]) and holder <> $2 and ($3 or expires_at >= clock_timestamp()) \
+     order by name limit 1";
+
+/// While its holder writes, the row of a lease is locked; then there is no use in waiting for it.
+const BEGIN: &str = "begin; set local lock_timeout = '200ms'";
 
 async fn try_take(
     connection: &mut PgConnection,
@@ -63,7 +66,7 @@ async fn try_take(
     workspaces: &[String],
     ttl: Duration,
 ) -> Result<Result<Vec<(String, i64)>, StateError>, sqlx::Error> {
-    connection.execute("begin").await?;
+    connection.execute(BEGIN).await?;
     let query = sqlx::query(TAKE)
         .bind(workspaces)
         .bind(holder.id)
@@ -73,8 +76,9 @@ async fn try_take(
         .bind(&holder.run_url)
         .bind(ttl.as_secs_f64())
         .persistent(false);
-    let taken = match query.fetch_all(&mut *connection).await {
-        Ok(taken) => taken,
+    let (taken, locked) = match query.fetch_all(&mut *connection).await {
+        Ok(taken) => (taken, false),
+        Err(error) if is_lock_timeout(&error) => (Vec::new(), true),
         Err(error) => {
             let _ = connection.execute("rollback").await;
             return Err(error);
@@ -90,9 +94,15 @@ async fn try_take(
         return Ok(Ok(tokens));
     }
     connection.execute("rollback").await?;
-    let query = sqlx::query(HELD).bind(workspaces).bind(holder.id).persistent(false);
-    let held = query.fetch_optional(&mut *connection).await?;
-    Ok(Err(held_error(held.as_ref(), workspaces)?))
+    let held = in_transaction(connection, async |connection| {
+        let query = sqlx::query(HELD).bind(workspaces).bind(holder.id).bind(locked).persistent(false);
+        query.fetch_optional(connection).await
+    });
+    Ok(Err(held_error(held.await?.as_ref(), workspaces)?))
+}
+
+fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55P03")
 }
 
 fn held_error(held: Option<&PgRow>, workspaces: &[String]) -> Result<StateError, sqlx::Error> {
@@ -106,13 +116,16 @@ fn held_error(held: Option<&PgRow>, workspaces: &[String]) -> Result<StateError,
     let (age, left): (Option<i64>, Option<i64>) = (row.try_get(5)?, row.try_get(6)?);
     let what = format!("workspace `{workspace}` is being written by another run");
     let mut why = format!(
-        "`synthex {}` on {} (pid {}) has held the lease for {} s; unless it says it is alive, the lease runs out in {} s",
+        "`synthex {}` on {} (pid {}) has held the lease for {} s; ",
         command.unwrap_or("?"),
         host.unwrap_or("?"),
         pid.unwrap_or_default(),
         age.unwrap_or_default(),
-        left.unwrap_or_default()
     );
+    why.push_str(&match left.unwrap_or_default() {
+        0 => "it is in the middle of writing".to_owned(),
+        left => format!("unless it says it is alive, the lease runs out in {left} s"),
+    });
     if let Some(url) = run_url {
         why.push_str("; ");
         why.push_str(url);
@@ -122,16 +135,18 @@ fn held_error(held: Option<&PgRow>, workspaces: &[String]) -> Result<StateError,
         .help("wait for it, or use --lock-timeout to wait in line"))
 }
 
-const RELEASE: &str = "update synthex.leases as l set holder = null, expires_at = null, heartbeat_at = null \
-     from unnest($2::text[], $3::bigint[]) as g (name, token) \
-     where l.name = g.name and l.token = g.token and l.holder = $1";
+const RELEASE: &str = "update synthex.leases set holder = null, expires_at = null, heartbeat_at = null \
+     where holder = $1";
 
-/// Gives leases back; a lease that was taken over has another token and is left alone.
-pub(super) async fn release(connection: &mut PgConnection, grant: &LeaseGrant) -> Result<(), sqlx::Error> {
-    let (names, tokens) = lists(grant);
-    let query = sqlx::query(RELEASE).bind(grant.holder.id).bind(names).bind(tokens).persistent(false);
+/// Gives a holder's leases back. A lease that was taken over has another holder and is left alone.
+pub(super) async fn release(connection: &mut PgConnection, holder: &Holder) -> Result<(), sqlx::Error> {
+    let query = sqlx::query(RELEASE).bind(holder.id).persistent(false);
     query.execute(connection).await.map(|_| ())
 }
+
+/// Ends a backend, if it is still in a transaction that holds leases: a statement of ours that nobody waits for any more.
+pub(super) const END_BACKEND: &str = "select pg_terminate_backend(l.pid) from pg_locks as l \
+     where l.pid = $1 and l.relation = to_regclass('synthex.leases') and l.granted limit 1";
 
 fn lists(grant: &LeaseGrant) -> (Vec<&str>, Vec<i64>) {
     grant.tokens.iter().map(|(name, token)| (name.as_str(), *token)).unzip()
@@ -194,16 +209,14 @@ impl Keeper {
             Some(connection) => connection,
             None => self.options.connect().await?,
         };
-        let (names, tokens) = lists(&self.grant);
-        let query = sqlx::query(BEAT)
-            .bind(self.grant.holder.id)
-            .bind(names)
-            .bind(tokens)
-            .bind(self.grant.ttl.as_secs_f64())
-            .persistent(false);
+        let grant = &self.grant;
+        let beat = in_transaction(&mut connection.inner, async |connection| {
+            let (names, tokens) = lists(grant);
+            let query = sqlx::query(BEAT).bind(grant.holder.id).bind(names).bind(tokens);
+            query.bind(grant.ttl.as_secs_f64()).persistent(false).execute(connection).await
+        });
         // While the writing transaction runs it holds the rows, so that a beat waits. That is no reason to give up.
-        let beaten =
-            within(self.grant.ttl, "sending a heartbeat", query.execute(&mut connection.inner)).await?;
+        let beaten = within(grant.ttl, "sending a heartbeat", beat).await?;
         self.connection = Some(connection);
         Ok(beaten.rows_affected())
     }

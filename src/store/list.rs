@@ -51,6 +51,11 @@ pub async fn list(
     outcome
 }
 
+/// A time as a list can show it: somebody may have written `infinity`, or a year that no calendar here reaches.
+fn within_reach(column: &str) -> String {
+    format!("least(greatest({column}, timestamptz '0001-01-01 00:00Z'), timestamptz '9999-12-31 00:00Z')")
+}
+
 async fn read_list(
     connection: &mut Connection,
     kind: KindRef,
@@ -68,8 +73,10 @@ async fn read_list(
     let table = kind.table.as_ref().map_or("", |table| table.name);
     let column = if table == "workspaces" { "name" } else { "workspace" };
     let sql = format!(
-        "select {column}, name, id, owner, revision, created_at, updated_at, deleted_at, touched_at, touched_by \
-         from synthex.{table} where deleted_at is null and ($1::text is null or {column} = $1) order by 1, 2"
+        "select {column}, name, id, owner, revision, {}, {}, deleted_at, touched_at, touched_by \
+         from synthex.{table} where deleted_at is null and ($1::text is null or {column} = $1) order by 1, 2",
+        within_reach("created_at"),
+        within_reach("updated_at"),
     );
     let work = async {
         let query = sqlx::query(AssertSqlSafe(sql)).bind(workspace).persistent(false);

@@ -40,6 +40,11 @@ const LOG: &str = "create schema if not exists synthex; \
         installed_by text        not null default current_user \
      ); \
      comment on table synthex.schema_migrations is 'The migrations that made this schema.'; \
+     comment on column synthex.schema_migrations.version is 'The number at the head of the file name.'; \
+     comment on column synthex.schema_migrations.description is 'The rest of the file name.'; \
+     comment on column synthex.schema_migrations.checksum is 'SHA-384 of the file.'; \
+     comment on column synthex.schema_migrations.installed_at is 'When it was installed.'; \
+     comment on column synthex.schema_migrations.installed_by is 'The role that installed it.'; \
      alter table synthex.schema_migrations enable row level security;";
 
 /// A lock for this schema's migrations: the first 8 bytes of SHA-256 of the text `synthex migrations`.
@@ -48,7 +53,7 @@ fn lock_key() -> i64 {
     i64::from_be_bytes(std::array::from_fn(|index| digest[index]))
 }
 
-/// What is installed. Needs no more than the right to read.
+/// What is installed. Needs no more than the right to read, and a transaction that was begun.
 ///
 /// # Errors
 /// Whatever the database reports; [`StateErrorKind::Incompatible`] when the schema is newer than this program.
@@ -112,7 +117,9 @@ fn check_known(applied: &[(i64, Vec<u8>)]) -> Result<(), StateError> {
 /// # Errors
 /// Whatever the database reports; the schema is then as it was.
 pub(super) async fn migrate(connection: &mut Connection) -> Result<usize, StateError> {
+    connection.begin_reading().await?;
     let state = migration_state(connection).await?;
+    connection.rollback().await?;
     if state.pending.is_empty() {
         return Ok(0);
     }

@@ -13,7 +13,7 @@ use crate::engine::{
 use crate::model::ResourceKey;
 use crate::plan::{Action, ActionKind, Row};
 
-use super::connect::{ConnectOptions, Connection};
+use super::connect::{ConnectOptions, Connection, in_transaction};
 use super::error::{explain, within};
 use super::lease::{self, Keeper};
 use super::{migrate, read, row, statements};
@@ -22,6 +22,8 @@ use super::{migrate, read, row, statements};
 pub struct Writer {
     options: ConnectOptions,
     connection: Connection,
+    /// The server process of the writing transaction.
+    backend: Option<i32>,
 }
 
 impl Writer {
@@ -31,15 +33,24 @@ impl Writer {
     /// The database is not reachable or refuses us.
     pub async fn open(options: ConnectOptions) -> Result<Self, StateError> {
         let connection = options.connect().await?;
-        Ok(Self { options, connection })
+        Ok(Self { options, connection, backend: None })
     }
 
-    /// The connection, after something may have gone wrong with it: a new one when the old one is of no use.
-    async fn fresh(&mut self) -> Result<&mut Connection, StateError> {
-        if self.connection.rollback().await.is_err() {
-            self.connection = self.options.connect().await?;
+    /// Leaves the connection ready for a new statement. One that is busy, or broken, is replaced, and what it was doing
+    /// is ended: a transaction that waits for a lock would otherwise keep the leases.
+    async fn settle(&mut self) -> Result<(), StateError> {
+        let settled = tokio::time::timeout(Duration::from_millis(300), self.connection.rollback()).await;
+        if matches!(settled, Ok(Ok(()))) {
+            return Ok(());
         }
-        Ok(&mut self.connection)
+        self.connection = self.options.connect().await?;
+        if let Some(backend) = self.backend.take() {
+            let ended = in_transaction(&mut self.connection.inner, async |connection| {
+                sqlx::query(lease::END_BACKEND).bind(backend).persistent(false).execute(connection).await
+            });
+            within(self.connection.timeout, "ending a statement", ended).await?;
+        }
+        Ok(())
     }
 }
 
@@ -49,7 +60,10 @@ impl StateWriter for Writer {
 
     async fn migrate(&mut self) -> Result<usize, StateError> {
         let count = migrate::migrate(&mut self.connection).await?;
-        if self.connection.is_confined().await? {
+        self.connection.begin_reading().await?;
+        let confined = self.connection.is_confined().await?;
+        self.connection.rollback().await?;
+        if confined {
             return Err(StateError::new(StateErrorKind::Refused, "this role may not write declared state")
                 .why("row-level security confines it to one workspace, because it does not own the schema synthex")
                 .help("connect as the role that owns the schema; any role that may SELECT can plan"));
@@ -71,18 +85,21 @@ impl StateWriter for Writer {
         Ok(Keeper::new(self.options.clone(), grant.clone()))
     }
 
-    async fn release(&mut self, grant: &LeaseGrant) -> Result<(), StateError> {
+    async fn release(&mut self, holder: &Holder) -> Result<(), StateError> {
         let limit = self.connection.timeout.min(Duration::from_secs(5));
-        let connection = match tokio::time::timeout(limit, self.fresh()).await {
-            Ok(connection) => connection?,
-            Err(_) => {
-                return Err(StateError::new(
-                    StateErrorKind::Unreachable,
-                    "the leases could not be given back in time",
-                ));
+        let work = async {
+            self.settle().await?;
+            self.connection.run("begin", "beginning to give the leases back").await?;
+            // Where the schema was not even installed yet, there are no leases.
+            if self.connection.is_installed().await? {
+                let release = lease::release(&mut self.connection.inner, holder);
+                within(limit, "giving the leases back", release).await?;
             }
+            self.connection.run("commit", "giving the leases back").await
         };
-        within(limit, "giving the leases back", lease::release(&mut connection.inner, grant)).await
+        tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+            Err(StateError::new(StateErrorKind::Unreachable, "the leases could not be given back in time"))
+        })
     }
 
     async fn begin(&mut self, grant: &LeaseGrant) -> Result<Transaction<'_>, StateError> {
@@ -91,15 +108,17 @@ impl StateWriter for Writer {
         let connection = &mut self.connection.inner;
         let work = async {
             connection.execute("begin").await?;
-            let sql = "select set_config('synthex.engine', 'on', true), set_config('lock_timeout', $1, true)";
-            connection.execute(sqlx::query(sql).bind(lock_timeout).persistent(false)).await?;
+            let sql = "select pg_backend_pid(), set_config('synthex.engine', 'on', true), \
+                       set_config('lock_timeout', $1, true)";
+            let query = sqlx::query(sql).bind(lock_timeout).persistent(false);
+            self.backend = Some(query.fetch_one(&mut *connection).await?.try_get(0)?);
             lease::fence(connection, grant).await
         };
         within(limit, "beginning to write", work).await??;
         Ok(Transaction { connection: &mut self.connection.inner, timeout: limit })
     }
 
-    async fn was_committed(&mut self, operation: Uuid) -> Result<bool, StateError> {
+    async fn was_committed(&mut self, operation: Uuid, workspaces: &[String]) -> Result<bool, StateError> {
         // The server may be restarting: ask for a while before giving up.
         let mut last = StateError::new(StateErrorKind::Unreachable, "the database cannot be reached");
         for attempt in 0..20 {
@@ -113,11 +132,15 @@ impl StateWriter for Writer {
                     continue;
                 }
             };
-            let sql = "select exists (select from synthex.batch_operations where id = $1)";
-            let query = sqlx::query_scalar(sql).bind(operation).persistent(false);
-            match within(connection.timeout, "looking up the commit", query.fetch_one(&mut connection.inner))
-                .await
-            {
+            let limit = connection.timeout;
+            let look = in_transaction(&mut connection.inner, async |connection| {
+                // The commit may still be under way: the transaction holds its leases' rows until its end.
+                let wait = sqlx::query("select from synthex.leases where name = any($1::text[]) for update");
+                wait.bind(workspaces).persistent(false).execute(&mut *connection).await?;
+                let sql = "select exists (select from synthex.batch_operations where id = $1)";
+                sqlx::query_scalar(sql).bind(operation).persistent(false).fetch_one(connection).await
+            });
+            match within(limit, "looking up the commit", look).await {
                 Ok(found) => {
                     self.connection = connection;
                     return Ok(found);
@@ -171,8 +194,8 @@ impl WriteTransaction for Transaction<'_> {
         within(self.timeout, "reading back what was written", read::read_rows(self.connection, keys)).await
     }
 
-    async fn release(&mut self, grant: &LeaseGrant) -> Result<(), StateError> {
-        within(self.timeout, "giving the leases back", lease::release(self.connection, grant)).await
+    async fn release(&mut self, holder: &Holder) -> Result<(), StateError> {
+        within(self.timeout, "giving the leases back", lease::release(self.connection, holder)).await
     }
 
     async fn commit(self) -> Result<CommitOutcome, StateError> {
@@ -312,7 +335,7 @@ const OPERATION: &str = "insert into synthex.batch_operations \
 
 const ITEMS: &str = "insert into synthex.batch_operation_items \
      (operation_id, seq, workspace, kind, name, action, reason, source, before, after) \
-     select $1, i.seq, i.workspace, i.kind, i.name, i.action, i.reason, i.source, i.before::jsonb, i.after::jsonb \
+     select $1, i.seq, i.workspace, i.kind, i.name, i.action, i.reason, i.source, i.before::json, i.after::json \
      from unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[]) \
      as i (seq, workspace, kind, name, action, reason, source, before, after)";
 

@@ -98,8 +98,9 @@ class Bench:
         self.psql(url, "drop schema if exists synthex cascade")
         self.synthex(self.folder, "db", "migrate", "--embedded")
 
-    def write_floor(self, url, project, size):
-        """COPY into a temporary table, then one upsert into a copy of the table with its indexes; no history."""
+    def write_floor(self, url, project, existing):
+        """COPY into a temporary table, then one upsert into a copy of the table with its indexes; no history. With
+        `existing`, the rows are there already, and all of them change."""
         sql = f"""
 begin;
 create temporary table incoming (name text, display_name text, type text, market text, region text, status text,
@@ -107,12 +108,13 @@ create temporary table incoming (name text, display_name text, type text, market
 \\copy incoming from '{project}/tenants.csv' csv header
 insert into floor_tenants (workspace, name, display_name, type, market, region, status, shopify_shop, industry, website,
   contact_email, metadata, labels, owner, digest)
-select 'ws-' || lpad((row_number() over () % 200)::text, 3, '0'), name, display_name, type, market, region, status, shop,
+select 'ws-000', name, display_name, type, market, region, status, shop,
   industry, website, email, jsonb_build_object('brand', brand), '{{"tier": "gold", "owner": "team-1", "cohort": "c1"}}', 'bench',
   sha256(name::bytea)
 from incoming
 on conflict (workspace, name) do update set display_name = excluded.display_name, market = excluded.market,
-  region = excluded.region, status = excluded.status, digest = excluded.digest;
+  region = excluded.region, status = excluded.status, digest = excluded.digest, metadata = excluded.metadata,
+  labels = excluded.labels, revision = floor_tenants.revision + 1, updated_at = now();
 commit;
 """
         script = self.folder / "floor.sql"
@@ -120,6 +122,8 @@ commit;
 
         def once():
             self.psql(url, "drop table if exists floor_tenants; create table floor_tenants (like synthex.tenants including all)")
+            if existing:
+                run(["psql", url, "-qX", "-v", "ON_ERROR_STOP=1", "-f", str(script)], self.env, self.folder)
             return run(["psql", url, "-qX", "-v", "ON_ERROR_STOP=1", "-f", str(script)], self.env, self.folder)[0]
 
         value = median_of(self.runs, once)
@@ -132,7 +136,8 @@ commit;
         url = url.strip()
         self.empty(url)
         parse, hashing = self.floors(project)
-        write = self.write_floor(url, project, size)
+        write = self.write_floor(url, project, False)
+        rewrite = self.write_floor(url, project, True)
 
         def fresh_apply():
             self.empty(url)
@@ -166,7 +171,7 @@ commit;
             return self.synthex(flip[1], "apply", "--embedded", "--yes", "-q", "--format", "json")[0]
 
         updated = median_of(self.runs, update_all)
-        self.report("P4 apply, all updated", size, updated, 2.5 * write + plan, "<= 1.0 (2.5 x write + P1)")
+        self.report("P4 apply, all updated", size, updated, 2.5 * rewrite + plan, "<= 1.0 (2.5 x write + P1)")
         last = flip[1]
         self.psql(url, "vacuum analyze")
         shutil.rmtree(last / ".synthex", ignore_errors=True)

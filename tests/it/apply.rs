@@ -36,7 +36,8 @@ fn a_first_apply_creates_everything_that_is_declared() {
     assert_eq!(estate.declared().len(), SIZE);
     let shop = "select display_name || ' ' || shopify_shop || ' ' || owner || ' ' || revision from synthex.tenants where name = 'T2'";
     assert_eq!(estate.value(shop).as_deref(), Some("T2 t2.myshopify.com test 1"));
-    let expiry = "select (declared_expires_at at time zone 'UTC')::text from synthex.credentials where name = 'c1'";
+    let expiry =
+        "select (declared_expires_at at time zone 'UTC')::text from synthex.credentials where name = 'c1'";
     assert_eq!(estate.value(expiry).as_deref(), Some("2031-06-30 00:00:00"));
     let touched = DECLARED.map(|table| format!("select touched_at from synthex.{table}")).join(" union all ");
     let touched = format!("select count(touched_at) from ({touched}) t");
@@ -61,9 +62,13 @@ fn a_second_apply_writes_no_row_anywhere() {
 #[test]
 fn an_update_changes_the_fields_that_changed_and_no_other_row() {
     let estate = Estate::applied("apply_update");
-    let others = "select jsonb_agg(to_jsonb(t) order by name)::text from synthex.tenants t where name <> 'T1'";
+    let others =
+        "select jsonb_agg(to_jsonb(t) order by name)::text from synthex.tenants t where name <> 'T1'";
     let before = estate.value(others);
-    estate.declare_tenant("T1", &["industry: Retail", "contact: {email: ops@acme.example}", "metadata: {a: {b: [1]}}"]);
+    estate.declare_tenant(
+        "T1",
+        &["industry: Retail", "contact: {email: ops@acme.example}", "metadata: {a: {b: [1]}}"],
+    );
     estate.edit("T1.yaml", "status: active", "status: suspended");
     let expected = ["update tenant/w/T1 (contact.email, industry, metadata.a.b, status)"];
     assert_eq!(estate.changes(&[]), expected);
@@ -89,7 +94,12 @@ fn what_is_no_longer_declared_stays_until_it_is_pruned_and_can_come_back() {
     let was = estate.value(id);
     let before = estate.declared();
     estate.project.remove("manifests/T3.yaml");
-    let plan = estate.run(&["plan"]).ok().stdout_has("no longer declared").stdout_has("tenant/w/T3").stdout_has("--prune");
+    let plan = estate
+        .run(&["plan"])
+        .ok()
+        .stdout_has("no longer declared")
+        .stdout_has("tenant/w/T3")
+        .stdout_has("--prune");
     assert!(plan.stdout.contains("No changes."), "{plan}");
     assert_eq!(estate.plan(&[])["undeclared"][0]["key"], "tenant/w/T3");
     estate.apply().ok();
@@ -109,7 +119,9 @@ fn what_is_no_longer_declared_stays_until_it_is_pruned_and_can_come_back() {
     estate.is_converged();
     assert_eq!(estate.value(id), was, "the same resource, with its id");
     assert_eq!(
-        estate.value("select status from synthex.tenants where name = 'T3' and deleted_at is null").as_deref(),
+        estate
+            .value("select status from synthex.tenants where name = 'T3' and deleted_at is null")
+            .as_deref(),
         Some("inactive")
     );
 }
@@ -117,9 +129,12 @@ fn what_is_no_longer_declared_stays_until_it_is_pruned_and_can_come_back() {
 #[test]
 fn prune_in_the_project_file_deletes_too_but_never_for_a_part_of_the_manifests() {
     let estate = Estate::applied("apply_prune_project");
-    let file = estate.project.read("synthex.yaml").replace("spec: {workspace: w}", "spec: {workspace: w, prune: true}");
+    let file = estate
+        .project
+        .read("synthex.yaml")
+        .replace("spec: {workspace: w}", "spec: {workspace: w, prune: true}");
     estate.project.write("synthex.yaml", file);
-    estate.project.remove("manifests/off.yaml");
+    estate.project.remove("manifests/muted.yaml");
     estate.run(&["apply", "--yes", "-f", "manifests/w.yaml"]).ok().stdout_has("No changes.");
     estate.apply().ok().stdout_has("1 to delete");
     assert_eq!(estate.declared().len(), SIZE - 1);
@@ -149,7 +164,11 @@ fn rows_of_nobody_and_of_commands_are_adopted() {
     estate.run(&["apply", "--yes", "--prune"]).ok();
     estate.is_converged();
     let owners = "select string_agg(name || '=' || coalesce(owner, '-'), ' ' order by name) from synthex.tenants where name not like 'T_'";
-    assert_eq!(estate.value(owners).as_deref(), Some("CLI=test HAND=test STRAY=-"), "what is nobody's is not pruned");
+    assert_eq!(
+        estate.value(owners).as_deref(),
+        Some("CLI=test HAND=test STRAY=-"),
+        "what is nobody's is not pruned"
+    );
 }
 
 #[test]
@@ -168,10 +187,10 @@ fn what_others_depend_on_comes_first_and_is_deleted_last() {
     assert_eq!(
         created,
         "workspaces/w tenant_templates/shops tenants/T1 tenants/T2 tenants/T3 credentials/c1 credentials/c2 \
-         notification_channels/log notification_channels/chat alert_rules/expiry alert_rules/off"
+         notification_channels/log notification_channels/chat alert_rules/expiry alert_rules/muted"
     );
     estate.project.write("manifests/other.yaml", workspace_yaml("other"));
-    for file in ["w", "T1", "T2", "T3", "shops", "c1", "c2", "log", "chat", "expiry", "off"] {
+    for file in ["w", "T1", "T2", "T3", "shops", "c1", "c2", "log", "chat", "expiry", "muted"] {
         estate.project.remove(&format!("manifests/{file}.yaml"));
     }
     let file = estate.project.read("synthex.yaml").replace("workspace: w", "workspace: other");
@@ -195,18 +214,25 @@ fn an_operation_records_what_was_and_what_is_for_ever() {
          from synthex.batch_operation_items i join synthex.batch_operations o on o.id = i.operation_id \
          where o.revision = 2 order by i.seq",
     );
-    let row = |cells: &[&str]| cells.iter().map(|cell| (*cell != "-").then(|| (*cell).to_owned())).collect::<Vec<_>>();
+    let row = |cells: &[&str]| {
+        cells.iter().map(|cell| (*cell != "-").then(|| (*cell).to_owned())).collect::<Vec<_>>()
+    };
     let common = ["2", "applied", "0", "1", "1", "test", "apply"];
     let updated = ["update", "T1", "active", "inactive", "manifests/T1.yaml:1:1"];
     let deleted = ["delete", "T3", "active", "-", "-"];
     assert_eq!(items, [row(&[&common[..], &updated].concat()), row(&[&common[..], &deleted].concat())]);
-    let shown = estate.value("select 'sha256:' || encode(plan_digest, 'hex') from synthex.batch_operations where revision = 2");
+    let shown = estate.value(
+        "select 'sha256:' || encode(plan_digest, 'hex') from synthex.batch_operations where revision = 2",
+    );
     assert_eq!(shown.map(|digest| digest.len()), Some("sha256:".len() + 64));
 
     let state = estate.state();
     for table in ["batch_operations", "batch_operation_items"] {
         for sql in [
-            format!("update synthex.{table} set {}", if table.ends_with('s') && table.contains("item") { "name = 'x'" } else { "actor = 'x'" }),
+            format!(
+                "update synthex.{table} set {}",
+                if table.ends_with('s') && table.contains("item") { "name = 'x'" } else { "actor = 'x'" }
+            ),
             format!("delete from synthex.{table}"),
             format!("truncate synthex.{table} cascade"),
         ] {

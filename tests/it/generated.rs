@@ -82,7 +82,7 @@ fn the_examples_conform_to_the_committed_schema() {
     let mut documents = 0;
     for path in files_below(&root().join("examples")) {
         let shown = path.display();
-        if !path.extension().is_some_and(|extension| extension == "yaml") {
+        if path.extension().is_none_or(|extension| extension != "yaml") {
             continue;
         }
         let text = fs::read_to_string(&path).expect("a readable file");
@@ -138,12 +138,12 @@ fn the_examples_load_without_a_word() {
 /// Files named by tenant sets, relative to the manifest.
 struct Beside<'a>(&'a Path);
 
-impl synthex::manifest::RowFiles for Beside<'_> {
+impl synthex::model::files::RowFiles for Beside<'_> {
     fn read(
         &self,
         manifest: &str,
         reference: &str,
-    ) -> Result<synthex::model::SourceFile, synthex::manifest::RowFileError> {
+    ) -> Result<synthex::model::SourceFile, synthex::model::files::RowFileError> {
         let shown = Path::new(manifest).with_file_name(reference);
         let bytes = fs::read(self.0.join(&shown)).expect("the file of rows");
         Ok(synthex::model::SourceFile::new(shown.to_string_lossy().into_owned(), bytes))

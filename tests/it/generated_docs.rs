@@ -4,6 +4,7 @@
 
 mod commands;
 mod environment;
+mod pages;
 mod tables;
 
 use std::fmt::Write as _;
@@ -79,7 +80,9 @@ fn generated_rules() {
 
 fn capital(text: &str) -> String {
     let mut characters = text.chars();
-    characters.next().map_or(String::new(), |first| format!("{}{}", first.to_uppercase(), characters.as_str()))
+    characters
+        .next()
+        .map_or(String::new(), |first| format!("{}{}", first.to_uppercase(), characters.as_str()))
 }
 
 /// Runs of indented lines become blocks of code.
@@ -105,6 +108,9 @@ fn fenced(text: &str) -> String {
 
 #[test]
 fn fences_surround_indented_lines_only() {
-    assert_eq!(fenced("a\nWrong:\n    x: 1\nRight:\n    x: 2"), "a\nWrong:\n\n```yaml\nx: 1\n```\n\nRight:\n\n```yaml\nx: 2\n```\n");
+    assert_eq!(
+        fenced("a\nWrong:\n    x: 1\nRight:\n    x: 2"),
+        "a\nWrong:\n\n```yaml\nx: 1\n```\n\nRight:\n\n```yaml\nx: 2\n```\n"
+    );
     assert_eq!(fenced("a\n\n    x\n\nb"), "a\n\n```yaml\nx\n```\n\nb\n");
 }

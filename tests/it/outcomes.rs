@@ -11,7 +11,7 @@ fn reshuffled(from: &Project, to: &Project) {
     let read = |name: &str| from.read(&format!("manifests/{name}.yaml"));
     to.write("synthex.yaml", from.read("synthex.yaml"));
     to.write("manifests/z/1.yaml", read("w"));
-    to.write("manifests/a.yml", [read("off"), read("T3"), read("chat"), read("c2")].join("---\n"));
+    to.write("manifests/a.yml", [read("muted"), read("T3"), read("chat"), read("c2")].join("---\n"));
     to.write("manifests/z/2.yaml", [read("T1"), read("shops"), read("expiry")].join("---\n"));
     to.write("manifests/0.yaml", [read("c1"), read("log"), read("T2")].join("---\n"));
 }
@@ -19,7 +19,8 @@ fn reshuffled(from: &Project, to: &Project) {
 /// The output without the places of declarations, which is all that may depend on the files.
 fn without_places(text: &str) -> String {
     let words = |line: &str| {
-        let kept: Vec<&str> = line.split_whitespace().filter(|word| !word.starts_with("manifests/")).collect();
+        let kept: Vec<&str> =
+            line.split_whitespace().filter(|word| !word.starts_with("manifests/")).collect();
         kept.join(" ")
     };
     text.lines().map(words).collect::<Vec<_>>().join("\n")
@@ -87,7 +88,9 @@ fn exit_codes_are_the_promised_ones() {
     assert!(estate.state().is_empty());
     estate.apply().ok();
     estate.run(&["plan", "--detailed-exitcode"]).code(0).stdout_has("No changes.");
-    estate.project.write("manifests/bad.yaml", "apiVersion: synthex.dev/v1\nkind: Tenant\nmetadata: {name: -}\n");
+    estate
+        .project
+        .write("manifests/bad.yaml", "apiVersion: synthex.dev/v1\nkind: Tenant\nmetadata: {name: -}\n");
     estate.run(&["plan", "--detailed-exitcode"]).code(3).stderr_has("manifests/bad.yaml:3");
     estate.run(&["apply", "--yes"]).code(3).stderr_has("manifests/bad.yaml:3");
 }

@@ -9,7 +9,7 @@ use crate::cli::args::Format;
 use crate::cli::context::{Context, new_id};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::planning::{self, Planned};
-use crate::cli::progress::Display;
+use crate::cli::progress::{Display, ProgressMode};
 use crate::cli::signals::Signals;
 use crate::engine::{self, Applied, ApplyError, ApplyRequest, Operation};
 use crate::plan::{ActionKind, Plan};
@@ -20,24 +20,28 @@ use crate::store::Writer;
 /// Make the database as declared
 ///
 /// Plans, shows the plan, asks (unless --yes), and writes everything in one transaction: all of it, or nothing. Installs
-/// and upgrades the schema where that is needed. Running it again when nothing changed writes nothing.
+/// and upgrades the schema where that is needed. Running it again when nothing changed writes nothing. Ctrl-C before the
+/// commit leaves everything as it was.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  synthex apply\n  synthex apply --yes\n  synthex apply --yes --format json\n  synthex apply --dry-run"
 )]
 pub struct ApplyArgs {
-    /// Do not ask
+    /// Do not ask; needed where there is no terminal to ask on
     #[arg(short, long)]
     pub yes: bool,
     /// Show the plan and stop
     #[arg(long, conflicts_with = "yes")]
     pub dry_run: bool,
-    /// Delete what the project owns and no manifest declares any more
+    /// Delete, softly, what the project owns and no manifest declares any more, as `prune: true` in the project does
     #[arg(long)]
     pub prune: bool,
     /// How many seconds to wait for a lease that another run holds
     #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=86_400))]
     pub lock_timeout: u64,
+    /// How progress is shown on standard error
+    #[arg(long, value_enum, default_value_t = ProgressMode::Auto, value_name = "MODE")]
+    pub progress: ProgressMode,
 }
 
 /// Runs `apply`.
@@ -112,9 +116,9 @@ async fn execute(
         () = engine::Interrupt::requested(signals) => return Err(interrupted(signals)),
         writer = Writer::open(planned.options.clone()) => writer?,
     };
-    let mut display = Display::new(context, planned.plan.actions.len());
+    let mut display = Display::new(context, args.progress, planned.plan.actions.len());
     let outcome = engine::apply(&mut writer, &request, &mut display, signals).await;
-    display.finish();
+    display.finish(outcome.is_ok());
     outcome.map_err(|error| failure(error, &planned.plan, signals))
 }
 

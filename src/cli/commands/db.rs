@@ -18,17 +18,40 @@ use crate::store::{MigrationState, Writer, migration_state};
 
 /// Look at the database, migrate it, start and stop the embedded one
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  synthex db status\n  psql \"$(synthex db url)\"\n  synthex db stop")]
+#[command(
+    after_help = "Examples:\n  synthex db status\n  psql \"$(synthex db url)\"\n  synthex db stop\n  synthex db migrate --dry-run"
+)]
 pub enum DbCommand {
     /// Show which database is meant, whether it answers, and what is installed in it
+    ///
+    /// Changes nothing and starts nothing.
+    #[command(
+        after_help = "Examples:\n  synthex db status\n  synthex db status --embedded\n  synthex db status --format json"
+    )]
     Status(StatusArgs),
     /// Start the embedded PostgreSQL
+    ///
+    /// Hardly ever needed: a command that uses it starts it. It goes on running when the command ends.
+    #[command(after_help = "Examples:\n  synthex db start\n  synthex db start --embedded")]
     Start(StartArgs),
     /// Stop the embedded PostgreSQL; its data stays
+    ///
+    /// Open transactions are rolled back. The next command that needs it starts it again.
+    #[command(
+        after_help = "Examples:\n  synthex db stop\n  synthex db stop -f examples/quickstart --embedded"
+    )]
     Stop(StopArgs),
     /// Print the database's URL, starting the embedded PostgreSQL if need be
+    ///
+    /// The URL is printed as it is, with the password if it holds one.
+    #[command(
+        after_help = "Examples:\n  psql \"$(synthex db url)\"\n  pg_dump \"$(synthex db url)\" > backup.sql"
+    )]
     Url(UrlArgs),
     /// Install or upgrade the schema synthex
+    ///
+    /// `apply` does this too. Needs CREATE on the database at first, and the role that owns the schema from then on.
+    #[command(after_help = "Examples:\n  synthex db migrate --dry-run\n  synthex db migrate")]
     Migrate(MigrateArgs),
 }
 
@@ -130,6 +153,7 @@ async fn migrate(context: &Context, args: &MigrateArgs) -> Result<ExitStatus, Cl
     let source = source(context)?;
     let options = database::open(context, &source, "db migrate").await?;
     let mut connection = options.connect().await?;
+    connection.begin_reading().await?;
     let state = migration_state(&mut connection).await?;
     connection.close().await;
     let pending = state.pending.clone();
@@ -163,6 +187,7 @@ async fn status(context: &Context) -> Result<ExitStatus, CliError> {
     if running {
         let options = database::open(context, &source, "db status").await?;
         let mut connection = options.connect().await?;
+        connection.begin_reading().await?;
         let version = connection.server_version().await?;
         let state = migration_state(&mut connection).await?;
         connection.close().await;

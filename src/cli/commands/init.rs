@@ -14,13 +14,13 @@ use crate::model::key::is_name;
 
 /// Make a project to start from: project file, an example of each kind, a workflow for pull requests
 ///
-/// What is there already is left alone.
+/// What is there already is left alone. The first workspace is named by --workspace, or else after the market.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  synthex init\n  synthex init shop --market ANZ_SMB --region AU-SE1\n  synthex init --name agency --workspace us-smb --market US_SMB --region US-EA1"
 )]
 pub struct InitArgs {
-    /// The folder
+    /// The folder to make it in; created where it is missing
     #[arg(value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
     /// The project's name. Default: the folder's

@@ -12,7 +12,7 @@ use crate::report::plan_text::PlanOptions;
 /// Show what apply would change in the database, and why
 ///
 /// Reads the manifests and the database, writes nothing, takes no lock, and needs no more than the right to SELECT. Where
-/// synthex was never installed, everything is a create.
+/// synthex was never installed, everything is a create. Exits with 5 when a guard refuses the plan.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  synthex plan\n  synthex plan -f manifests/ --summary\n  synthex plan --format json | jq .summary\n  synthex plan --detailed-exitcode; [ $? -eq 2 ] && echo changes"
@@ -24,7 +24,7 @@ pub struct PlanArgs {
     /// One line for each resource, without values
     #[arg(long)]
     pub summary: bool,
-    /// Plan to delete what the project owns and no manifest declares any more
+    /// Plan to delete what the project owns and no manifest declares any more, as `prune: true` in the project does
     #[arg(long)]
     pub prune: bool,
 }

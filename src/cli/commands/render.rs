@@ -11,12 +11,14 @@ use crate::manifest::schema::API_VERSION;
 use crate::model::{Entry, Scope};
 
 /// Print the resources as they are planned: templates, tenant sets and defaults expanded
+///
+/// Asks no database. What is printed are manifests again, and declares exactly the same.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  synthex render\n  synthex render Tenant/SMB_CLIENT_001\n  synthex render --workspace anz-smb --format json"
 )]
 pub struct RenderArgs {
-    /// Only resources whose key (kind/workspace/name) or whose name is one of these; `*` stands for any characters
+    /// Only these: KIND/WORKSPACE/NAME, KIND/NAME or NAME; `*` stands for any characters
     #[arg(value_name = "KEY")]
     pub keys: Vec<String>,
 }

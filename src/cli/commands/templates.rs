@@ -13,6 +13,7 @@ use crate::store::Listed;
 
 /// Look at tenant templates, built in and declared
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  synthex templates list\n  synthex templates show shopify-smb-anz")]
 pub enum TemplatesCommand {
     List(ListArgs),
     Show(ShowArgs),
@@ -27,7 +28,7 @@ pub struct ListArgs {
     /// Only templates of this type
     #[arg(long = "type", value_name = "TYPE", value_parser = ["shopify", "google-merchant", "mixed"])]
     pub tenant_type: Option<String>,
-    /// At most so many
+    /// Show at most this many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
 }

@@ -14,8 +14,14 @@ use crate::store::Listed;
 
 /// Look at tenants
 #[derive(Debug, Subcommand)]
+#[command(
+    after_help = "Examples:\n  synthex tenant tenants list\n  synthex tenant tenants get SMB_CLIENT_001"
+)]
 pub enum TenantCommand {
     /// List and show tenants
+    #[command(
+        after_help = "Examples:\n  synthex tenant tenants list --status active\n  synthex tenant tenants get SMB_CLIENT_001"
+    )]
     #[command(subcommand)]
     Tenants(TenantsCommand),
 }
@@ -45,7 +51,7 @@ pub struct ListArgs {
     /// Only tenants of this type
     #[arg(long = "type", value_name = "TYPE", value_parser = ["shopify", "google-merchant", "mixed"])]
     pub tenant_type: Option<String>,
-    /// At most so many
+    /// Show at most this many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
 }

@@ -12,8 +12,8 @@ use crate::report;
 
 /// Check the manifests, with no database and no network
 ///
-/// Reports every problem at once, each with file, line, column, rule and what to do. `synthex explain SX0156` says more
-/// about a rule.
+/// Reports all problems together, each with file, line, column, rule and what to do; with an error among them, exits with
+/// 3. `synthex explain SX0156` says more about a rule.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  synthex validate\n  synthex validate -f examples/quickstart\n  synthex validate --format github\n  synthex validate --format sarif > synthex.sarif"

@@ -147,7 +147,15 @@ fn parse_events(slice: &str, base: usize, limits: &Limits) -> Result<Document, V
     if let Some(error) = syntax::control_character(slice, base) {
         return Err(vec![error]);
     }
-    build::build(slice, base, limits)
+    build::build(slice, base, limits).map_err(|mut errors| {
+        // Once the budget is spent, every further alias is over it: one of them says it all.
+        let mut told = false;
+        errors.retain(|error| {
+            let over = error.kind == YamlErrorKind::AliasBudget && error.help.is_some();
+            !over || !std::mem::replace(&mut told, true)
+        });
+        errors
+    })
 }
 
 fn too_large() -> YamlError {

@@ -1,3 +1,5 @@
+//! The reader against texts that are right, wrong and made to hurt; what the modules below share.
+
 mod json_tests;
 mod nasty_tests;
 mod simple_tests;

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use synthex::manifest::{Loaded, Project, RowFileError, RowFiles, load, project};
+use synthex::manifest::{Loaded, Project, load, project};
+use synthex::model::files::{RowFileError, RowFiles};
 use synthex::model::{Diagnostic, Severity, SourceFile};
 
 /// Files by name.

@@ -30,7 +30,8 @@ fn generated_commands() {
 fn gather<'a>(command: &'a Command, path: &mut Vec<String>, all: &mut Vec<(Vec<String>, &'a Command)>) {
     path.push(command.get_name().to_owned());
     all.push((path.clone(), command));
-    for child in command.get_subcommands().filter(|child| !child.is_hide_set() && child.get_name() != "help") {
+    for child in command.get_subcommands().filter(|child| !child.is_hide_set() && child.get_name() != "help")
+    {
         gather(child, path, all);
     }
     path.pop();
@@ -86,13 +87,15 @@ fn list(title: &str, arguments: &[&Arg], page: &mut String) {
     }
     let _ = writeln!(page, "\n{title}:\n");
     for argument in arguments {
-        let help = argument.get_long_help().or(argument.get_help()).map(ToString::to_string).unwrap_or_default();
+        let help =
+            argument.get_long_help().or(argument.get_help()).map(ToString::to_string).unwrap_or_default();
         let _ = write!(page, "- `{}`: {}", name(argument), cell(&help));
         let takes_value = matches!(argument.get_action(), ArgAction::Set | ArgAction::Append);
         if let Some(variable) = argument.get_env() {
             let _ = write!(page, ". Variable: `{}`", variable.to_string_lossy());
         }
-        let defaults: Vec<_> = argument.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+        let defaults: Vec<_> =
+            argument.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
         if takes_value && !defaults.is_empty() {
             let _ = write!(page, ". Default: `{}`", defaults.join(" "));
         }
@@ -111,14 +114,22 @@ fn list(title: &str, arguments: &[&Arg], page: &mut String) {
 }
 
 fn name(argument: &Arg) -> String {
-    let value = argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default();
+    let value = argument
+        .get_value_names()
+        .and_then(|names| names.first())
+        .map(ToString::to_string)
+        .unwrap_or_default();
     if argument.is_positional() {
         return if argument.is_required_set() { format!("<{value}>") } else { format!("[{value}]") };
     }
     let short = argument.get_short().map(|short| format!("-{short}"));
     let long = argument.get_long().map(|long| format!("--{long}"));
     let flag = [short, long].into_iter().flatten().collect::<Vec<_>>().join(", ");
-    if matches!(argument.get_action(), ArgAction::Set | ArgAction::Append) { format!("{flag} <{value}>") } else { flag }
+    if matches!(argument.get_action(), ArgAction::Set | ArgAction::Append) {
+        format!("{flag} <{value}>")
+    } else {
+        flag
+    }
 }
 
 /// `Examples:` and what follows become a block of commands; other texts stay.

@@ -56,7 +56,8 @@ fn every_variable_that_is_read_is_listed_and_every_listed_one_is_read() {
     let missing: Vec<_> = read.difference(&listed).collect();
     assert!(missing.is_empty(), "read in src/cli and not in VARIABLES (src/cli/environment.rs): {missing:?}");
     let elsewhere: BTreeSet<String> = READ_BY_LIBRARIES.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let unused: Vec<_> = listed.iter().filter(|name| !read.contains(*name) && !elsewhere.contains(*name)).collect();
+    let unused: Vec<_> =
+        listed.iter().filter(|name| !read.contains(*name) && !elsewhere.contains(*name)).collect();
     assert!(unused.is_empty(), "in VARIABLES and read nowhere: {unused:?}");
 }
 
@@ -75,7 +76,10 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 /// The names in `get("NAME")`, `raw("NAME")`, `env = "NAME"`, and in lists of names that are looked up one after another.
 fn variables_read(text: &str) -> BTreeSet<String> {
-    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).fold(String::new(), |all, line| all + line.trim() + "\n");
+    let code: String = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .fold(String::new(), |all, line| all + line.trim() + "\n");
     let mut names = BTreeSet::new();
     for opening in ["get(\"", "get(\n\"", "raw(\"", "raw(\n\"", "env = \""] {
         for (at, _) in code.match_indices(opening) {
@@ -96,7 +100,8 @@ fn variables_read(text: &str) -> BTreeSet<String> {
 }
 
 fn is_variable(name: &str) -> bool {
-    name.len() > 1 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+    name.len() > 1
+        && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 #[test]
@@ -106,5 +111,8 @@ fn names_are_found_in_calls_and_in_lists() {
     assert_eq!(found(".raw(\n    \"PATH\"\n)"), ["PATH"]);
     assert_eq!(found("env = \"SYNTHEX_A\","), ["SYNTHEX_A"]);
     assert_eq!(found("[\"A_B\", \"C_D\"]\n  .find_map(|n| context.environment.get(n))"), ["A_B", "C_D"]);
-    assert_eq!(found("// get(\"NOT_THIS\")\nrow.get(\"spec\"); [\"US_SMB\", \"UK_SMB\"];"), Vec::<String>::new());
+    assert_eq!(
+        found("// get(\"NOT_THIS\")\nrow.get(\"spec\"); [\"US_SMB\", \"UK_SMB\"];"),
+        Vec::<String>::new()
+    );
 }

@@ -75,7 +75,13 @@ fn generated_tables() {
         for column in &columns[table] {
             let null = if column.required { "" } else { ", may be null" };
             let key = if column.is_key { " (key)" } else { "" };
-            let _ = writeln!(page, "| `{}`{key} | {}{null} | {} |", column.name, column.sql_type, cell(&column.about));
+            let _ = writeln!(
+                page,
+                "| `{}`{key} | {}{null} | {} |",
+                column.name,
+                column.sql_type,
+                cell(&column.about)
+            );
         }
     }
     check("er.md", &page);
@@ -83,8 +89,13 @@ fn generated_tables() {
 
 /// The columns, besides keys, that every table with a digest has.
 fn bookkeeping(columns: &BTreeMap<String, Vec<Column>>) -> Vec<&str> {
-    let declared: Vec<_> = columns.values().filter(|all| all.iter().any(|column| column.name == "digest")).collect();
+    let declared: Vec<_> =
+        columns.values().filter(|all| all.iter().any(|column| column.name == "digest")).collect();
     let Some(first) = declared.first() else { return Vec::new() };
     let names = first.iter().filter(|column| !column.is_key).map(|column| column.name.as_str());
-    names.filter(|name| declared.iter().all(|all| all.iter().any(|column| column.name == *name && !column.is_key))).collect()
+    names
+        .filter(|name| {
+            declared.iter().all(|all| all.iter().any(|column| column.name == *name && !column.is_key))
+        })
+        .collect()
 }

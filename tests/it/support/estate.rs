@@ -61,7 +61,11 @@ impl Estate {
             "c1",
             "{tenant: T1, service: shopify, secretRef: {env: C1}, expiresAt: 2031-06-30T00:00:00Z}",
         );
-        self.declare("Credential", "c2", "{tenant: T2, service: shopify, secretRef: {file: /run/secrets/c2}}");
+        self.declare(
+            "Credential",
+            "c2",
+            "{tenant: T2, service: shopify, secretRef: {file: /run/secrets/c2}}",
+        );
         self.declare("NotificationChannel", "log", "{type: console}");
         self.declare(
             "NotificationChannel",
@@ -70,7 +74,7 @@ impl Estate {
         );
         let when = "when: {credentialExpiry: {thresholds: [7d, expired]}}";
         self.declare("AlertRule", "expiry", &format!("{{{when}, channels: [chat, log], reminder: 24h}}"));
-        self.declare("AlertRule", "off", &format!("{{{when}, channels: [log], enabled: false}}"));
+        self.declare("AlertRule", "muted", &format!("{{{when}, channels: [log], enabled: false}}"));
     }
 
     /// Writes `manifests/NAME.yaml` with one resource of the workspace `w`; `spec` is YAML in flow style.
@@ -183,7 +187,8 @@ impl Estate {
 
     /// How many workspaces are leased to somebody at this moment.
     pub fn leases_held(&self) -> i64 {
-        let held = "select count(*) from synthex.leases where holder is not null and expires_at > clock_timestamp()";
+        let held =
+            "select count(*) from synthex.leases where holder is not null and expires_at > clock_timestamp()";
         self.database.query_one_i64(held)
     }
 

@@ -1,14 +1,11 @@
 //! Inputs made to hurt: nothing may panic, overflow the stack, or take more than linear time or memory.
 
-use std::time::{Duration, Instant};
-
 use super::super::{Limits, parse, parse_json, split};
 use super::{check_problems, documents};
 
-/// The code of the first problem of a text, or `ok`; fails when it takes far longer than a linear reader needs.
+/// The code of the first problem of a text, or `ok`. A reader that is not linear meets the test runner's time limit.
 #[track_caller]
 fn check(text: &str, expected: &str) {
-    let begun = Instant::now();
     let found: Vec<&str> = split(text)
         .into_iter()
         .map(|range| {
@@ -18,7 +15,6 @@ fn check(text: &str, expected: &str) {
     let shown: String = text.chars().take(30).collect();
     assert_eq!(found.iter().find(|code| **code != "ok").copied().unwrap_or("ok"), expected, "{shown:?}");
     let _ = parse_json(text, &Limits::default());
-    assert!(begun.elapsed() < Duration::from_secs(20), "{shown:?} took {:?}", begun.elapsed());
 }
 
 #[test]
