@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::model::ResourceKey;
 use crate::plan::diff::differences;
-use crate::plan::{Action, ActionKind, Plan};
+use crate::plan::{Action, ActionKind, Plan, Row};
 
 use super::state::{
     CommitOutcome, Holder, LeaseGrant, LeaseKeeper, Operation, StateError, StateErrorKind, StateWriter,
@@ -185,7 +185,7 @@ async fn write_all<W: StateWriter>(
         progress.phase(Phase::Record);
         let revision = transaction.record(&request.operation, &request.plan.actions).await?;
         progress.phase(Phase::Verify);
-        verify(&mut transaction, &request.plan.actions).await?;
+        verify(&mut transaction, &request.plan.project, &request.plan.actions).await?;
         transaction.release(&request.holder).await?;
         Ok::<_, ApplyError>((transaction, revision))
     };
@@ -242,30 +242,39 @@ fn batches(actions: &[Action]) -> Vec<Vec<&Action>> {
 }
 
 /// Reads back what was written and compares it with what was declared: planning again would be empty.
-async fn verify(transaction: &mut impl WriteTransaction, actions: &[Action]) -> Result<(), ApplyError> {
-    let upserts = || actions.iter().filter(|action| action.kind != ActionKind::Delete);
-    let keys: Vec<ResourceKey> = upserts().map(|action| action.key.clone()).collect();
-    if keys.is_empty() {
-        return Ok(());
-    }
+async fn verify(
+    transaction: &mut impl WriteTransaction,
+    project: &str,
+    actions: &[Action],
+) -> Result<(), ApplyError> {
+    let keys: Vec<ResourceKey> = actions.iter().map(|action| action.key.clone()).collect();
     let rows: HashMap<_, _> =
         transaction.rows(&keys).await?.into_iter().map(|row| (row.key.clone(), row)).collect();
     let mut left = Vec::new();
-    for action in upserts() {
-        let after: Value =
-            action.after.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        match rows.get(&action.key) {
-            None => left.push((action.key.clone(), vec!["(the whole row)".to_owned()])),
-            Some(row) => {
-                let fields: Vec<_> = differences(&row.canonical, &after)
-                    .into_iter()
-                    .map(|(path, _, _)| path.join("."))
-                    .collect();
-                if !fields.is_empty() {
-                    left.push((action.key.clone(), fields));
-                }
-            }
+    for action in actions {
+        let fields = amiss(project, action, rows.get(&action.key));
+        if !fields.is_empty() {
+            left.push((action.key.clone(), fields));
         }
     }
     if left.is_empty() { Ok(()) } else { Err(ApplyError::NotConverged { left }) }
+}
+
+/// The fields of a row that are not as an action should have left them.
+fn amiss(project: &str, action: &Action, row: Option<&Row>) -> Vec<String> {
+    let wants_deleted = action.kind == ActionKind::Delete;
+    let Some(row) = row else {
+        return if wants_deleted { Vec::new() } else { vec!["(the whole row)".to_owned()] };
+    };
+    if wants_deleted || row.deleted {
+        return if wants_deleted == row.deleted { Vec::new() } else { vec!["(deleted)".to_owned()] };
+    }
+    let after: Value =
+        action.after.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let mut fields: Vec<_> =
+        differences(&row.canonical, &after).into_iter().map(|(path, _, _)| path.join(".")).collect();
+    if row.owner.as_deref() != Some(project) {
+        fields.push("(owner)".to_owned());
+    }
+    fields
 }

@@ -15,7 +15,7 @@ use super::problem::{Problem, Target};
 use super::rows;
 use super::schema::{self, API_VERSION};
 use super::validate;
-use super::yaml::{Document, YamlError, YamlErrorKind};
+use super::yaml::{self, Document, YamlError, YamlErrorKind};
 
 /// What documents are checked against.
 #[derive(Debug, Default)]
@@ -198,6 +198,28 @@ impl Context {
                 out.broken.push((key, source));
             }
         }
+    }
+
+    /// Notes the reading errors of a document, and what else is wrong with it as far as it could be read.
+    pub fn refuse(&self, errors: Vec<YamlError>, text: &str, source: SourceRef, out: &mut Output) {
+        let range = source.start as usize..source.end as usize;
+        if let Some(mut document) = yaml::parse_despite(text, range, &errors)
+            && let Ok(kind) = kind_of(&document.value, source)
+        {
+            stringify(&mut document, kind, text);
+            let value = &document.value;
+            let schema = (schema::validator(kind), schema::cached(kind));
+            for finding in validate::findings(schema.0, schema.1, value, kind.hides_values) {
+                let (Target::Value(pointer) | Target::Key(pointer)) = &finding.target else { continue };
+                // A value that was refused is not complained about twice.
+                let start = document.locate_nearest(pointer).value.start;
+                if !errors.iter().any(|error| error.span.start == start) {
+                    let problem = Problem::error(finding.code, source, finding.target, finding.message);
+                    out.problems.push(dressed(problem, self.key_of(kind, value).as_ref(), finding.help));
+                }
+            }
+        }
+        out.problems.extend(errors.into_iter().map(|error| yaml_problem(error, source, false)));
     }
 
     /// The key that a manifest gives itself; `None` when it has no name, or no workspace where it needs one.

@@ -97,7 +97,9 @@ impl FirstPass {
                 }
                 Ok(None) => {}
                 Err(errors) => {
-                    self.problems.extend(errors.into_iter().map(|error| yaml_problem(error, source, false)));
+                    let mut refused = Output::default();
+                    self.context.refuse(errors, text, source, &mut refused);
+                    self.problems.append(&mut refused.problems);
                 }
             }
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::model::files::RowFiles;
 use crate::model::{Diagnostic, FileId, SourceFile, SourceRef, diagnostic};
 
-use super::admit::{Context, Output, kind_of, stringify, yaml_problem};
+use super::admit::{Context, Output, kind_of, stringify};
 use super::catalog::{Catalog, Project};
 use super::check::{self, Known};
 use super::first_pass::{FirstPass, Work, small};
@@ -144,9 +144,7 @@ fn process(context: &Context, files: &[Arc<SourceFile>], item: Work, out: &mut O
                     }
                     Err(problem) => out.problems.push(problem),
                 },
-                Err(errors) => {
-                    out.problems.extend(errors.into_iter().map(|error| yaml_problem(error, source, false)));
-                }
+                Err(errors) => context.refuse(errors, text, source, out),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Manifests: from text to a catalog of validated, expanded resources, with positions.
 //!
 //! Pure: it gets the text of files and gives back a catalog and diagnostics. It reads no file, no environment and no clock.
-//! Read in this order: [`yaml`], [`schema`], [`validate`], [`expand`], [`admit`], [`unread`], [`check`], [`load`].
+//! Read in this order: [`yaml`], [`schema`], [`validate`], [`expand`], [`admit`], [`unread`], [`check`], [`mod@load`].
 
 pub mod admit;
 pub mod cache;

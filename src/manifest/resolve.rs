@@ -200,9 +200,9 @@ impl<'a> Resolver<'a> {
             let document = if is_json(&source_file.path) {
                 yaml::parse_json(text, &Limits::default()).ok()
             } else {
-                yaml::parse(text, source.start as usize..source.end as usize, &Limits::default())
-                    .ok()
-                    .flatten()
+                let range = source.start as usize..source.end as usize;
+                yaml::parse(text, range.clone(), &Limits::default())
+                    .unwrap_or_else(|errors| yaml::parse_despite(text, range, &errors))
             };
             self.parsed = Some((file, source.start, document));
         }

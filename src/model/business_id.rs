@@ -6,7 +6,7 @@
 //!
 //! Markets and schemes: Australia (ABN), New Zealand (NZBN), the United Kingdom (company number or VAT number,
 //! told apart by their form), the United States (EIN). Where the rules come from stands beside each check in
-//! [`check`]; what can be wrong, with the advice a person gets, in [`rule`].
+//! `check`; what can be wrong, with the advice a person gets, in `rule`.
 
 use std::fmt;
 

@@ -34,6 +34,10 @@ pub struct Row {
     pub key: ResourceKey,
     /// `{"labels": {...}, "spec": {...}}`, in the form of a canonical spec.
     pub canonical: Value,
+    /// The project, `cli`, or nobody.
+    pub owner: Option<String>,
+    /// Softly deleted.
+    pub deleted: bool,
     /// When something other than synthex last wrote the row.
     pub touched_at: Option<DateTime<Utc>>,
     /// The database role that did.

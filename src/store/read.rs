@@ -198,19 +198,22 @@ pub(super) async fn read_rows(
 }
 
 fn row_of(kind: KindRef, found: &PgRow, shared: &mut Shared) -> Result<Row, sqlx::Error> {
-    /// Workspace, name, labels, protected, touched_at, touched_by.
-    const COMMON: usize = 6;
+    /// Workspace, name, labels, protected, touched_at, touched_by, owner, deleted.
+    const COMMON: usize = 8;
     let mut cells = Vec::with_capacity(kind.columns().len());
     for index in 0..kind.columns().len() {
         cells.push(found.try_get::<Option<String>, _>(COMMON + index)?);
     }
     let protected: &str = found.try_get(3)?;
     let touched_at: Option<&str> = found.try_get(4)?;
+    let deleted: &str = found.try_get(7)?;
     Ok(Row {
         key: ResourceKey::new(kind, shared.name(found.try_get(0)?), found.try_get(1)?),
         canonical: row::canonical(kind, found.try_get(2)?, protected.starts_with('t'), &cells),
         touched_at: touched_at.and_then(row::instant),
         touched_by: found.try_get(5)?,
+        owner: found.try_get(6)?,
+        deleted: deleted.starts_with('t'),
     })
 }
 

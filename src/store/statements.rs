@@ -36,7 +36,8 @@ pub fn heads(kind: KindRef, one_workspace: bool) -> String {
 pub fn rows(kind: KindRef) -> String {
     let workspace = workspace_column(kind);
     let mut sql = format!(
-        "select {workspace}, t.name, t.labels::text, t.protected::text, (t.touched_at at time zone 'UTC')::text, t.touched_by"
+        "select {workspace}, t.name, t.labels::text, t.protected::text, (t.touched_at at time zone 'UTC')::text, t.touched_by, \
+         t.owner, (t.deleted_at is not null)::text"
     );
     for column in table(kind).columns {
         let value = match column.sql {
@@ -60,7 +61,7 @@ fn written(kind: KindRef) -> impl Iterator<Item = (&'static str, &'static str)> 
     table(kind).columns.iter().map(|column| (column.name, column.sql.cast())).chain(common)
 }
 
-/// How many parameter lists come before those of [`written`]: workspaces, names, revisions.
+/// How many parameter lists come before those of `written`: workspaces, names, revisions.
 pub const KEY_PARAMETERS: usize = 3;
 
 /// `unnest($1::text[], ...) as u (...)`: keys and revisions first, then a list for each written column. The last

@@ -93,7 +93,7 @@ fn fenced(text: &str) -> String {
         let code = line.strip_prefix("    ");
         if code.is_some() && !inside {
             let gap = if out.ends_with("\n\n") { "" } else { "\n" };
-            let _ = write!(out, "{gap}```yaml\n");
+            let _ = writeln!(out, "{gap}```yaml");
         } else if code.is_none() && inside {
             let _ = write!(out, "```\n{}", if line.is_empty() { "" } else { "\n" });
         }

@@ -12,10 +12,13 @@
 mod agreement;
 mod apply;
 mod cases;
+mod drift;
 mod generated;
 mod generated_docs;
 mod outcomes;
 mod plan_json;
+mod pooler;
+mod roles;
 mod rule_codes;
 mod support;
 mod support_works;

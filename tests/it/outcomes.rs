@@ -66,9 +66,9 @@ fn a_plan_does_not_depend_on_the_run_or_on_how_the_files_are_arranged() {
         estate.database.sql(
             "update synthex.tenants set region = 'NZ-NR1' where name = 'T1';
              insert into synthex.alert_rules (workspace, name, condition, channels, owner)
-                 values ('w', 'gone', '{}', '[\"log\"]', 'test');",
+                 values ('w', 'gone', '{}', '[\"log\"]', 'test') on conflict do nothing;",
         );
-        estate.edit("T2.yaml", "status: active", "status: inactive");
+        estate.declare_tenant("T2", &["industry: Retail"]);
     }
 }
 
@@ -142,17 +142,11 @@ fn json_on_stdout_is_json_also_when_things_go_wrong() {
 }
 
 #[test]
-fn warnings_stay_off_stdout() {
-    let estate = Estate::new("json_warnings");
-    // A file that holds nothing is worth a word, and no error.
-    estate.project.write("manifests/nothing.yaml", "# later\n");
-    let url = estate.database.url();
-    let plan = is_json(&estate, &url, &["plan"], 0);
-    assert_eq!(plan["summary"]["create"], SIZE);
-    let warnings = plan["diagnostics"].as_array().expect("a list");
-    assert_eq!(warnings.len(), 1, "{plan:#}");
-    let human = estate.run(&["plan"]).ok().stderr_has("nothing.yaml");
-    assert!(!human.stdout.contains("nothing.yaml"), "{human}");
+fn notices_are_part_of_the_json() {
+    let estate = Estate::applied("json_notices");
+    let plan = is_json(&estate, &estate.database.url(), &["plan", "--prune", "-f", "manifests/w.yaml"], 0);
+    let notices = plan["notices"].to_string();
+    assert!(notices.contains("a part of the manifests"), "{plan:#}");
 }
 
 #[test]

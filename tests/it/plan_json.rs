@@ -87,6 +87,8 @@ fn everything(prune: bool) -> Plan {
         let row = Row {
             key: head.key.clone(),
             canonical: json!({"labels": {}, "spec": {"displayName": "Old", "status": "inactive", "metadata": {"a/b": [1, null]}}}),
+            owner: head.owner.as_deref().map(str::to_owned),
+            deleted: head.deleted,
             touched_at: head.touched.then_some(at),
             touched_by: head.touched.then(|| "bob".to_owned()),
         };

@@ -78,11 +78,43 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitStatus, Cl
     if !args.yes && !confirm(context, &signals).await? {
         return Err(CliError::new(ExitStatus::Error, "declined", "declined; nothing was changed"));
     }
-    let applied = execute(context, args, &planned, &signals).await?;
+    let applied = match execute(context, args, &planned, &signals).await {
+        Err(stale) if stale.status == ExitStatus::Stale => {
+            return done_by_another(context, args, &signals, stale).await;
+        }
+        outcome => outcome?,
+    };
     if json {
         context.printer.json(&outcome_json(&planned.plan, Some(applied)));
     } else {
         context.printer.result(&format!("Applied as revision {}.\n", applied.revision));
+    }
+    Ok(ExitStatus::Success)
+}
+
+/// The database changed after the plan was made. Where another run made the very changes that were to be made, nothing is
+/// left to do, and that is no failure.
+async fn done_by_another(
+    context: &Context,
+    args: &ApplyArgs,
+    signals: &Signals,
+    stale: CliError,
+) -> Result<ExitStatus, CliError> {
+    let again = tokio::select! {
+        biased;
+        () = engine::Interrupt::requested(signals) => return Err(interrupted(signals)),
+        again = planning::make(context, args.prune, "apply") => again?,
+    };
+    if !again.plan.is_empty() || !again.plan.refusals.is_empty() {
+        return Err(stale);
+    }
+    context.printer.note("another run made these changes in the meantime");
+    if context.global.format == Format::Json {
+        context.printer.json(&outcome_json(&again.plan, None));
+    } else {
+        let style = &context.printer.stdout;
+        let options = PlanOptions::default();
+        context.printer.result(&report::plan_text::human(&again.plan, &again.context(), style, &options));
     }
     Ok(ExitStatus::Success)
 }

@@ -49,6 +49,18 @@ pub(super) struct Builder<'t> {
 
 /// Reads `slice`, which begins at `base` of the file's text.
 pub(super) fn build(slice: &str, base: usize, limits: &Limits) -> Result<Document, Vec<YamlError>> {
+    match build_despite(slice, base, limits) {
+        (Some(document), problems) if problems.is_empty() => Ok(document),
+        (None, problems) if problems.is_empty() => {
+            let span = Span::new(base, base + slice.len());
+            Err(vec![YamlError::new(YamlErrorKind::Syntax, span, "there is no document here")])
+        }
+        (_, problems) => Err(problems),
+    }
+}
+
+/// As [`build`], but gives the document as well when it could be read to its end: values with problems are replaced.
+pub(super) fn build_despite(slice: &str, base: usize, limits: &Limits) -> (Option<Document>, Vec<YamlError>) {
     let options = granit_parser::options! {
         emit_comments: false,
         emit_unresolved_aliases: true,
@@ -81,16 +93,8 @@ pub(super) fn build(slice: &str, base: usize, limits: &Limits) -> Result<Documen
             }
         }
     }
-    match builder.root {
-        Some(value) if builder.problems.is_empty() => {
-            Ok(Document { value, nodes: builder.nodes, targets: builder.targets })
-        }
-        None if builder.problems.is_empty() => {
-            let span = Span::new(base, base + slice.len());
-            Err(vec![YamlError::new(YamlErrorKind::Syntax, span, "there is no document here")])
-        }
-        _ => Err(builder.problems),
-    }
+    let Builder { root, nodes, targets, problems, .. } = builder;
+    (root.map(|value| Document { value, nodes, targets }), problems)
 }
 
 impl Builder<'_> {

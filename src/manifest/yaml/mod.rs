@@ -142,6 +142,29 @@ pub fn parse(text: &str, range: Range<usize>, limits: &Limits) -> Result<Option<
     parse_events(slice, base, limits).map(Some)
 }
 
+/// A document that [`parse`] refused, where all that is wrong with it are single values, so that the rest of it can be
+/// checked as well. The values that were refused are replaced by text.
+#[must_use]
+pub fn parse_despite(text: &str, range: Range<usize>, errors: &[YamlError]) -> Option<Document> {
+    let of_a_value = |error: &YamlError| {
+        matches!(
+            error.kind,
+            YamlErrorKind::AmbiguousBoolean
+                | YamlErrorKind::AmbiguousNumber
+                | YamlErrorKind::NumberRange
+                | YamlErrorKind::NotANumber
+                | YamlErrorKind::DuplicateKey
+        )
+    };
+    if errors.len() >= MAX_PROBLEMS || !errors.iter().all(of_a_value) {
+        return None;
+    }
+    let base = range.start;
+    let slice = text.get(range)?;
+    let (base, slice) = slice.strip_prefix(BOM).map_or((base, slice), |rest| (base + BOM.len(), rest));
+    build::build_despite(slice, base, &Limits::default()).0
+}
+
 /// The whole of YAML, through the event parser.
 fn parse_events(slice: &str, base: usize, limits: &Limits) -> Result<Document, Vec<YamlError>> {
     if let Some(error) = syntax::control_character(slice, base) {

@@ -7,7 +7,7 @@ pub(super) const RULES: [Rule; 13] = [
         code: "SX0302",
         title: "a business number that cannot exist",
         text: "The registers give their numbers check digits, and these do not fit, or the number has the wrong length: a digit is mistyped or
-two are swapped. Compare it with the merchant's registration. `synthex check business-id` says which rule failed.
+two are swapped. Compare it with the merchant's registration. The message says which rule failed.
 A number that passes is well formed, not proven to be this merchant's.",
     },
     Rule {

@@ -196,6 +196,13 @@ pub(super) fn query(options: PgConnectOptions, sql: &str) -> Result<Rows, sqlx::
         .unwrap_or_else(|_| Err(sqlx::Error::Protocol(format!("no answer within 60 s: {sql}"))))
 }
 
+/// Executes statements through any URL, such as a pooler's.
+pub fn execute(url: &str, sql: &str) -> Result<Rows, sqlx::Error> {
+    // What a pooler in transaction mode asks of a client.
+    let options = url.parse::<PgConnectOptions>()?.extra_float_digits(None).statement_cache_capacity(0);
+    query(options, sql)
+}
+
 #[track_caller]
 fn expect_rows(options: PgConnectOptions, sql: &str) -> Rows {
     query(options, sql).unwrap_or_else(|error| panic!("{error}\nin: {sql}"))
