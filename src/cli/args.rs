@@ -8,8 +8,8 @@ use super::commands;
 
 /// Declare e-commerce tenants in git, review the plan, converge PostgreSQL.
 ///
-/// With no database named, an embedded PostgreSQL beside the project is started, so this works wherever PostgreSQL's
-/// server programs are installed:
+/// Where no database is named, synthex runs a PostgreSQL of its own beside the project.
+/// Wherever PostgreSQL's server programs are installed, this works at once:
 ///
 ///   synthex init shop --market ANZ_SMB --region AU-SE1
 ///   cd shop
@@ -21,7 +21,6 @@ use super::commands;
     version,
     verbatim_doc_comment,
     max_term_width = 110,
-    disable_help_subcommand = true,
     subcommand_required = false,
     after_help = "Exit status: 0 done or nothing to do, 1 error, 2 changes (--detailed-exitcode), 3 usage or manifest, \
 4 lease held, 5 refused by a guard, 6 stale plan, 7 partly applied, 8 database unreachable or refusing, 130/143 interrupted.\n\n\
@@ -53,7 +52,7 @@ pub struct Global {
         global = true,
         env = "SYNTHEX_DATABASE_TIMEOUT",
         default_value_t = 30,
-        value_parser = clap::value_parser!(u64).range(1..=3600),
+        value_parser = timeout,
         help_heading = "Global options"
     )]
     pub database_timeout: u64,
@@ -75,6 +74,11 @@ pub struct Global {
     /// How logs are written
     #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT", global = true, help_heading = "Global options")]
     pub log_format: LogFormat,
+}
+
+fn timeout(text: &str) -> Result<u64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (1..=3_600).contains(seconds));
+    seconds.ok_or("write seconds, from 1 to 3600, here and in SYNTHEX_DATABASE_TIMEOUT".to_owned())
 }
 
 /// How results are written.

@@ -92,8 +92,8 @@ fn embedded_root(context: &Context, folder: &Path) -> PathBuf {
 /// The embedded PostgreSQL cannot be started.
 pub async fn open(context: &Context, source: &Source, command: &str) -> Result<ConnectOptions, CliError> {
     match source {
-        Source::Named { url, .. } => {
-            Ok(ConnectOptions::new(url.clone(), context.database_timeout(), command))
+        Source::Named { url, by } => {
+            Ok(ConnectOptions::new(url.clone(), context.database_timeout(), command).named_by(by))
         }
         Source::Embedded { root } => {
             let url = start_embedded(context, root).await?;

@@ -64,6 +64,19 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
 ];
 
+/// Whether JSON is asked for, in arguments that may not be valid.
+#[must_use]
+pub fn asks_for_json() -> bool {
+    let mut before = OsString::new();
+    for argument in std::env::args_os().take_while(|argument| argument != "--") {
+        if argument == "--format=json" || (before == "--format" && argument == "json") {
+            return true;
+        }
+        before = argument;
+    }
+    false
+}
+
 impl Environment {
     /// Reads the environment of this process.
     #[must_use]

@@ -1,7 +1,7 @@
 //! Exit statuses, and the one form in which a command fails.
 
 use crate::engine::{ApplyError, StateError, StateErrorKind};
-use crate::files::WriteError;
+use crate::files::{WriteError, io_words};
 use crate::model::Diagnostic;
 use crate::plan::Refusal;
 #[cfg(unix)]
@@ -196,8 +196,8 @@ impl From<ApplyError> for CliError {
 
 impl From<WriteError> for CliError {
     fn from(error: WriteError) -> Self {
-        let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        Self::other(error.to_string(), why).help("check the folder's rights and the free space on the disk")
+        Self::other(error.to_string(), io_words(&error.source))
+            .help("check the folder's rights and the free space on the disk")
     }
 }
 

@@ -10,14 +10,15 @@ pub mod planning;
 pub mod printer;
 pub mod progress;
 pub mod project;
+pub mod prompt;
 pub mod signals;
 
 use clap::Parser as _;
 
-use args::Cli;
+use args::{Cli, ColorChoice};
 use context::Context;
 use environment::Environment;
-use error::ExitStatus;
+use error::{CliError, ExitStatus};
 use printer::Printer;
 
 /// Runs the program and returns its exit status. Everything that is not wrong with the arguments comes from here.
@@ -26,7 +27,7 @@ pub fn main() -> ExitStatus {
     let environment = Environment::read();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, &environment),
+        Err(error) => return usage(&error, &environment, environment::asks_for_json()),
     };
     let printer = Printer::new(&cli.global, &environment);
     start_logging(&cli.global);
@@ -46,29 +47,45 @@ pub fn main() -> ExitStatus {
             return error.status;
         }
     };
-    let status = match runtime.block_on(Box::pin(commands::run(&context, cli.command))) {
-        Ok(status) => status,
-        Err(error) => {
-            context.printer.report(&error, format);
-            error.status
+    let outcome = runtime.block_on(Box::pin(commands::run(&context, cli.command)));
+    let mut status = outcome.unwrap_or_else(|error| {
+        context.printer.report(&error, format);
+        error.status
+    });
+    if let Err(error) = context.printer.check() {
+        context.printer.failure(&error);
+        if matches!(status, ExitStatus::Success | ExitStatus::Changes) {
+            status = error.status;
         }
-    };
+    }
     // A hung look-up in the background must not keep the program from ending.
     runtime.shutdown_timeout(std::time::Duration::from_millis(100));
-    if context.printer.was_cut_short() { ExitStatus::Success } else { status }
+    status
 }
 
 /// Wrong arguments are exit status 3; asking for help or the version is not wrong.
-fn usage(error: &clap::Error, environment: &Environment) -> ExitStatus {
+fn usage(error: &clap::Error, environment: &Environment, json: bool) -> ExitStatus {
     let asked = !error.use_stderr();
     let text = error.render();
     let shown = if environment.wants_color(asked) { text.ansi().to_string() } else { text.to_string() };
+    let printer = Printer::of(ColorChoice::Auto, false, environment);
     if asked {
-        printer::write_stdout(&shown);
-        ExitStatus::Success
+        printer.result(&shown);
     } else {
         printer::write_stderr(&shown);
-        ExitStatus::Usage
+        if json {
+            let plain = text.to_string();
+            let what = plain.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            printer.report_json(&CliError::usage(what).help("see --help"));
+        }
+    }
+    match printer.check() {
+        Err(error) if asked => {
+            printer.failure(&error);
+            error.status
+        }
+        _ if asked => ExitStatus::Success,
+        _ => ExitStatus::Usage,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::engine::{self, StateReader as _};
 use crate::manifest::Origins;
 use crate::model::diagnostic::did_you_mean;
-use crate::model::{Diagnostic, Entry, Origin, Position, Scope, Sources};
+use crate::model::{Diagnostic, Entry, Origin, Position, Sources};
 use crate::plan::{self, Desired, Head, Observed, Plan};
 use crate::report::PlanContext;
 use crate::store::{ConnectOptions, Connection, migration_state};
@@ -52,7 +52,8 @@ pub async fn make(context: &Context, prune: bool, command: &str) -> Result<Plann
     let source = database::source(context, Some(&found.project), &found.folder)?;
     let reading = {
         let found = found.clone();
-        tokio::task::spawn_blocking(move || project::read(&found))
+        let use_cache = !context.environment.is_ci();
+        tokio::task::spawn_blocking(move || project::read(&found, use_cache))
     };
     let commit = context.commit(&found.folder);
     let observing = observe(context, &source, command);
@@ -114,9 +115,11 @@ impl Observing<'_> {
                     let plan = plan::plan(&desired, &observed, &mut NoSources);
                     return Ok((self.dressed(plan), self.notices(false), Vec::new()));
                 }
-                (project::read_fully(self.found, sources)?, Some(heads))
+                (project::read_fully(self.found, sources, !self.context.environment.is_ci())?, Some(heads))
             }
-            (Read::Cached(_, sources), None) => (project::read_fully(self.found, sources)?, None),
+            (Read::Cached(_, sources), None) => {
+                (project::read_fully(self.found, sources, !self.context.environment.is_ci())?, None)
+            }
             (full, heads) => (full, heads),
         };
         let Read::Full(catalog, warnings) = read else {
@@ -130,7 +133,7 @@ impl Observing<'_> {
         let heads = match heads.take() {
             Some(heads) => heads,
             None => {
-                let declared = declared_workspaces(&catalog.entries);
+                let declared = project::declared_workspaces(&catalog.entries);
                 engine::observe_heads(connection, self.context.global.workspace.as_deref(), &declared).await?
             }
         };
@@ -178,7 +181,7 @@ impl Observing<'_> {
 
     fn check_workspace(&self, entries: &[Entry]) -> Result<(), CliError> {
         let Some(workspace) = self.context.global.workspace.as_deref() else { return Ok(()) };
-        let declared = declared_workspaces(entries);
+        let declared = project::declared_workspaces(entries);
         if declared.iter().any(|name| name == workspace) {
             return Ok(());
         }
@@ -202,9 +205,4 @@ impl Sources for NoSources {
     fn origin(&mut self, _: &Entry, _: &[String]) -> Origin {
         Origin::Default
     }
-}
-
-fn declared_workspaces(entries: &[Entry]) -> Vec<String> {
-    let workspaces = entries.iter().filter(|entry| entry.key.kind.scope == Scope::Global);
-    workspaces.map(|entry| entry.key.name.to_string()).collect()
 }

@@ -1,16 +1,18 @@
 //! The one printer: results to standard output, everything else to standard error.
 
 use std::io::{ErrorKind, Write as _};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::files;
 use crate::model::Diagnostic;
 use crate::report::{self, Style};
 
 use super::args::{ColorChoice, Format, Global};
 use super::environment::Environment;
-use super::error::CliError;
+use super::error::{CliError, ExitStatus};
 
 /// At most this many problems are shown to a person; JSON has them all.
 const SHOWN_PROBLEMS: usize = 100;
@@ -23,15 +25,22 @@ pub struct Printer {
     /// For what goes to standard error.
     pub stderr: Style,
     quiet: bool,
-    cut_short: AtomicBool,
+    /// Why standard output takes no more. From then on nothing is written to it.
+    broken: OnceLock<std::io::Error>,
 }
 
 impl Printer {
     /// A printer as the options and the environment say.
     #[must_use]
     pub fn new(global: &Global, environment: &Environment) -> Self {
+        Self::of(global.color, global.quiet, environment)
+    }
+
+    /// A printer where there are no options, since they are wrong.
+    #[must_use]
+    pub fn of(color: ColorChoice, quiet: bool, environment: &Environment) -> Self {
         let style = |stdout: bool| Style {
-            color: match global.color {
+            color: match color {
                 ColorChoice::Always => true,
                 ColorChoice::Never => false,
                 ColorChoice::Auto => environment.wants_color(stdout),
@@ -39,35 +48,39 @@ impl Printer {
             width: environment.width(),
             unicode: true,
         };
-        Self {
-            stdout: style(true),
-            stderr: style(false),
-            quiet: global.quiet,
-            cut_short: AtomicBool::new(false),
-        }
+        Self { stdout: style(true), stderr: style(false), quiet, broken: OnceLock::new() }
     }
 
-    /// Writes a result. When the reader has gone away, the rest is dropped and that is not an error.
+    /// Writes a result. When the reader has gone away, the rest is dropped and that is not an error; any other failure is
+    /// kept for [`Printer::check`].
     pub fn result(&self, text: &str) {
-        if !write_stdout(text) {
-            self.cut_short.store(true, Ordering::Relaxed);
-        }
+        self.stream(|out| out.write_all(text.as_bytes()));
     }
 
     /// Writes a result in pieces, for what may be large.
     pub fn stream(&self, write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) {
-        let mut out = std::io::BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
-        if write(&mut out)
-            .and_then(|()| out.flush())
-            .is_err_and(|error| error.kind() == ErrorKind::BrokenPipe)
+        if self.broken.get().is_none()
+            && let Err(error) = write_stdout(write)
         {
-            self.cut_short.store(true, Ordering::Relaxed);
+            // The first failure is the one that says why.
+            let _ = self.broken.set(error);
         }
     }
 
     /// Writes a JSON result.
-    pub fn json(&self, value: &Value) {
-        self.result(&format!("{value:#}\n"));
+    pub fn json(&self, value: &impl Serialize) {
+        self.stream(|mut out| report::json::write(value, &mut out));
+    }
+
+    /// Whether everything so far was written, or at least wanted by nobody.
+    ///
+    /// # Errors
+    /// Standard output could not be written, for example because the disk is full.
+    pub fn check(&self) -> Result<(), CliError> {
+        match self.broken.get() {
+            Some(error) if error.kind() != ErrorKind::BrokenPipe => Err(unwritten(error)),
+            _ => Ok(()),
+        }
     }
 
     /// Writes a note for the user, which is no result.
@@ -96,7 +109,7 @@ impl Printer {
     /// Shows why a command failed, and puts the same on standard output as JSON where that is the format.
     pub fn report(&self, error: &CliError, format: Format) {
         match format {
-            Format::Json => self.json(&failure_json(error)),
+            Format::Json => self.report_json(error),
             Format::Sarif if !error.diagnostics.is_empty() => {
                 self.json(&report::diagnostics::sarif(&error.diagnostics, env!("CARGO_PKG_VERSION")));
             }
@@ -108,10 +121,13 @@ impl Printer {
         self.failure(error);
     }
 
-    /// Whether the reader of standard output went away.
-    #[must_use]
-    pub fn was_cut_short(&self) -> bool {
-        self.cut_short.load(Ordering::Relaxed)
+    /// What a failed command says on standard output where JSON is the format.
+    pub fn report_json(&self, error: &CliError) {
+        self.json(&json!({
+            "format_version": "1.0",
+            "error": error_json(error),
+            "diagnostics": report::diagnostics::json(&error.diagnostics),
+        }));
     }
 
     /// Whether notes and progress are unwanted.
@@ -121,27 +137,35 @@ impl Printer {
     }
 }
 
-/// What a failed command says as JSON.
+/// Why a command failed, as JSON.
 #[must_use]
-pub fn failure_json(error: &CliError) -> Value {
-    json!({
-        "format_version": "1.0",
-        "error": {
-            "code": error.code,
-            "message": error.what,
-            "why": error.why,
-            "help": error.help,
-            "exit_code": error.status.code(),
-        },
-        "diagnostics": report::diagnostics::json(&error.diagnostics),
-    })
+pub fn error_json(error: &CliError) -> Value {
+    let mut value =
+        report::errors::json(&error.code, &error.what, error.why.as_deref(), error.help.as_deref());
+    value["exit_code"] = json!(error.status.code());
+    value
 }
 
-/// Writes to standard output. False when nobody reads it any more.
-pub fn write_stdout(text: &str) -> bool {
-    let mut out = std::io::stdout().lock();
-    let outcome = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    !outcome.is_err_and(|error| error.kind() == ErrorKind::BrokenPipe)
+/// Writes to standard output and makes sure that it got there.
+///
+/// # Errors
+/// What the operating system says.
+pub fn write_stdout(
+    write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    // Standard output itself would be flushed at every line break.
+    let mut out = std::io::BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+    write(&mut out)?;
+    out.flush()?;
+    out.get_mut().flush()
+}
+
+/// Standard output could not be written.
+#[must_use]
+pub fn unwritten(error: &std::io::Error) -> CliError {
+    CliError::new(ExitStatus::Error, "output", "the output could not be written")
+        .why(files::io_words(error))
+        .help("look at where standard output leads to; what the command did before stays done")
 }
 
 /// Writes to standard error, and does not mind when nobody reads it.

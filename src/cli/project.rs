@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::files::{self, ManifestRoots, PROJECT_FILE, ProjectRows};
 use crate::manifest::{self, Catalog, Loaded, Project, cache};
 use crate::model::digest::DigestWriter;
-use crate::model::{Diagnostic, Digest, Entry, SourceFile, diagnostic};
+use crate::model::{Diagnostic, Digest, Entry, Position, Scope, SourceFile, diagnostic};
 
 use super::context::Context;
 use super::error::CliError;
@@ -31,6 +31,15 @@ pub fn find(context: &Context) -> Result<Found, CliError> {
     let mut project_file = None;
     let mut parts = Vec::new();
     for path in &context.global.files {
+        if let Err(error) = files::canonical(path) {
+            let problem = Diagnostic::error(
+                "SX0116",
+                format!("{} cannot be read: {}", path.display(), files::io_words(&error)),
+            )
+            .help("correct the path given with --file")
+            .at(Position::start_of(&path.to_string_lossy()));
+            return Err(CliError::manifests(vec![problem]));
+        }
         let inside = path.join(PROJECT_FILE);
         if files::is_folder(path) && files::read_optional(&inside).is_some() {
             set_once(&mut project_file, inside)?;
@@ -93,16 +102,18 @@ pub enum Read {
 ///
 /// # Errors
 /// Every problem of every manifest.
-pub fn read(found: &Found) -> Result<Read, CliError> {
+pub fn read(found: &Found, use_cache: bool) -> Result<Read, CliError> {
     let sources = files::read_manifests(&found.roots).map_err(CliError::manifests)?;
-    let Some(bytes) = files::read_optional(&cache_file(found)) else { return read_fully(found, sources) };
+    // In CI the folder may come from a pull request, and with it a cache made to hide what the manifests say.
+    let cached = if use_cache { files::read_optional(&cache_file(found)) } else { None };
+    let Some(bytes) = cached else { return read_fully(found, sources, use_cache) };
     let key = cache::key(&found.project, &sources);
     let same = |(path, digest): &(String, Digest)| {
         files::read_optional(Path::new(path)).is_some_and(|bytes| Digest::of(&bytes) == *digest)
     };
     match cache::decode(&bytes, &key) {
         Some(cached) if cached.rows.iter().all(same) => Ok(Read::Cached(cached.entries, sources)),
-        _ => read_fully(found, sources),
+        _ => read_fully(found, sources, use_cache),
     }
 }
 
@@ -110,7 +121,7 @@ pub fn read(found: &Found) -> Result<Read, CliError> {
 ///
 /// # Errors
 /// Every problem of every manifest.
-pub fn read_fully(found: &Found, sources: Vec<SourceFile>) -> Result<Read, CliError> {
+pub fn read_fully(found: &Found, sources: Vec<SourceFile>, use_cache: bool) -> Result<Read, CliError> {
     /// Below this, reading again costs less than it is worth.
     const WORTH_KEEPING: usize = 500;
     let own = sources.len();
@@ -118,7 +129,9 @@ pub fn read_fully(found: &Found, sources: Vec<SourceFile>) -> Result<Read, CliEr
     if diagnostic::has_errors(&loaded.diagnostics) {
         return Err(CliError::manifests(loaded.diagnostics));
     }
-    if loaded.diagnostics.is_empty() && loaded.catalog.entries.len() >= WORTH_KEEPING {
+    let worth_keeping = use_cache && loaded.catalog.entries.len() >= WORTH_KEEPING;
+    if worth_keeping && loaded.diagnostics.is_empty() {
+        files::keep(&found.folder.join(".synthex").join(".gitignore"), b"*\n");
         let key = cache::key_of_shared(&found.project, &loaded.catalog.files[..own]);
         files::keep(&cache_file(found), &cache::encode(&key, &loaded.catalog, own));
     }
@@ -159,4 +172,11 @@ pub fn load_valid(found: &Found) -> Result<(Catalog, Vec<Diagnostic>), CliError>
         return Err(CliError::manifests(loaded.diagnostics));
     }
     Ok((loaded.catalog, loaded.diagnostics))
+}
+
+/// The names of the declared workspaces.
+#[must_use]
+pub fn declared_workspaces(entries: &[Entry]) -> Vec<String> {
+    let workspaces = entries.iter().filter(|entry| entry.key.kind.scope == Scope::Global);
+    workspaces.map(|entry| entry.key.name.to_string()).collect()
 }

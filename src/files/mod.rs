@@ -8,6 +8,29 @@ mod write;
 pub use read::{ManifestRoots, ProjectRows, find_project, read_manifests, read_project, read_secret};
 pub use write::{WriteError, create_new, ensure_folder, keep, write_atomically};
 
+/// What the operating system says, in words; without the number that it gives to every error.
+#[must_use]
+pub fn io_words(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        ErrorKind::StorageFull => "no space is left on the device".to_owned(),
+        ErrorKind::QuotaExceeded => "the disk quota is used up".to_owned(),
+        ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+            "something on the way is a file, not a folder".to_owned()
+        }
+        ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        ErrorKind::TooManyLinks => "it is a link that leads to itself".to_owned(),
+        ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
+        _ => {
+            let text = error.to_string();
+            text.split(" (os error").next().unwrap_or_default().to_owned()
+        }
+    }
+}
+
 /// The name of a project file.
 pub const PROJECT_FILE: &str = "synthex.yaml";
 

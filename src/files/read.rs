@@ -8,7 +8,7 @@ use crate::model::diagnostic::did_you_mean;
 use crate::model::files::{RowFileError, RowFiles};
 use crate::model::{Diagnostic, Position, SourceFile};
 
-use super::PROJECT_FILE;
+use super::{PROJECT_FILE, io_words};
 
 /// Where manifests are read from.
 #[derive(Clone, Debug)]
@@ -96,14 +96,16 @@ fn gather(
 ) -> Result<(), Diagnostic> {
     let at = |problem: Diagnostic| problem.at(Position::start_of(&shown(root)));
     let metadata = std::fs::metadata(root).map_err(|error| {
-        let why = match error.kind() {
-            std::io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
-            _ => error.to_string(),
-        };
+        let why = io_words(&error);
         at(Diagnostic::error("SX0116", format!("{} cannot be read: {why}", shown(root)))
             .help("correct the path; a missing source never means that nothing is declared"))
     })?;
     if !metadata.is_dir() {
+        if metadata.is_file() && !is_manifest(root) {
+            return Err(at(Diagnostic::error("SX0116", format!("{} is not a manifest", shown(root))).help(
+                "name a .yaml, .yml or .json file; rows are read through the TenantSet that names them",
+            )));
+        }
         found.push(root.to_path_buf());
         return Ok(());
     }
@@ -141,17 +143,17 @@ fn is_manifest(path: &Path) -> bool {
 }
 
 fn read_one(path: &Path, max_size: u64) -> Result<SourceFile, Diagnostic> {
-    let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, &error.to_string()))?;
+    let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, &io_words(&error)))?;
     if !metadata.is_file() {
         return Err(unreadable(path, "it is not a regular file"));
     }
     if metadata.len() > max_size {
         return Err(too_large(path, max_size));
     }
-    let file = std::fs::File::open(path).map_err(|error| unreadable(path, &error.to_string()))?;
+    let file = std::fs::File::open(path).map_err(|error| unreadable(path, &io_words(&error)))?;
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
     // The file may grow while it is read.
-    file.take(max_size + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error.to_string()))?;
+    file.take(max_size + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &io_words(&error)))?;
     if bytes.len() as u64 > max_size {
         return Err(too_large(path, max_size));
     }
@@ -204,7 +206,7 @@ impl RowFiles for ProjectRows {
         let real = path.canonicalize().map_err(|error| {
             let message = match error.kind() {
                 std::io::ErrorKind::NotFound => format!("there is no file `{reference}`"),
-                _ => format!("`{reference}` cannot be read: {error}"),
+                _ => format!("`{reference}` cannot be read: {}", io_words(&error)),
             };
             match near_file(&path) {
                 Some(near) => fail("SX0405", message, &format!("did you mean `{near}`?")),
@@ -249,10 +251,18 @@ fn near_file(path: &Path) -> Option<String> {
 /// Reads a secret from a file, without its last line break. At most 64 KiB.
 ///
 /// # Errors
-/// The file cannot be read, is too large, or is not text.
+/// The file cannot be read, is open to other users, is too large, or is not text.
 pub fn read_secret(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
-    std::fs::File::open(path)?.take(64 * 1024 + 1).read_to_string(&mut text)?;
+    let file = std::fs::File::open(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        if file.metadata()?.permissions().mode() & 0o077 != 0 {
+            return Err(std::io::Error::other("its mode lets other users at it; run chmod 600 on it"));
+        }
+    }
+    file.take(64 * 1024 + 1).read_to_string(&mut text)?;
     if text.len() > 64 * 1024 {
         return Err(std::io::Error::other("it is larger than 64 KiB"));
     }

@@ -14,7 +14,7 @@ use super::expand::Layers;
 use super::problem::{Problem, Target};
 use super::rows;
 use super::schema::{self, API_VERSION};
-use super::validate;
+use super::validate::{self, Finding};
 use super::yaml::{self, Document, YamlError, YamlErrorKind};
 
 /// What documents are checked against.
@@ -125,6 +125,7 @@ impl Context {
             validate::findings(schema::validator(kind), schema::cached(kind), &manifest, kind.hides_values);
         let key = self.key_of(kind, &manifest);
         if !findings.is_empty() {
+            self.look_beyond(kind, manifest, &findings, key.as_ref(), source, out);
             for mut finding in findings {
                 if source.row.is_some() {
                     rows::in_words_of_a_row(&mut finding);
@@ -222,6 +223,36 @@ impl Context {
         out.problems.extend(errors.into_iter().map(|error| yaml_problem(error, source, false)));
     }
 
+    /// What else is wrong with a spec whose shape is wrong: the parts that the schema refused are taken out, and the rest
+    /// is checked as if they had never been there. What is missed then may be missed only because of that.
+    fn look_beyond(
+        &self,
+        kind: KindRef,
+        mut manifest: Value,
+        findings: &[Finding],
+        key: Option<&ResourceKey>,
+        source: SourceRef,
+        out: &mut Output,
+    ) {
+        for finding in findings.iter().filter(|finding| finding.code != "SX0154") {
+            let (Target::Value(pointer) | Target::Key(pointer)) = &finding.target else { continue };
+            if !remove(&mut manifest, pointer) {
+                return;
+            }
+        }
+        let (Some(key), mut spec) = (key, take_map(&mut manifest, "/spec")) else { return };
+        if kind.name == "Tenant" && !self.lacks_a_layer(key, &spec) {
+            // A market or region from a layer is part of what the checks look at.
+            let _ = self.layers.expand(&key.workspace, &mut spec, &mut Map::new());
+        }
+        let problems = (kind.admit)(Value::Object(spec)).err().unwrap_or_default();
+        for problem in problems.into_iter().filter(|problem| !matches!(problem.code, "SX0190" | "SX0305")) {
+            let target = Target::Value(format!("/spec{}", problem.pointer));
+            let placed = Problem::error(problem.code, source, target, problem.message);
+            out.problems.push(dressed(placed, Some(key), problem.help));
+        }
+    }
+
     /// The key that a manifest gives itself; `None` when it has no name, or no workspace where it needs one.
     #[must_use]
     pub fn key_of(&self, kind: KindRef, manifest: &Value) -> Option<ResourceKey> {
@@ -301,6 +332,17 @@ fn take_map(manifest: &mut Value, pointer: &str) -> Map<String, Value> {
         Some(Value::Object(map)) => map,
         _ => Map::new(),
     }
+}
+
+/// Takes out what is at a pointer, where it is below the spec. False when the spec as a whole is meant: without it
+/// nothing more can be said.
+fn remove(manifest: &mut Value, pointer: &str) -> bool {
+    if let Some((parent, last)) = pointer.rsplit_once('/').filter(|_| pointer.starts_with("/spec/"))
+        && let Some(Value::Object(map)) = manifest.pointer_mut(parent)
+    {
+        map.shift_remove(&last.replace("~1", "/").replace("~0", "~"));
+    }
+    !matches!(pointer, "" | "/spec")
 }
 
 /// The problem that a reading error is.

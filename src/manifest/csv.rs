@@ -270,6 +270,15 @@ pub fn column_of(header: &[String], pointer: &str) -> u32 {
     found.map_or(1, |index| small(index + 1))
 }
 
+/// Whether a column of this name holds a tenant's field, and not merely stands in for it.
+#[must_use]
+pub fn names(column: &str, pointer: &str) -> bool {
+    rows::pointer_in_row(pointer).is_some_and(|inner| {
+        let path = inner.trim_start_matches('/').replace('/', ".");
+        column == path || (column == "labels" && path.starts_with("labels."))
+    })
+}
+
 /// Whether a cell holds anything; an empty one leaves the field to the template or the default.
 #[must_use]
 pub fn cell_is_written(files: &[Arc<SourceFile>], row: RowRef, column: u32) -> bool {

@@ -111,21 +111,33 @@ impl<'a> Resolver<'a> {
     /// Where a field of a resource is written, when the resource itself writes it.
     pub fn field_at(&mut self, source: &SourceRef, pointer: &str) -> Option<Position> {
         if let Some(row) = source.row {
-            if self.is_csv(row.file) {
-                let column = self.csv_field(source, &Target::Value(pointer.to_owned()))?;
-                let mut position = self.position(row.file, row.start);
-                position.column = column;
-                return csv::cell_is_written(self.files, row, column).then_some(position);
-            }
-            let pointer = rows::pointer_in_row(pointer)?;
-            let (file, prefix, source) = self.row_document(source, row);
-            let document = self.document(file, source)?;
-            let located = document.locate(&format!("{prefix}{pointer}"))?;
-            return Some(self.position(file, located.value.start));
+            return self.field_of_row(source, row, pointer).or_else(|| {
+                // What a row does not say, its set may.
+                let of_the_set = pointer.starts_with("/metadata/labels/") || pointer == "/spec/template";
+                if of_the_set { self.field_at(&SourceRef { row: None, ..*source }, pointer) } else { None }
+            });
         }
         let document = self.document(source.file, *source)?;
         let located = document.locate(pointer)?;
         Some(self.position(source.file, located.value.start))
+    }
+
+    fn field_of_row(&mut self, source: &SourceRef, row: RowRef, pointer: &str) -> Option<Position> {
+        if self.is_csv(row.file) {
+            let column = self.csv_field(source, &Target::Value(pointer.to_owned()))?;
+            let named = self.headers.get(&row.file)?.get(column.saturating_sub(1) as usize)?;
+            if !csv::names(named, pointer) || !csv::cell_is_written(self.files, row, column) {
+                return None;
+            }
+            let mut position = self.position(row.file, row.start);
+            position.column = column;
+            return Some(position);
+        }
+        let pointer = rows::pointer_in_row(pointer)?;
+        let (file, prefix, source) = self.row_document(source, row);
+        let document = self.document(file, source)?;
+        let located = document.locate(&format!("{prefix}{pointer}"))?;
+        Some(self.position(file, located.value.start))
     }
 
     fn position(&mut self, file: FileId, offset: u32) -> Position {

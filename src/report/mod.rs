@@ -15,6 +15,7 @@ pub mod plan_text;
 #[cfg(test)]
 mod sample;
 pub mod table;
+pub mod time;
 
 use crate::model::Diagnostic;
 

@@ -19,13 +19,22 @@ pub struct ConnectOptions {
     pub timeout: Duration,
     /// The command, for `application_name`.
     pub command: String,
+    /// What named the URL, for a reader who wonders where it comes from.
+    named_by: Option<String>,
 }
 
 impl ConnectOptions {
     /// Options for a URL.
     #[must_use]
     pub fn new(url: String, timeout: Duration, command: &str) -> Self {
-        Self { url: Redacted::new(url), timeout, command: command.to_owned() }
+        Self { url: Redacted::new(url), timeout, command: command.to_owned(), named_by: None }
+    }
+
+    /// Adds what named the URL: an option, a variable, a file.
+    #[must_use]
+    pub fn named_by(mut self, by: &str) -> Self {
+        self.named_by = Some(by.to_owned());
+        self
     }
 
     /// The URL with its password, for the driver and for `db url`.
@@ -57,22 +66,22 @@ impl ConnectOptions {
     /// # Errors
     /// The URL is not one, or the database is not reachable, or refuses us.
     pub async fn connect(&self) -> Result<Connection, StateError> {
-        let doing = format!("connecting to {}", self.shown());
+        let by = self.named_by.as_ref().map_or(String::new(), |by| format!(" (named by {by})"));
+        let doing = format!("connecting to {}{by}", self.shown());
+        let invalid = |why: &str| {
+            StateError::new(StateErrorKind::Refused, format!("the database's URL is not valid{by}"))
+                .why(why)
+                .help("write postgresql://USER@HOST:PORT/DATABASE; special characters in the password as %XX")
+        };
         let scheme = self.url().split(':').next().unwrap_or_default();
         if scheme != "postgres" && scheme != "postgresql" {
-            return Err(StateError::new(
-                StateErrorKind::Refused,
-                "the database's URL is not one of PostgreSQL",
-            )
-            .why("it does not start with postgresql://")
-            .help("write postgresql://USER@HOST:PORT/DATABASE"));
+            return Err(invalid("it does not start with postgresql://"));
         }
-        let options = PgConnectOptions::from_str(&with_host(self.url())).map_err(|error| {
-            // The driver's own message may repeat parts of the URL, and with them the password.
-            drop(error);
-            StateError::new(StateErrorKind::Refused, "the database's URL is not valid")
-                .help("write postgresql://USER@HOST:PORT/DATABASE; special characters in the password as %XX")
-        })?;
+        let url = with_host(self.url());
+        // The driver's own message may repeat parts of the URL, and with them the password; this one is a fixed text.
+        url::Url::parse(&url).map_err(|error| invalid(&error.to_string()))?;
+        let options = PgConnectOptions::from_str(&url)
+            .map_err(|_| invalid("one of its parameters, behind the `?`, has a value that is not allowed"))?;
         let options = options
             // A pooler refuses startup parameters it does not know, and this is one the driver adds.
             .extra_float_digits(None)

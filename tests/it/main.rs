@@ -12,12 +12,17 @@
 mod agreement;
 mod apply;
 mod cases;
+mod cuts;
 mod drift;
+mod faults;
 mod generated;
 mod generated_docs;
+mod interrupt;
+mod leases;
 mod outcomes;
 mod plan_json;
 mod pooler;
+mod properties;
 mod roles;
 mod rule_codes;
 mod support;

@@ -9,7 +9,9 @@ use crate::cli::args::Format;
 use crate::cli::context::{Context, new_id};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::planning::{self, Planned};
+use crate::cli::printer::write_stderr;
 use crate::cli::progress::{Display, ProgressMode};
+use crate::cli::prompt;
 use crate::cli::signals::Signals;
 use crate::engine::{self, Applied, ApplyError, ApplyRequest, Operation};
 use crate::plan::{ActionKind, Plan};
@@ -75,6 +77,8 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitStatus, Cl
         }
         return Ok(ExitStatus::Success);
     }
+    // What could not be shown is not applied.
+    context.printer.check()?;
     if !args.yes && !confirm(context, &signals).await? {
         return Err(CliError::new(ExitStatus::Error, "declined", "declined; nothing was changed"));
     }
@@ -185,18 +189,17 @@ fn failure(error: ApplyError, plan: &Plan, signals: &Signals) -> CliError {
 async fn confirm(context: &Context, signals: &Signals) -> Result<bool, CliError> {
     if !context.environment.is_interactive() {
         return Err(CliError::usage("apply would change the database, and there is no terminal to ask on")
-            .help("review the plan above, then add --yes"));
+            .why("standard input or standard error is no terminal, and --yes was not given")
+            .help("review the plan, then add --yes"));
     }
-    let ask = tokio::task::spawn_blocking(|| {
-        dialoguer::Confirm::new().with_prompt("Apply these changes?").default(false).interact_opt()
-    });
     tokio::select! {
-        () = engine::Interrupt::requested(signals) => Err(interrupted(signals)),
-        answer = ask => match answer {
-            Ok(Ok(answer)) => Ok(answer.unwrap_or(false)),
-            Ok(Err(error)) => Err(CliError::other("the answer could not be read", error.to_string())),
-            Err(error) => Err(CliError::other("the answer could not be read", error.to_string())),
-        },
+        biased;
+        () = engine::Interrupt::requested(signals) => {
+            // The terminal shows `^C` behind the question.
+            write_stderr("\n");
+            Err(interrupted(signals))
+        }
+        answer = prompt::confirm("Apply these changes?") => answer,
     }
 }
 

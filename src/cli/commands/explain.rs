@@ -36,7 +36,7 @@ pub fn explain(context: &Context, args: &ExplainArgs) -> Result<ExitStatus, CliE
         None => kinds_topic(),
         Some("exit-codes") => exit_codes(),
         Some("environment") => environment(),
-        Some(topic) if topic.to_ascii_uppercase().starts_with("SX") => rule(&topic.to_ascii_uppercase())?,
+        Some(topic) if topic.to_ascii_uppercase().starts_with("SX") => rule(context, topic)?,
         Some(topic) => field(topic)?,
     };
     match context.global.format {
@@ -71,19 +71,24 @@ fn environment() -> (Value, String) {
     (json!(value), text)
 }
 
-fn rule(code: &str) -> Result<(Value, String), CliError> {
+fn rule(context: &Context, code: &str) -> Result<(Value, String), CliError> {
     let rule = report::codes::find(code).ok_or_else(|| {
-        CliError::usage(format!("there is no rule {code}"))
-            .help("rule codes stand in brackets behind `error`, such as SX0156")
+        let near =
+            did_you_mean(&code.to_ascii_uppercase(), report::codes::RULES.iter().map(|rule| rule.code));
+        let help = near
+            .map_or("rule codes stand in brackets behind `error`, such as SX0156".into(), |near| {
+                format!("did you mean `{near}`?")
+            });
+        CliError::usage(format!("there is no rule `{code}`")).help(help)
     })?;
     let value = json!({"code": rule.code, "title": rule.title, "text": rule.text});
-    Ok((value, format!("{}  {}\n\n{}\n", rule.code, rule.title, rule.text)))
+    Ok((value, report::codes::human(rule, &context.printer.stdout)))
 }
 
 fn field(topic: &str) -> Result<(Value, String), CliError> {
     let mut steps = topic.split(['.', '#']);
     let word = steps.next().unwrap_or_default();
-    let kind = kinds::find_slug(word).ok_or_else(|| super::schema::unknown_kind(word))?;
+    let kind = kinds::find_slug(word).ok_or_else(|| unknown_topic(word))?;
     let root = schema::cached(kind);
     let steps: Vec<&str> = steps.collect();
     let steps = match steps.as_slice() {
@@ -118,6 +123,15 @@ fn field(topic: &str) -> Result<(Value, String), CliError> {
     }
     let text = describe(root, kind, &shown, node, steps.is_empty());
     Ok((node.clone(), text))
+}
+
+fn unknown_topic(word: &str) -> CliError {
+    match did_you_mean(word, ["exit-codes", "environment"]) {
+        Some(near) => CliError::usage(format!("there is no topic `{word}`"))
+            .why("a topic is a kind, a field, a rule code, `exit-codes` or `environment`")
+            .help(format!("did you mean `{near}`?")),
+        None => super::schema::unknown_kind(word),
+    }
 }
 
 fn describe(root: &Value, kind: KindRef, shown: &str, node: &Value, whole: bool) -> String {

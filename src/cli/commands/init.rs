@@ -11,6 +11,7 @@ use crate::cli::error::{CliError, ExitStatus};
 use crate::files::{self, PROJECT_FILE};
 use crate::manifest::schema;
 use crate::model::key::is_name;
+use crate::report;
 
 /// Make a project to start from: project file, an example of each kind, a workflow for pull requests
 ///
@@ -54,10 +55,11 @@ pub fn init(context: &Context, args: &InitArgs) -> Result<ExitStatus, CliError> 
     };
     let region = args.region.clone().unwrap_or_else(|| usual_region(&args.market).to_owned());
     let files = scaffold(&name, &workspace, &args.market, &region);
+    let here = args.dir == Path::new(".");
     let mut written = Vec::new();
     let mut kept = Vec::new();
     for (path, text) in files {
-        let target = args.dir.join(path);
+        let target = if here { PathBuf::from(path) } else { args.dir.join(path) };
         let fresh =
             if args.dry_run { files::read_optional(&target).is_none() } else { make(&target, &text)? };
         if fresh {
@@ -80,10 +82,18 @@ pub fn init(context: &Context, args: &InitArgs) -> Result<ExitStatus, CliError> 
         text.push_str(&format!("kept  {} (it was there already)\n", path.display()));
     }
     context.printer.result(&text);
-    let go =
-        if args.dir == Path::new(".") { String::new() } else { format!("cd {} && ", args.dir.display()) };
-    context.printer.note(&format!("\nNext: {go}synthex plan, then synthex apply"));
+    if !args.dry_run {
+        let go = if here { String::new() } else { format!("cd {}, then ", quoted(&args.dir)) };
+        context.printer.note(&format!("\nNext: {go}synthex plan, then synthex apply"));
+    }
     Ok(ExitStatus::Success)
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |character: char| character.is_alphanumeric() || "/._-".contains(character);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 fn make(target: &Path, text: &str) -> Result<bool, CliError> {
@@ -139,7 +149,7 @@ fn scaffold(name: &str, workspace: &str, market: &str, region: &str) -> Vec<(&'s
             format!("{MODELINE}schemas/manifest.schema.json\n{}", fill(include_str!("init/synthex.yaml"))),
         ),
         (".gitignore", ".synthex/\n".to_owned()),
-        ("schemas/manifest.schema.json", format!("{:#}\n", schema::of_any())),
+        ("schemas/manifest.schema.json", report::json::text(&schema::of_any())),
         ("manifests/workspace.yaml", manifest(include_str!("init/workspace.yaml"))),
         ("manifests/template.yaml", manifest(include_str!("init/template.yaml"))),
         ("manifests/tenants.yaml", manifest(include_str!("init/tenants.yaml"))),

@@ -12,16 +12,22 @@ pub mod templates;
 pub mod tenant;
 pub mod validate;
 
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use crate::engine::StateReader as _;
+use crate::files;
 use crate::model::KindRef;
 use crate::report;
 use crate::store::{self, Listed};
 
 use super::args::Command;
 use super::context::Context;
+use super::database::{self, Source};
 use super::error::{CliError, ExitStatus};
-use super::{database, project};
+use super::project::{self, Found};
 
 /// Runs a command.
 ///
@@ -73,19 +79,49 @@ fn only_human_or_json(context: &Context) -> Result<(), CliError> {
     }
 }
 
+/// The living rows of a kind, and whether synthex is installed where they would be.
+struct Rows {
+    installed: bool,
+    rows: Vec<Listed>,
+}
+
 /// The living rows of a kind in the database that the options mean.
-async fn listed(context: &Context, kind: KindRef) -> Result<Vec<Listed>, CliError> {
-    let found = project::find(context)?;
-    let source = database::source(context, Some(&found.project), &found.folder)?;
+async fn listed(context: &Context, kind: KindRef) -> Result<Rows, CliError> {
+    let (source, found) = place(context)?;
     let options = database::open(context, &source, "list").await?;
     let mut connection = options.connect().await?;
-    let rows = store::list(&mut connection, kind, context.global.workspace.as_deref()).await?;
+    let workspace = context.global.workspace.as_deref();
+    let installed = connection.is_installed().await?;
+    let confined = installed && connection.is_confined().await?;
+    let rows = if let (true, None, Some(found)) = (confined, workspace, &found) {
+        // Row-level security shows this role one workspace at a time, so each declared one is asked for.
+        let mut rows = Vec::new();
+        for name in project::declared_workspaces(&project::load_valid(found)?.0.entries) {
+            rows.append(&mut store::list(&mut connection, kind, Some(&name)).await?);
+        }
+        rows
+    } else {
+        store::list(&mut connection, kind, workspace).await?
+    };
     connection.close().await;
-    Ok(rows)
+    Ok(Rows { installed, rows })
+}
+
+/// The database to look at: the project's, or without a project the one that is named.
+fn place(context: &Context) -> Result<(Source, Option<Found>), CliError> {
+    if context.global.files.is_empty() && files::find_project(Path::new(".")).is_none() {
+        let source = database::source(context, None, &context.directory)?;
+        // No embedded one is made in a folder that has no project.
+        if matches!(source, Source::Named { .. }) {
+            return Ok((source, None));
+        }
+    }
+    let found = project::find(context)?;
+    Ok((database::source(context, Some(&found.project), &found.folder)?, Some(found)))
 }
 
 /// A row in full, for people.
-fn details(row: &Listed) -> String {
+fn details(row: &Listed, now: DateTime<Utc>) -> String {
     let mut lines = vec![("workspace".to_owned(), row.key.workspace.to_string())];
     for part in ["spec", "labels"] {
         let prefix = if part == "labels" { "labels." } else { "" };
@@ -102,7 +138,7 @@ fn details(row: &Listed) -> String {
             }
         }
     }
-    let time = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let time = |at| report::time::instant(at, now);
     lines.push(("owner".to_owned(), row.owner.clone().unwrap_or_else(|| "nobody".to_owned())));
     lines.push(("revision".to_owned(), row.revision.to_string()));
     lines.push(("created".to_owned(), time(row.created_at)));

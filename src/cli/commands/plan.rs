@@ -6,8 +6,10 @@ use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::planning;
-use crate::report;
+use crate::cli::printer::error_json;
+use crate::cli::project;
 use crate::report::plan_text::PlanOptions;
+use crate::report::{self, PlanContext};
 
 /// Show what apply would change in the database, and why
 ///
@@ -35,7 +37,10 @@ pub struct PlanArgs {
 /// Problems of manifests, or of the database.
 pub async fn plan(context: &Context, args: &PlanArgs) -> Result<ExitStatus, CliError> {
     super::only_human_or_json(context)?;
-    let planned = planning::make(context, args.prune, "plan").await?;
+    let planned = match planning::make(context, args.prune, "plan").await {
+        Err(error) if context.global.format == Format::Json => return Ok(failed(context, error)),
+        planned => planned?,
+    };
     if !planned.warnings.is_empty() {
         context.printer.diagnostics(&planned.warnings);
     }
@@ -53,4 +58,17 @@ pub async fn plan(context: &Context, args: &PlanArgs) -> Result<ExitStatus, CliE
     }
     let changes = args.detailed_exitcode && !planned.plan.is_empty();
     Ok(if changes { ExitStatus::Changes } else { ExitStatus::Success })
+}
+
+/// In JSON, what stands in place of a plan fits the plan's schema, so that a reader needs only one.
+fn failed(context: &Context, mut error: CliError) -> ExitStatus {
+    let by_manifests = !error.diagnostics.is_empty();
+    let project = project::find(context).map(|found| found.project.name).unwrap_or_default();
+    let diagnostics = std::mem::take(&mut error.diagnostics);
+    let rendering = PlanContext { project, diagnostics, ..PlanContext::default() };
+    let why = (!by_manifests).then(|| error_json(&error));
+    context.printer.json(&report::plan_json::failure(&rendering, why));
+    error.diagnostics = rendering.diagnostics;
+    context.printer.failure(&error);
+    error.status
 }

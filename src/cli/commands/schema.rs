@@ -35,7 +35,7 @@ pub fn schema(context: &Context, args: &SchemaArgs) -> Result<ExitStatus, CliErr
         for (name, schema) in
             schema::all().into_iter().chain([("plan.schema.json".to_owned(), report::plan_json::schema())])
         {
-            files::write_atomically(&folder.join(&name), format!("{schema:#}\n").as_bytes())?;
+            files::write_atomically(&folder.join(&name), report::json::text(&schema).as_bytes())?;
             context.printer.result(&format!("{}\n", folder.join(name).display()));
         }
         return Ok(ExitStatus::Success);

@@ -8,6 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::kinds::{self, tenant_template};
 use crate::model::diagnostic::did_you_mean;
+use crate::model::selector::Selector;
 use crate::report;
 use crate::store::Listed;
 
@@ -25,6 +26,9 @@ pub enum TemplatesCommand {
     after_help = "Examples:\n  synthex templates list\n  synthex templates list --type shopify --format json"
 )]
 pub struct ListArgs {
+    /// Only declared templates whose labels fit: `team=a,tier in (gold,silver),!legacy`
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<String>,
     /// Only templates of this type
     #[arg(long = "type", value_name = "TYPE", value_parser = ["shopify", "google-merchant", "mixed"])]
     pub tenant_type: Option<String>,
@@ -72,7 +76,7 @@ async fn all(context: &Context) -> Result<Vec<Template>, CliError> {
         .into_iter()
         .map(|(name, spec)| Template { name: name.to_owned(), workspace: None, spec, row: None })
         .collect();
-    for row in super::listed(context, &kinds::tenant_template::KIND).await? {
+    for row in super::listed(context, &kinds::tenant_template::KIND).await?.rows {
         templates.push(Template {
             name: row.key.name.to_string(),
             workspace: Some(row.key.workspace.to_string()),
@@ -84,7 +88,15 @@ async fn all(context: &Context) -> Result<Vec<Template>, CliError> {
 }
 
 async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError> {
+    let selector = args.selector.as_deref().map(str::parse::<Selector>).transpose();
+    let selector = selector.map_err(|error| CliError::usage(error.to_string()))?;
     let mut templates = all(context).await?;
+    if let Some(selector) = selector {
+        templates.retain(|template| {
+            let labels = template.row.as_ref().and_then(|row| row.canonical.get("labels")?.as_object());
+            labels.is_some_and(|labels| selector.matches(labels))
+        });
+    }
     if let Some(wanted) = &args.tenant_type {
         templates.retain(|template| template.spec["type"] == wanted.as_str());
     }

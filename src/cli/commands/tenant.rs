@@ -88,7 +88,8 @@ async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError
         Some(text) => text.parse().map_err(|error| CliError::usage(format!("{error}")))?,
         None => Selector::default(),
     };
-    let all = super::listed(context, &kinds::tenant::KIND).await?;
+    let found = super::listed(context, &kinds::tenant::KIND).await?;
+    let all = &found.rows;
     let total = all.len();
     let wanted = |field: &str, wanted: &Option<String>, row: &Listed| {
         wanted.as_ref().is_none_or(|wanted| spec(row, field).as_str() == Some(wanted))
@@ -112,8 +113,8 @@ async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError
         context.printer.json(&json!({"format_version": "1.0", "total": matching, "tenants": tenants}));
         return Ok(ExitStatus::Success);
     }
-    if total == 0 {
-        context.printer.note("There are no tenants; declare some and run `synthex apply`.");
+    if rows.is_empty() {
+        context.printer.note(&nothing(context, &found));
         return Ok(ExitStatus::Success);
     }
     let cells = rows.iter().map(|row| {
@@ -137,9 +138,23 @@ async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError
     Ok(ExitStatus::Success)
 }
 
+/// Why the list is empty, and what to do.
+fn nothing(context: &Context, found: &super::Rows) -> String {
+    let place =
+        context.global.workspace.as_ref().map_or(String::new(), |name| format!(" in workspace `{name}`"));
+    match found.rows.len() {
+        0 if !found.installed => {
+            "Nothing was applied to this database yet: run `synthex plan`, then `synthex apply`.".to_owned()
+        }
+        0 => format!("There are no tenants{place}: declare some and run `synthex apply`."),
+        1 => format!("The one tenant{place} is not selected."),
+        total => format!("None of the {total} tenants{place} is selected."),
+    }
+}
+
 async fn get(context: &Context, args: &GetArgs) -> Result<ExitStatus, CliError> {
     let name = args.tenant.as_deref().or(args.tenant_id.as_deref()).unwrap_or_default();
-    let all = super::listed(context, &kinds::tenant::KIND).await?;
+    let super::Rows { installed, rows: all } = super::listed(context, &kinds::tenant::KIND).await?;
     let found: Vec<&Listed> = all.iter().filter(|row| *row.key.name == *name).collect();
     let row = match found.as_slice() {
         [row] => row,
@@ -148,7 +163,12 @@ async fn get(context: &Context, args: &GetArgs) -> Result<ExitStatus, CliError> 
             let help = near.map_or("`synthex tenant tenants list` shows them".to_owned(), |near| {
                 format!("did you mean `{near}`?")
             });
-            return Err(CliError::usage(format!("there is no tenant `{name}`")).help(help));
+            let error = CliError::usage(format!("there is no tenant `{name}`"));
+            return Err(if installed {
+                error.help(help)
+            } else {
+                error.why("nothing was applied to this database yet").help("run `synthex apply` first")
+            });
         }
         many => {
             let workspaces: Vec<&str> = many.iter().map(|row| &*row.key.workspace).collect();
@@ -160,7 +180,7 @@ async fn get(context: &Context, args: &GetArgs) -> Result<ExitStatus, CliError> 
     if context.global.format == Format::Json {
         context.printer.json(&tenant_json(row));
     } else {
-        context.printer.result(&super::details(row));
+        context.printer.result(&super::details(row, context.clock.now()));
     }
     Ok(ExitStatus::Success)
 }

@@ -7,7 +7,7 @@ use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::project;
-use crate::model::diagnostic;
+use crate::model::{Severity, diagnostic};
 use crate::report;
 
 /// Check the manifests, with no database and no network
@@ -18,17 +18,26 @@ use crate::report;
 #[command(
     after_help = "Examples:\n  synthex validate\n  synthex validate -f examples/quickstart\n  synthex validate --format github\n  synthex validate --format sarif > synthex.sarif"
 )]
-pub struct ValidateArgs {}
+pub struct ValidateArgs {
+    /// Report only the first problem
+    #[arg(long)]
+    pub fail_fast: bool,
+}
 
 /// Runs `validate`.
 ///
 /// # Errors
 /// The manifests have errors.
-pub fn validate(context: &Context, _: &ValidateArgs) -> Result<ExitStatus, CliError> {
+pub fn validate(context: &Context, args: &ValidateArgs) -> Result<ExitStatus, CliError> {
     let found = project::find(context)?;
     let loaded = project::load(&found).map_err(CliError::manifests)?;
     if diagnostic::has_errors(&loaded.diagnostics) {
-        return Err(CliError::manifests(loaded.diagnostics));
+        let mut diagnostics = loaded.diagnostics;
+        if args.fail_fast {
+            diagnostics.retain(|diagnostic| diagnostic.severity == Severity::Error);
+            diagnostics.truncate(1);
+        }
+        return Err(CliError::manifests(diagnostics));
     }
     if !loaded.diagnostics.is_empty() && context.global.format == Format::Human {
         context.printer.diagnostics(&loaded.diagnostics);

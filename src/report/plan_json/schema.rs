@@ -73,6 +73,7 @@ pub fn schema() -> Value {
                     "what": {"description": "What happened.", "type": "string"},
                     "why": {"description": "Why.", "type": ["string", "null"]},
                     "help": {"description": "What to do.", "type": ["string", "null"]},
+                    "exit_code": {"description": "The exit status of the command.", "type": "integer"},
                 },
             },
         },

@@ -52,6 +52,7 @@ impl Proxy {
             connections: AtomicU64::new(0),
             client_bytes: AtomicU64::new(0),
             server_bytes: AtomicU64::new(0),
+            spared: AtomicU64::new(0),
         });
         let acceptor = {
             let shared = Arc::clone(&shared);
@@ -93,6 +94,11 @@ impl Proxy {
         self.shared.resets.fetch_add(1, SeqCst);
     }
 
+    /// Lets the next `count` connections live, whatever the number of bytes: to reach one that is made after others.
+    pub fn spare_next(&self, count: u64) {
+        self.shared.spared.store(self.connections() + count, SeqCst);
+    }
+
     /// How many connections were accepted so far.
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(SeqCst)
@@ -130,6 +136,8 @@ struct Shared {
     connections: AtomicU64,
     client_bytes: AtomicU64,
     server_bytes: AtomicU64,
+    /// Connections up to this one are not cut for their bytes.
+    spared: AtomicU64,
 }
 
 impl Shared {
@@ -158,10 +166,10 @@ fn accept(shared: &Arc<Shared>, address: SocketAddr, listener: TcpListener) {
         });
         match accepted {
             Some((client, _)) => {
-                shared.connections.fetch_add(1, SeqCst);
+                let number = shared.connections.fetch_add(1, SeqCst) + 1;
                 let shared = Arc::clone(shared);
                 let begun = shared.resets.load(SeqCst);
-                std::thread::spawn(move || serve(&shared, client, begun));
+                std::thread::spawn(move || serve(&shared, client, begun, number));
             }
             None => std::thread::sleep(TICK),
         }
@@ -175,9 +183,11 @@ struct Pair {
     server: TcpStream,
     begun: u64,
     cut: AtomicBool,
+    /// The how manieth connection this is, from 1.
+    number: u64,
 }
 
-fn serve(shared: &Arc<Shared>, client: TcpStream, begun: u64) {
+fn serve(shared: &Arc<Shared>, client: TcpStream, begun: u64, number: u64) {
     while shared.mode() == Mode::Blackhole && shared.resets.load(SeqCst) == begun {
         std::thread::sleep(TICK);
     }
@@ -191,7 +201,8 @@ fn serve(shared: &Arc<Shared>, client: TcpStream, begun: u64) {
         stream.set_nodelay(true).expect("a socket");
         stream.set_read_timeout(Some(TICK)).expect("a socket");
     }
-    let pair = Pair { shared: Arc::clone(shared), client, server, begun, cut: AtomicBool::new(false) };
+    let pair =
+        Pair { shared: Arc::clone(shared), client, server, begun, cut: AtomicBool::new(false), number };
     std::thread::scope(|scope| {
         scope.spawn(|| pair.pump(Way::ToServer));
         scope.spawn(|| pair.pump(Way::ToClient));
@@ -225,6 +236,9 @@ impl Pair {
 
     /// How many more bytes may go this way before the connection is cut.
     fn allowance(&self, way: Way, passed: u64) -> u64 {
+        if self.number <= self.shared.spared.load(SeqCst) {
+            return u64::MAX;
+        }
         match (self.shared.mode(), way) {
             (Mode::CutAfterClientBytes(limit), Way::ToServer)
             | (Mode::CutAfterServerBytes(limit), Way::ToClient) => limit.saturating_sub(passed),

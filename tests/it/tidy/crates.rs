@@ -8,7 +8,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["src/store/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
     ("clap_complete", &["src/cli/"]),
-    ("dialoguer", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
     ("reqwest", &["src/http.rs", "src/http/"]),
     ("lettre", &["src/channels/"]),

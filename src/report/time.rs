@@ -1,0 +1,60 @@
+//! Instants for people: in UTC, with how long ago or how soon beside it.
+
+use chrono::{DateTime, Utc};
+
+/// `2026-11-23 04:34:36 UTC (3 hours ago)`.
+#[must_use]
+pub fn instant(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    format!("{} ({})", at.format("%Y-%m-%d %H:%M:%S UTC"), relative(at, now))
+}
+
+/// `3 hours ago`, `in 2 days`, `just now`: the largest unit that fits, rounded down.
+#[must_use]
+pub fn relative(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    const UNITS: [(u64, &str); 5] =
+        [(365 * 86_400, "year"), (30 * 86_400, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute")];
+    let distance = (at - now).num_seconds();
+    let seconds = distance.unsigned_abs();
+    let (count, unit) = match UNITS.iter().find(|(length, _)| seconds >= *length) {
+        Some((length, unit)) => (seconds / length, *unit),
+        // Clocks of two machines differ by this much.
+        None if seconds < 5 => return "just now".to_owned(),
+        None => (seconds, "second"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    if distance < 0 { format!("{count} {unit}{plural} ago") } else { format!("in {count} {unit}{plural}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(at: &str, expected: &str) {
+        let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        assert_eq!(relative(time(at), time("2026-03-01T12:00:00Z")), expected, "{at}");
+    }
+
+    #[test]
+    fn the_largest_unit_that_fits_is_shown() {
+        check("2026-03-01T12:00:00Z", "just now");
+        check("2026-03-01T12:00:04Z", "just now");
+        check("2026-03-01T11:59:55Z", "5 seconds ago");
+        check("2026-03-01T11:59:00Z", "1 minute ago");
+        check("2026-03-01T11:00:01Z", "59 minutes ago");
+        check("2026-03-01T09:00:00Z", "3 hours ago");
+        check("2026-03-03T12:00:00Z", "in 2 days");
+        check("2026-01-30T12:00:00Z", "1 month ago");
+        check("2027-03-01T12:00:00Z", "in 1 year");
+        check("0001-01-01T00:00:00Z", "2026 years ago");
+    }
+
+    #[test]
+    fn the_instant_itself_is_in_utc() {
+        let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        assert_eq!(
+            instant(time("2026-03-01T14:00:00+02:00"), time("2026-03-01T12:30:00Z")),
+            "2026-03-01 12:00:00 UTC (30 minutes ago)"
+        );
+    }
+}
