@@ -48,11 +48,17 @@ pub fn main() -> ExitStatus {
         }
     };
     let outcome = runtime.block_on(Box::pin(commands::run(&context, cli.command)));
-    let mut status = outcome.unwrap_or_else(|error| {
-        context.printer.report(&error, format);
-        error.status
-    });
-    if let Err(error) = context.printer.check() {
+    let mut status = match &outcome {
+        Ok(status) => *status,
+        Err(error) => {
+            context.printer.report(error, format);
+            error.status
+        }
+    };
+    let was_said = outcome.is_err_and(|error| error.code == printer::UNWRITTEN);
+    if let Err(error) = context.printer.check()
+        && !was_said
+    {
         context.printer.failure(&error);
         if matches!(status, ExitStatus::Success | ExitStatus::Changes) {
             status = error.status;

@@ -17,6 +17,9 @@ use super::error::{CliError, ExitStatus};
 /// At most this many problems are shown to a person; JSON has them all.
 const SHOWN_PROBLEMS: usize = 100;
 
+/// The code of the error that standard output could not be written.
+pub const UNWRITTEN: &str = "output";
+
 /// Prints.
 #[derive(Debug)]
 pub struct Printer {
@@ -163,9 +166,9 @@ pub fn write_stdout(
 /// Standard output could not be written.
 #[must_use]
 pub fn unwritten(error: &std::io::Error) -> CliError {
-    CliError::new(ExitStatus::Error, "output", "the output could not be written")
+    CliError::new(ExitStatus::Error, UNWRITTEN, "the output could not be written")
         .why(files::io_words(error))
-        .help("look at where standard output leads to; what the command did before stays done")
+        .help("look at where standard output leads to; what the command did stays done")
 }
 
 /// Writes to standard error, and does not mind when nobody reads it.

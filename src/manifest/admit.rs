@@ -243,7 +243,11 @@ impl Context {
         let (Some(key), mut spec) = (key, take_map(&mut manifest, "/spec")) else { return };
         if kind.name == "Tenant" && !self.lacks_a_layer(key, &spec) {
             // A market or region from a layer is part of what the checks look at.
-            let _ = self.layers.expand(&key.workspace, &mut spec, &mut Map::new());
+            if let Err(name) = self.layers.expand(&key.workspace, &mut spec, &mut Map::new())
+                && !self.unread.contains(&name)
+            {
+                out.problems.push(self.no_template(key, &name, source));
+            }
         }
         let problems = (kind.admit)(Value::Object(spec)).err().unwrap_or_default();
         for problem in problems.into_iter().filter(|problem| !matches!(problem.code, "SX0190" | "SX0305")) {
@@ -302,18 +306,21 @@ impl Context {
                 true
             }
             Err(name) => {
-                let message = format!("there is no template `{name}`");
-                let help = match self.layers.near_template(&key.workspace, &name) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "declare a TenantTemplate of that name; `synthex templates list` shows the built-in ones"
-                        .to_owned(),
-                };
-                let problem =
-                    Problem::error("SX0205", source, Target::Value("/spec/template".into()), message);
-                out.problems.push(problem.help(help).about(key));
+                out.problems.push(self.no_template(key, &name, source));
                 false
             }
         }
+    }
+
+    fn no_template(&self, key: &ResourceKey, name: &str, source: SourceRef) -> Problem {
+        let message = format!("there is no template `{name}`");
+        let help = match self.layers.near_template(&key.workspace, name) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "declare a TenantTemplate of that name; `synthex templates list` shows the built-in ones"
+                .to_owned(),
+        };
+        let problem = Problem::error("SX0205", source, Target::Value("/spec/template".into()), message);
+        problem.help(help).about(key)
     }
 }
 

@@ -3,7 +3,7 @@
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::Style;
-use super::clean::clean;
+use super::clean::{clean, width};
 use super::paint::{Paint, paint};
 
 /// Narrower tables could not be read; a terminal that claims to be breaks the lines.
@@ -13,6 +13,9 @@ const NARROWEST: usize = 24;
 /// table fits [`Style::width`]. Without rows, only the headers.
 #[must_use]
 pub fn table(headers: &[&str], rows: Vec<Vec<String>>, style: &Style) -> String {
+    if !has_room(headers, &rows, style) {
+        return records(headers, &rows, style);
+    }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -33,6 +36,33 @@ pub fn table(headers: &[&str], rows: Vec<Vec<String>>, style: &Style) -> String 
             text.push_str(line);
         }
         text.push('\n');
+    }
+    text
+}
+
+/// Whether columns squeezed into the width still hold whole words.
+fn has_room(headers: &[&str], rows: &[Vec<String>], style: &Style) -> bool {
+    const READABLE: usize = 8;
+    let widest = |index: usize| rows.iter().filter_map(|row| row.get(index)).map(|cell| width(cell)).max();
+    let columns = headers.iter().enumerate().map(|(index, header)| {
+        widest(index).unwrap_or_default().max(width(header)).min(READABLE) + 2
+    });
+    rows.is_empty() || columns.sum::<usize>() <= style.width.max(NARROWEST) + 2
+}
+
+/// Where columns would be too narrow to be read: a line for each cell, an empty line after each row.
+fn records(headers: &[&str], rows: &[Vec<String>], style: &Style) -> String {
+    let widest = headers.iter().map(|header| width(header)).max().unwrap_or_default();
+    let mut text = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        if index > 0 {
+            text.push('\n');
+        }
+        for (header, cell) in headers.iter().zip(row) {
+            let label = format!("{:<widest$}", clean(header).to_uppercase());
+            text.push_str(format!("{}  {}", paint(&label, Paint::Strong, style), clean(cell)).trim_end());
+            text.push('\n');
+        }
     }
     text
 }
@@ -63,6 +93,19 @@ mod tests {
         let text = table(&["name", "note"], vec![row("some words "), row("x"), row("株式会社")], &style);
         assert!(text.lines().all(|line| crate::report::clean::width(line) <= 40), "{text}");
         assert_eq!(text.matches("some").count(), 20);
+    }
+
+    #[test]
+    fn where_columns_would_be_too_narrow_each_cell_has_a_line() {
+        let headers = ["tenant", "workspace", "name", "market", "status"];
+        let row = |name: &str| headers.map(|header| format!("{header} of {name}")).to_vec();
+        let text = table(&headers, vec![row("a"), row("b")], &Style { width: 40, ..Style::plain() });
+        assert!(
+            text.starts_with("TENANT     tenant of a\nWORKSPACE  workspace of a\n")
+                && text.contains("\n\nTENANT     tenant of b\n"),
+            "{text}"
+        );
+        assert!(table(&headers, vec![row("a")], &Style::plain()).starts_with("TENANT       WORKSPACE"));
     }
 
     #[test]

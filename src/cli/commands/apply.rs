@@ -78,7 +78,10 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitStatus, Cl
         return Ok(ExitStatus::Success);
     }
     // What could not be shown is not applied.
-    context.printer.check()?;
+    context.printer.check().map_err(|mut error| {
+        "the plan could not be shown, so nothing was changed".clone_into(&mut error.what);
+        error.help("look at where standard output leads to")
+    })?;
     if !args.yes && !confirm(context, &signals).await? {
         return Err(CliError::new(ExitStatus::Error, "declined", "declined; nothing was changed"));
     }
