@@ -326,6 +326,7 @@ create table synthex.leases (
     pid          bigint,
     command      text,
     run_url      text,
+    commit_sha   text,
     acquired_at  timestamptz,
     heartbeat_at timestamptz,
     expires_at   timestamptz
@@ -335,6 +336,7 @@ comment on column synthex.leases.host is 'The machine the holder runs on.';
 comment on column synthex.leases.pid is 'The holders process on that machine.';
 comment on column synthex.leases.command is 'The command the holder runs.';
 comment on column synthex.leases.run_url is 'The CI run of the holder, where there is one.';
+comment on column synthex.leases.commit_sha is 'The commit of the manifests that the holder applies.';
 comment on column synthex.leases.acquired_at is 'When the holder took it.';
 comment on column synthex.leases.name is 'What is leased: the workspace''s name.';
 comment on column synthex.leases.token is 'The fencing token: rises by one each time the lease is taken. A write with an older token is refused.';

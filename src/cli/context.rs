@@ -65,6 +65,7 @@ impl Context {
             pid: std::process::id(),
             command: command.to_owned(),
             run_url: self.run_url(),
+            commit: None,
         }
     }
 

@@ -88,6 +88,8 @@ pub struct CliError {
     pub why: Option<String>,
     /// One line: what to do.
     pub help: Option<String>,
+    /// Other resources that failed, a line each.
+    pub also: Vec<String>,
     /// Problems of manifests, when those are what is wrong.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -101,6 +103,7 @@ impl CliError {
             what: what.into(),
             why: None,
             help: None,
+            also: Vec::new(),
             diagnostics: Vec::new(),
         }
     }
@@ -164,13 +167,16 @@ impl From<StateError> for CliError {
             StateErrorKind::Stale => ExitStatus::Stale,
             StateErrorKind::Rejected | StateErrorKind::Other => ExitStatus::Error,
         };
-        tracing::debug!(error = ?error.source, "the lower error");
+        if let Some(lower) = &error.source {
+            tracing::debug!(error = %lower, "the lower error");
+        }
         Self {
             status,
             code: error.kind.code().to_owned(),
             what: error.what,
             why: error.why.map(|why| why.replace(['\r', '\n'], " ")),
             help: error.help,
+            also: Vec::new(),
             diagnostics: Vec::new(),
         }
     }

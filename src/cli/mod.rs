@@ -15,15 +15,32 @@ pub mod signals;
 
 use clap::Parser as _;
 
+use crate::report::Style;
+
 use args::{Cli, ColorChoice};
 use context::Context;
 use environment::Environment;
 use error::{CliError, ExitStatus};
 use printer::Printer;
 
-/// Runs the program and returns its exit status. Everything that is not wrong with the arguments comes from here.
+/// Runs the program and returns its exit status. A defect, also one of a library, ends it like any other error.
 #[must_use]
 pub fn main() -> ExitStatus {
+    std::panic::set_hook(Box::new(|panic| {
+        let place =
+            panic.location().map_or(String::new(), |place| format!(" at {}:{}", place.file(), place.line()));
+        let words = panic.payload_as_str().unwrap_or("no words");
+        let help = "run it again, with -vvv for more; if it stays, it is a defect: please report it with these lines";
+        let why = format!("{words}{place}");
+        let text =
+            crate::report::errors::human("synthex came to a stop", Some(&why), Some(help), &Style::plain());
+        printer::write_stderr(&text);
+    }));
+    std::panic::catch_unwind(run).unwrap_or(ExitStatus::Error)
+}
+
+/// Everything that is not wrong with the arguments comes from here.
+fn run() -> ExitStatus {
     let environment = Environment::read();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -104,6 +104,9 @@ impl Printer {
             let text =
                 report::errors::human(&error.what, error.why.as_deref(), error.help.as_deref(), &self.stderr);
             write_stderr(&text);
+            for other in &error.also {
+                write_stderr(&format!("  also: {}\n", report::clean::clean(other)));
+            }
         } else {
             self.diagnostics(&error.diagnostics);
         }
@@ -146,6 +149,9 @@ pub fn error_json(error: &CliError) -> Value {
     let mut value =
         report::errors::json(&error.code, &error.what, error.why.as_deref(), error.help.as_deref());
     value["exit_code"] = json!(error.status.code());
+    if !error.also.is_empty() {
+        value["also"] = json!(error.also);
+    }
     value
 }
 

@@ -61,15 +61,28 @@ pub struct StateError {
     pub help: Option<String>,
     /// The resources it is about.
     pub keys: Vec<ResourceKey>,
+    /// Other resources that failed in the same way, each with its reason; at most [`StateError::MOST_ALSO`].
+    pub also: Vec<(ResourceKey, String)>,
     /// The lower error, for logs.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl StateError {
+    /// How many resources that failed are looked for besides the first.
+    pub const MOST_ALSO: usize = 19;
+
     /// An error of a kind.
     pub fn new(kind: StateErrorKind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), why: None, help: None, keys: Vec::new(), source: None }
+        Self {
+            kind,
+            what: what.into(),
+            why: None,
+            help: None,
+            keys: Vec::new(),
+            also: Vec::new(),
+            source: None,
+        }
     }
 
     /// Adds why.
@@ -131,6 +144,8 @@ pub struct Holder {
     pub command: String,
     /// Where the CI run can be looked at.
     pub run_url: Option<String>,
+    /// The commit of the manifests that are applied.
+    pub commit: Option<String>,
 }
 
 /// Leases that were granted, each with its fencing token.

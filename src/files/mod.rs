@@ -40,6 +40,12 @@ pub fn is_folder(path: &std::path::Path) -> bool {
     path.is_dir()
 }
 
+/// Whether anything has this name, be it a link that leads nowhere.
+#[must_use]
+pub fn is_there(path: &std::path::Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
+}
+
 /// The working directory.
 ///
 /// # Errors

@@ -121,8 +121,12 @@ fn gather(
                 }
             }
             Err(error) => {
-                problems.push(at(Diagnostic::error("SX0112", format!("a folder cannot be read: {error}"))
-                    .help("check its rights; what cannot be read is never taken as absent")));
+                let (path, why) = walk_problem(&error, root);
+                problems.push(
+                    Diagnostic::error("SX0112", format!("{} cannot be read: {why}", shown(path)))
+                        .help("check it and its rights; what cannot be read is never taken as absent")
+                        .at(Position::start_of(&shown(path))),
+                );
             }
         }
     }
@@ -134,6 +138,28 @@ fn gather(
             )));
     }
     Ok(())
+}
+
+/// Which path could not be walked, and why.
+fn walk_problem<'a>(error: &'a ignore::Error, path: &'a Path) -> (&'a Path, String) {
+    match error {
+        ignore::Error::WithPath { path, err } => walk_problem(err, path),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
+            walk_problem(err, path)
+        }
+        ignore::Error::Loop { ancestor, child } => {
+            (child, format!("it is a link that leads back to {}", shown(ancestor)))
+        }
+        ignore::Error::Io(error) => {
+            // The walker's own words, around what the operating system said, name the path again.
+            let mut inner: &(dyn std::error::Error + 'static) = error;
+            while let Some(source) = inner.source() {
+                inner = source;
+            }
+            (path, inner.downcast_ref().map_or_else(|| inner.to_string(), io_words))
+        }
+        other => (path, other.to_string()),
+    }
 }
 
 fn is_manifest(path: &Path) -> bool {

@@ -33,7 +33,7 @@ pub fn ensure_folder(path: &Path) -> Result<(), WriteError> {
 /// # Errors
 /// The file cannot be written.
 pub fn create_new(path: &Path, text: &str) -> Result<bool, WriteError> {
-    if std::fs::symlink_metadata(path).is_ok() {
+    if super::is_there(path) {
         return Ok(false);
     }
     write_atomically(path, text.as_bytes())?;

@@ -35,7 +35,9 @@ pub fn find_slug(word: &str) -> Option<KindRef> {
     let squeeze = |text: &str| text.to_lowercase().replace(['-', '_'], "");
     let wanted = squeeze(word);
     KINDS.iter().copied().find(|kind: &&'static Kind| {
-        squeeze(kind.name) == wanted || kind.table.as_ref().is_some_and(|table| squeeze(table.name) == wanted)
+        squeeze(kind.name) == wanted
+            || squeeze(kind.slug) == wanted
+            || kind.table.as_ref().is_some_and(|table| squeeze(table.name) == wanted)
     })
 }
 
@@ -65,6 +67,7 @@ mod tests {
     #[test]
     fn a_word_from_the_command_line_finds_its_kind() {
         assert_eq!(find_slug("tenants").map(|kind| kind.name), Some("Tenant"));
+        assert_eq!(find_slug("template").map(|kind| kind.name), Some("TenantTemplate"));
         assert_eq!(find_slug("alert-rule").map(|kind| kind.name), Some("AlertRule"));
         assert!(find_slug("nothing").is_none());
     }

@@ -1,6 +1,6 @@
 //! Tables for lists: no lines around the cells, columns two spaces apart, never wider than the terminal.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 
 use super::Style;
 use super::clean::{clean, width};
@@ -16,6 +16,7 @@ pub fn table(headers: &[&str], rows: Vec<Vec<String>>, style: &Style) -> String 
     if !has_room(headers, &rows, style) {
         return records(headers, &rows, style);
     }
+    let words = longest_words(headers, &rows);
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -24,8 +25,14 @@ pub fn table(headers: &[&str], rows: Vec<Vec<String>>, style: &Style) -> String 
     for row in rows {
         table.add_row(row.iter().map(|cell| clean(cell)));
     }
-    for column in table.column_iter_mut() {
+    // Words stay whole as long as there is room for all of them.
+    let keeps_words = words.iter().map(|word| word + 2).sum::<usize>() <= style.width + 2;
+    for (column, word) in table.column_iter_mut().zip(words) {
         column.set_padding((0, 2));
+        if keeps_words {
+            let least = u16::try_from(word + 2).unwrap_or(u16::MAX);
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+        }
     }
     let mut text = String::new();
     for (index, line) in table.lines().enumerate() {
@@ -44,9 +51,10 @@ pub fn table(headers: &[&str], rows: Vec<Vec<String>>, style: &Style) -> String 
 fn has_room(headers: &[&str], rows: &[Vec<String>], style: &Style) -> bool {
     const READABLE: usize = 8;
     let widest = |index: usize| rows.iter().filter_map(|row| row.get(index)).map(|cell| width(cell)).max();
-    let columns = headers.iter().enumerate().map(|(index, header)| {
-        widest(index).unwrap_or_default().max(width(header)).min(READABLE) + 2
-    });
+    let columns = headers
+        .iter()
+        .enumerate()
+        .map(|(index, header)| widest(index).unwrap_or_default().max(width(header)).min(READABLE) + 2);
     rows.is_empty() || columns.sum::<usize>() <= style.width.max(NARROWEST) + 2
 }
 
@@ -60,11 +68,47 @@ fn records(headers: &[&str], rows: &[Vec<String>], style: &Style) -> String {
         }
         for (header, cell) in headers.iter().zip(row) {
             let label = format!("{:<widest$}", clean(header).to_uppercase());
-            text.push_str(format!("{}  {}", paint(&label, Paint::Strong, style), clean(cell)).trim_end());
-            text.push('\n');
+            text.push_str(&paint(&label, Paint::Strong, style));
+            let room = style.width.max(NARROWEST).saturating_sub(widest + 2);
+            for (number, line) in broken(&clean(cell), room).iter().enumerate() {
+                let indent = if number == 0 { 2 } else { widest + 2 };
+                text.push_str(format!("{:indent$}{line}", "").trim_end());
+                text.push('\n');
+            }
         }
     }
     text
+}
+
+/// A text as lines of at most so many columns, broken at spaces where there are any.
+fn broken(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_inclusive(' ') {
+        let last = lines.last().map_or(0, |line| width(line));
+        if last > 0 && last + width(word.trim_end()) > room {
+            lines.push(String::new());
+        }
+        for character in word.chars() {
+            let last = lines.last().map_or(0, |line| width(line));
+            if character != ' ' && last > 0 && last + width(character.encode_utf8(&mut [0; 4])) > room {
+                lines.push(String::new());
+            }
+            if let Some(line) = lines.last_mut() {
+                line.push(character);
+            }
+        }
+    }
+    lines
+}
+
+/// How many columns the longest word of each column takes.
+fn longest_words(headers: &[&str], rows: &[Vec<String>]) -> Vec<usize> {
+    let longest = |text: &str| clean(text).split(' ').map(width).max().unwrap_or_default();
+    let column = |(index, header): (usize, &&str)| {
+        let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| longest(cell));
+        cells.max().unwrap_or_default().max(longest(header))
+    };
+    headers.iter().enumerate().map(column).collect()
 }
 
 #[cfg(test)]

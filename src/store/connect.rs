@@ -47,7 +47,7 @@ impl ConnectOptions {
     #[must_use]
     pub fn shown(&self) -> String {
         match url::Url::parse(&with_host(self.url())) {
-            Ok(url) => {
+            Ok(url) if !url.cannot_be_a_base() => {
                 let query = |name: &str| {
                     url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
                 };
@@ -57,7 +57,7 @@ impl ConnectOptions {
                     if url.username().is_empty() { String::new() } else { format!("{}@", url.username()) };
                 format!("{user}{}{port}{}", host.unwrap_or_default(), url.path())
             }
-            Err(_) => "the database".to_owned(),
+            _ => "the database".to_owned(),
         }
     }
 
@@ -73,7 +73,7 @@ impl ConnectOptions {
                 .why(why)
                 .help("write postgresql://USER@HOST:PORT/DATABASE; special characters in the password as %XX")
         };
-        let scheme = self.url().split(':').next().unwrap_or_default();
+        let scheme = self.url().split_once("://").unwrap_or_default().0;
         if scheme != "postgres" && scheme != "postgresql" {
             return Err(invalid("it does not start with postgresql://"));
         }

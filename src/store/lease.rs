@@ -42,11 +42,12 @@ pub(super) async fn take(
 }
 
 const TAKE: &str = "insert into synthex.leases as l \
-     (name, token, holder, host, pid, command, run_url, acquired_at, heartbeat_at, expires_at) \
-     select n, 1, $2, $3, $4, $5, $6, clock_timestamp(), clock_timestamp(), clock_timestamp() + make_interval(secs => $7) \
+     (name, token, holder, host, pid, command, run_url, commit_sha, acquired_at, heartbeat_at, expires_at) \
+     select n, 1, $2, $3, $4, $5, $6, $8, clock_timestamp(), clock_timestamp(), clock_timestamp() + make_interval(secs => $7) \
      from unnest($1::text[]) as n order by n \
      on conflict (name) do update set token = l.token + 1, holder = excluded.holder, host = excluded.host, \
-     pid = excluded.pid, command = excluded.command, run_url = excluded.run_url, acquired_at = excluded.acquired_at, \
+     pid = excluded.pid, command = excluded.command, run_url = excluded.run_url, \
+     commit_sha = excluded.commit_sha, acquired_at = excluded.acquired_at, \
      heartbeat_at = excluded.heartbeat_at, expires_at = excluded.expires_at \
      where l.holder is null or l.expires_at < clock_timestamp() \
      returning l.name, l.token";
@@ -75,6 +76,7 @@ async fn try_take(
         .bind(&holder.command)
         .bind(&holder.run_url)
         .bind(ttl.as_secs_f64())
+        .bind(&holder.commit)
         .persistent(false);
     let (taken, locked) = match query.fetch_all(&mut *connection).await {
         Ok(taken) => (taken, false),
@@ -102,7 +104,7 @@ async fn try_take(
 }
 
 fn is_lock_timeout(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55P03")
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "55P03")
 }
 
 fn held_error(held: Option<&PgRow>, workspaces: &[String]) -> Result<StateError, sqlx::Error> {

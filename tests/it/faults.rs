@@ -98,6 +98,23 @@ fn a_constraint_that_somebody_added_is_named() {
 }
 
 #[test]
+fn all_refused_rows_are_named_at_once() {
+    let estate = Estate::applied("fault_several");
+    estate.database.sql("alter table synthex.tenants add constraint no_toys check (industry <> 'Toys')");
+    let state = estate.state();
+    for name in ["T5", "T6", "T7"] {
+        estate.declare_tenant(name, &[if name == "T6" { "industry: Retail" } else { "industry: Toys" }]);
+    }
+    let outcome = estate
+        .apply()
+        .code(1)
+        .stderr_has("error: tenant/w/T5 (manifests/T5.yaml:1:1)")
+        .stderr_has("also: tenant/w/T7 (manifests/T7.yaml:1:1)");
+    assert!(!outcome.stderr.contains("T6"), "only those that are refused:\n{outcome}");
+    assert_eq!(estate.state(), state);
+}
+
+#[test]
 fn a_trigger_that_changes_what_is_written_is_found_out() {
     let estate = Estate::applied("fault_meddling");
     let state = estate.state();

@@ -16,7 +16,8 @@ fn schemas_are_up_to_date() {
     let folder = root().join("schemas");
     let mut outdated = Vec::new();
     let mut names = Vec::new();
-    for (name, schema) in schema::all() {
+    let of_the_plan = ("plan.schema.json".to_owned(), synthex::report::plan_json::schema());
+    for (name, schema) in schema::all().into_iter().chain([of_the_plan]) {
         let expected = format!("{}\n", serde_json::to_string_pretty(&schema).expect("JSON"));
         let path = folder.join(&name);
         if std::env::var_os("SYNTHEX_UPDATE").is_some() {

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use crate::support::cli::{Outcome, Running};
 use crate::support::estate::Estate;
 
-/// The two ways to be told to stop, with their exit codes.
-const WAYS: [(&str, fn(&Running), i32); 2] =
-    [("SIGINT", Running::interrupt, 130), ("SIGTERM", Running::terminate, 143)];
+/// A way to be told to stop, with its name and its exit code.
+type Way = (&'static str, fn(&Running), i32);
+
+const WAYS: [Way; 2] = [("SIGINT", Running::interrupt, 130), ("SIGTERM", Running::terminate, 143)];
 
 /// Sessions of the database that wait for this.
 fn waiting(estate: &Estate, what: &str) -> i64 {

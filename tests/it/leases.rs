@@ -162,6 +162,7 @@ fn the_store_refuses_an_old_token_to_write_to_beat_and_to_release() {
     let estate = Estate::applied("lease_fence");
     let options = ConnectOptions::new(estate.database.url(), Duration::from_secs(10), "test");
     let holder = |number: u128| Holder {
+        commit: None,
         id: Uuid::from_u128(number),
         host: "here".to_owned(),
         pid: 1,
@@ -177,7 +178,7 @@ fn the_store_refuses_an_old_token_to_write_to_beat_and_to_release() {
         keeper.beat().await.expect("alive");
         let refused = new.take_leases(&holder(2), &workspaces, TTL, Duration::ZERO).await.expect_err("held");
         assert_eq!(refused.kind, StateErrorKind::LeaseHeld);
-        drop(old.begin(&grant).await.expect("it may write"));
+        let _writing = old.begin(&grant).await.expect("it may write");
 
         // Silent for longer than the lease lasts.
         let second = Duration::from_secs(1);
@@ -192,7 +193,7 @@ fn the_store_refuses_an_old_token_to_write_to_beat_and_to_release() {
         assert_eq!(keeper.beat().await.expect_err("lost").kind, StateErrorKind::LeaseLost);
         // Giving back what one no longer has takes nothing from the new holder.
         old.release(&holder(1)).await.expect("released");
-        drop(new.begin(&taken).await.expect("the new holder may write"));
+        let _writing = new.begin(&taken).await.expect("the new holder may write");
         // All or none: `w` is free again, `x` is not.
         let both = ["w".to_owned(), "x".to_owned()];
         let refused = old.take_leases(&holder(3), &both, TTL, Duration::ZERO).await.expect_err("one is held");

@@ -151,7 +151,7 @@ fn every_case_is_read_as_expected_or_listed() {
         match DIFFERENT.iter().find(|(listed, _)| listed == id) {
             Some((_, code)) if *code == outcome && !as_expected => listed += 1,
             Some((_, code)) => {
-                wrong.push(format!("{id} ({name}) is listed as `{code}` and gives `{outcome}`"))
+                wrong.push(format!("{id} ({name}) is listed as `{code}` and gives `{outcome}`"));
             }
             None if as_expected => {}
             None => wrong.push(format!("(\"{id}\", \"{outcome}\"), // {name} {yaml:?} {actual:?}")),

@@ -13,7 +13,8 @@ use crate::cli::printer::write_stderr;
 use crate::cli::progress::{Display, ProgressMode};
 use crate::cli::prompt;
 use crate::cli::signals::Signals;
-use crate::engine::{self, Applied, ApplyError, ApplyRequest, Operation};
+use crate::engine::{self, Applied, ApplyError, ApplyRequest, Holder, Operation};
+use crate::model::ResourceKey;
 use crate::plan::{ActionKind, Plan};
 use crate::report;
 use crate::report::plan_text::PlanOptions;
@@ -39,11 +40,16 @@ pub struct ApplyArgs {
     #[arg(long)]
     pub prune: bool,
     /// How many seconds to wait for a lease that another run holds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = seconds)]
     pub lock_timeout: u64,
     /// How progress is shown on standard error
     #[arg(long, value_enum, default_value_t = ProgressMode::Auto, value_name = "MODE")]
     pub progress: ProgressMode,
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds <= 86_400);
+    seconds.ok_or("write seconds, from 0 to 86400".to_owned())
 }
 
 /// Runs `apply`.
@@ -132,7 +138,7 @@ async fn execute(
     planned: &Planned,
     signals: &Signals,
 ) -> Result<Applied, CliError> {
-    let holder = context.holder("apply");
+    let holder = Holder { commit: planned.commit.clone(), ..context.holder("apply") };
     let operation = Operation {
         id: new_id(),
         project: planned.plan.project.clone(),
@@ -173,12 +179,20 @@ fn failure(error: ApplyError, plan: &Plan, signals: &Signals) -> CliError {
         ApplyError::State(state) => state.keys.clone(),
         ApplyError::NotConverged { left } => left.iter().map(|(key, _)| key.clone()).collect(),
     };
-    let mut failure = CliError::from(error);
-    if let Some(key) = keys.first() {
+    let placed = |key: &ResourceKey| {
         let action = plan.actions.iter().find(|action| action.key == *key);
-        let place =
-            action.and_then(|action| action.position.as_ref()).map(|position| format!(" ({position})"));
-        failure.what = format!("{key}{}: {}", place.unwrap_or_default(), failure.what);
+        let place = action.and_then(|action| action.position.as_ref());
+        place.map_or_else(|| key.to_string(), |place| format!("{key} ({place})"))
+    };
+    let also = match &error {
+        ApplyError::State(state) => {
+            state.also.iter().map(|(key, why)| format!("{}: {why}", placed(key))).collect()
+        }
+        _ => Vec::new(),
+    };
+    let mut failure = CliError { also, ..CliError::from(error) };
+    if let Some(key) = keys.first() {
+        failure.what = format!("{}: {}", placed(key), failure.what);
     }
     if failure.status == ExitStatus::Error || failure.status == ExitStatus::Stale {
         failure.why = Some(match failure.why {

@@ -60,8 +60,7 @@ pub fn init(context: &Context, args: &InitArgs) -> Result<ExitStatus, CliError> 
     let mut kept = Vec::new();
     for (path, text) in files {
         let target = if here { PathBuf::from(path) } else { args.dir.join(path) };
-        let fresh =
-            if args.dry_run { files::read_optional(&target).is_none() } else { make(&target, &text)? };
+        let fresh = if args.dry_run { !files::is_there(&target) } else { make(&target, &text)? };
         if fresh {
             written.push(target);
         } else {

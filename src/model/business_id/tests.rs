@@ -194,7 +194,7 @@ fn us_ein() {
         let text = format!("{prefix:02}-1144442");
         match prefix {
             0 | 7 | 8 | 9 | 17 | 18 | 19 | 28 | 29 | 49 | 69 | 70 | 78 | 79 | 89 | 96 | 97 => {
-                invalid(Country::Us, &text, "ein-prefix")
+                invalid(Country::Us, &text, "ein-prefix");
             }
             _ => valid(Country::Us, &text, Scheme::UsEin, &text, &text),
         }

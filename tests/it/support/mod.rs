@@ -9,6 +9,7 @@
 //! | [`server`] | one throw-away PostgreSQL for all tests, or a server of a test's own to kill |
 //! | [`database`] | a fresh database per test |
 //! | [`cli`] | the binary in a hermetic environment |
+//! | [`embedded`] | an embedded server of a test's own |
 //! | [`estate`] | a project that declares every kind, and its database |
 //! | [`project`] | a project folder, and small valid manifests |
 //! | [`proxy`] | a network between client and server that can be cut, silent or refusing |
@@ -30,6 +31,7 @@
 
 pub mod cli;
 pub mod database;
+pub mod embedded;
 pub mod estate;
 mod host;
 pub mod pgbouncer;

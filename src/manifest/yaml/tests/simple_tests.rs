@@ -160,6 +160,7 @@ impl Random {
     }
 
     /// A few lines that are often nearly right.
+    #[expect(clippy::too_many_lines, reason = "a list of shapes, one a line")]
     fn text(&mut self) -> String {
         const KEYS: &[&str] =
             &["a:", "b:", "c:", "dd:", "e-f:", "k/x.y:", "true:", "a", "\"q\":", "a :", "1:", "_x:", "<<:"];
