@@ -9,6 +9,9 @@ use super::paint::{Paint, paint};
 /// Narrower tables could not be read; a terminal that claims to be breaks the lines.
 const NARROWEST: usize = 24;
 
+/// What a column gets, with the space behind it, before words of others are kept whole.
+const SQUEEZED: usize = 7;
+
 /// The rows under their headers, each line ended by a line break. Long cells are broken over several lines so that the
 /// table fits [`Style::width`]. Without rows, only the headers.
 #[must_use]
@@ -25,11 +28,15 @@ pub fn table(headers: &[&str], rows: Vec<Vec<String>>, style: &Style) -> String 
     for row in rows {
         table.add_row(row.iter().map(|cell| clean(cell)));
     }
-    // Words stay whole as long as there is room for all of them.
-    let keeps_words = words.iter().map(|word| word + 2).sum::<usize>() <= style.width + 2;
+    // Words stay whole where there is room, those of the first columns before others: there the names are.
+    let squeezed = |word: usize| (word + 2).min(SQUEEZED);
+    let taken: usize = words.iter().map(|word| squeezed(*word)).sum();
+    let mut spare = (style.width + 2).saturating_sub(taken);
     for (column, word) in table.column_iter_mut().zip(words) {
         column.set_padding((0, 2));
-        if keeps_words {
+        let more = word + 2 - squeezed(word);
+        if more <= spare {
+            spare -= more;
             let least = u16::try_from(word + 2).unwrap_or(u16::MAX);
             column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
         }

@@ -165,7 +165,7 @@ impl WriteTransaction for Transaction<'_> {
             return Ok(());
         };
         let doing = format!("writing {}", first.key.kind.table.as_ref().map_or("", |table| table.name));
-        let limit = self.timeout.max(Duration::from_secs(60));
+        let limit = self.timeout;
         within(limit, &doing, self.connection.execute("savepoint batch")).await?;
         match within(limit, &doing, write_batch(self.connection, project, actions)).await {
             Ok(written) if written == actions.len() as u64 => {
@@ -194,7 +194,7 @@ impl WriteTransaction for Transaction<'_> {
 
     async fn record(&mut self, operation: &Operation, actions: &[Action]) -> Result<i64, StateError> {
         let work = record(self.connection, operation, actions);
-        within(self.timeout.max(Duration::from_secs(60)), "recording the operation", work).await
+        within(self.timeout, "recording the operation", work).await
     }
 
     async fn rows(&mut self, keys: &[ResourceKey]) -> Result<Vec<Row>, StateError> {
@@ -206,7 +206,7 @@ impl WriteTransaction for Transaction<'_> {
     }
 
     async fn commit(self) -> Result<CommitOutcome, StateError> {
-        let limit = self.timeout.max(Duration::from_secs(60));
+        let limit = self.timeout;
         match tokio::time::timeout(limit, self.connection.execute("commit")).await {
             Ok(Ok(_)) => Ok(CommitOutcome::Committed),
             // The server said no, so it did not: a deferred constraint, a failed serialisation.
