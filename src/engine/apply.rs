@@ -25,6 +25,9 @@ pub const LEASE_TTL: Duration = Duration::from_secs(15);
 /// How many rows one statement writes.
 const BATCH: usize = 1000;
 
+/// How many rows are read back at a time.
+const READ_BACK: usize = 5000;
+
 /// What an apply is asked to do.
 #[derive(Clone, Debug)]
 pub struct ApplyRequest<'a> {
@@ -247,14 +250,17 @@ async fn verify(
     project: &str,
     actions: &[Action],
 ) -> Result<(), ApplyError> {
-    let keys: Vec<ResourceKey> = actions.iter().map(|action| action.key.clone()).collect();
-    let rows: HashMap<_, _> =
-        transaction.rows(&keys).await?.into_iter().map(|row| (row.key.clone(), row)).collect();
     let mut left = Vec::new();
-    for action in actions {
-        let fields = amiss(project, action, rows.get(&action.key));
-        if !fields.is_empty() {
-            left.push((action.key.clone(), fields));
+    // In parts, because whole rows take far more memory than the plan itself.
+    for part in actions.chunks(READ_BACK) {
+        let keys: Vec<ResourceKey> = part.iter().map(|action| action.key.clone()).collect();
+        let rows = transaction.rows(&keys).await?;
+        let rows: HashMap<_, _> = rows.into_iter().map(|row| (row.key.clone(), row)).collect();
+        for action in part {
+            let fields = amiss(project, action, rows.get(&action.key));
+            if !fields.is_empty() {
+                left.push((action.key.clone(), fields));
+            }
         }
     }
     if left.is_empty() { Ok(()) } else { Err(ApplyError::NotConverged { left }) }
