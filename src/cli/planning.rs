@@ -149,10 +149,10 @@ impl Observing<'_> {
 
     fn desired<'a>(&'a self, entries: &'a [Entry]) -> Desired<'a> {
         Desired {
-            project: &self.found.project.name,
-            entries,
             prune: self.wants_prune() && !self.found.partial,
             workspace: self.context.global.workspace.as_deref(),
+            guards: &self.found.project.spec.guards,
+            ..Desired::new(&self.found.project.name, entries)
         }
     }
 

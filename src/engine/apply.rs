@@ -226,6 +226,7 @@ fn batches(actions: &[Action]) -> Vec<Vec<&Action>> {
             ActionKind::Create => 0,
             ActionKind::Update | ActionKind::Restore | ActionKind::Adopt => 1,
             ActionKind::Delete => 2,
+            ActionKind::Rename => 3,
         };
         (action.key.kind.rank, statement)
     };

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use crate::kinds;
-use crate::plan::planner::missing;
-use crate::plan::{Desired, Head, Observed, wanted_rows};
+use crate::model::ResourceKey;
+use crate::plan::planner::{may_be_deleted, missing};
+use crate::plan::{Desired, Head, Observed, references, wanted_rows};
 
 use super::state::{StateError, StateReader};
 
@@ -44,9 +45,41 @@ pub async fn observe_rows(
     let rows = if wanted.is_empty() { Vec::new() } else { reader.rows(&wanted).await? };
     let gone = if heads.is_empty() { Vec::new() } else { missing(desired, &heads) };
     let vanished = if gone.is_empty() { Vec::new() } else { reader.vanished(&gone).await? };
+    let mentions = mentions(reader, desired, &heads).await?;
     Ok(Observed {
+        mentions,
         heads,
         rows: rows.into_iter().map(|row| (row.key.clone(), row)).collect(),
         vanished: vanished.into_iter().collect::<HashMap<_, _>>(),
     })
+}
+
+/// What living rows mention, where they may mention something that is to be deleted.
+async fn mentions(
+    reader: &mut impl StateReader,
+    desired: &Desired<'_>,
+    heads: &[Head],
+) -> Result<Vec<(ResourceKey, ResourceKey)>, StateError> {
+    let deleted = may_be_deleted(desired, heads);
+    let mut kinds: Vec<&str> = deleted.iter().map(|key| key.kind.name).collect();
+    kinds.dedup();
+    let mut workspaces: Vec<&str> = deleted.iter().map(|key| &*key.workspace).collect();
+    workspaces.sort_unstable();
+    workspaces.dedup();
+    let stays = |head: &&Head| {
+        !head.deleted
+            && head.key.kind.mentions.iter().any(|kind| kinds.contains(kind))
+            && workspaces.binary_search(&&*head.key.workspace).is_ok()
+            && deleted.binary_search(&head.key).is_err()
+    };
+    let keys: Vec<ResourceKey> = heads.iter().filter(stays).map(|head| head.key.clone()).collect();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = reader.rows(&keys).await?;
+    let mentions = rows.into_iter().flat_map(|row| {
+        let mentioned = references::of_value(&row.key, &row.canonical);
+        mentioned.into_iter().map(move |to| (row.key.clone(), to))
+    });
+    Ok(mentions.collect())
 }

@@ -34,6 +34,8 @@ pub static KIND: Kind = Kind {
     texts: &["/spec/selector/matchLabels/*"],
     hides_values: false,
     mentions: &["NotificationChannel"],
+    part_of: None,
+    external_ids: &[],
     schema: |generator| AlertRuleSpec::json_schema(generator),
     admit: admit::<AlertRuleSpec>,
 };

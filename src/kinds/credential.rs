@@ -32,6 +32,8 @@ pub static KIND: Kind = Kind {
     texts: &["/spec/tenant"],
     hides_values: true,
     mentions: &["Tenant"],
+    part_of: Some("Tenant"),
+    external_ids: &[],
     schema: |generator| CredentialSpec::json_schema(generator),
     admit: admit::<CredentialSpec>,
 };

@@ -31,6 +31,8 @@ pub static KIND: Kind = Kind {
     texts: &[],
     hides_values: true,
     mentions: &["NotificationChannel"],
+    part_of: None,
+    external_ids: &[],
     schema: |generator| NotificationChannelSpec::json_schema(generator),
     admit: admit::<NotificationChannelSpec>,
 };

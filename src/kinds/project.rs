@@ -1,5 +1,6 @@
 //! `Project`: the file `synthex.yaml`. Names the ownership scope and says where manifests and the database are.
 
+use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,8 @@ pub static KIND: Kind = Kind {
     texts: &[],
     hides_values: true,
     mentions: &[],
+    part_of: None,
+    external_ids: &[],
     schema: |generator| ProjectSpec::json_schema(generator),
     admit: admit::<ProjectSpec>,
 };
@@ -44,9 +47,79 @@ pub struct ProjectSpec {
     /// Where the database's URL is kept; `--database-url` and `SYNTHEX_DATABASE_URL` win. Left out, an embedded PostgreSQL serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<SecretRef>,
+    /// How much one plan may delete or change before somebody has to say that it is meant.
+    #[serde(default)]
+    pub guards: Guards,
+    /// Fields that somebody else looks after for a while: differences in them are neither changed nor reported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000))]
+    pub ignore: Vec<Ignore>,
+    /// Resources that got another name: the row is renamed, and keeps its identity and its history.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10000))]
+    pub moved: Vec<Moved>,
     /// Bounds on what is read.
     #[serde(default)]
     pub limits: Limits,
+}
+
+/// How much one plan may delete or change. Beyond it the plan is refused, unless `--ack-deletes` names the number and
+/// `--expect-digest` the plan. Percentages are of the rows that the project owns, in each workspace and in all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Guards {
+    /// The most deletions of one plan, in one workspace and in all.
+    #[schemars(range(max = 1_000_000))]
+    pub max_deletes: u32,
+    /// The most deletions of one plan, in percent. Below 100, the last resource of a kind in a workspace is not deleted either.
+    #[schemars(range(max = 100))]
+    pub max_delete_percent: u8,
+    /// The most updates of one plan, in percent of the rows. Left out, there is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 100))]
+    pub max_update_percent: Option<u8>,
+    /// Whether a deletion and a creation that look like a rename are refused instead of only pointed out.
+    pub rename: bool,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self { max_deletes: 5, max_delete_percent: 20, max_update_percent: None, rename: false }
+    }
+}
+
+/// A field that somebody else looks after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ignore {
+    /// JSON pointer into the spec, such as `/metadata/notes`, or `/labels/KEY` for a label. All that is below it is ignored too.
+    #[schemars(length(min = 1, max = 500), regex(pattern = r"^(/([^~/]|~[01])+)+$"))]
+    pub path: String,
+    /// Which resources, as KIND/WORKSPACE/NAME, KIND/NAME or NAME, with `*` for any characters. Left out, all tenants.
+    #[serde(default = "all_tenants")]
+    #[schemars(length(min = 1, max = 500))]
+    pub target: String,
+    /// The day from which the field counts again, in UTC: `2026-12-31`.
+    pub until: NaiveDate,
+    /// Why.
+    #[schemars(length(min = 1, max = 500))]
+    pub reason: String,
+}
+
+fn all_tenants() -> String {
+    "tenant/*".to_owned()
+}
+
+/// A resource that got another name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Moved {
+    /// The former key: KIND/WORKSPACE/NAME.
+    #[schemars(length(min = 3, max = 300))]
+    pub from: String,
+    /// The key that is declared now. Kind and workspace stay.
+    #[schemars(length(min = 3, max = 300))]
+    pub to: String,
 }
 
 /// Bounds on what is read.

@@ -50,6 +50,8 @@ pub static KIND: Kind = Kind {
     ],
     hides_values: false,
     mentions: &[],
+    part_of: None,
+    external_ids: &["shopifyShop", "gmcMerchantId"],
     schema: |generator| TenantSpec::json_schema(generator),
     admit: admit::<TenantSpec>,
 };

@@ -25,6 +25,8 @@ pub static KIND: Kind = Kind {
     texts: &[],
     hides_values: false,
     mentions: &[],
+    part_of: None,
+    external_ids: &[],
     schema: |generator| TenantSetSpec::json_schema(generator),
     admit: admit::<TenantSetSpec>,
 };

@@ -38,6 +38,8 @@ pub static KIND: Kind = Kind {
     texts: &["/spec/displayName"],
     hides_values: false,
     mentions: &[],
+    part_of: None,
+    external_ids: &[],
     schema: |generator| TenantTemplateSpec::json_schema(generator),
     admit: admit::<TenantTemplateSpec>,
 };

@@ -31,6 +31,8 @@ pub static KIND: Kind = Kind {
     texts: &["/spec/displayName", "/spec/defaults/industry", "/spec/defaults/labels/*"],
     hides_values: false,
     mentions: &[],
+    part_of: None,
+    external_ids: &[],
     schema: |generator| WorkspaceSpec::json_schema(generator),
     admit: admit::<WorkspaceSpec>,
 };

@@ -107,6 +107,10 @@ pub struct Kind {
     pub hides_values: bool,
     /// The kinds that a spec of this kind mentions, by manifest name.
     pub mentions: &'static [&'static str],
+    /// The kind, by manifest name, that a resource of this kind stands and falls with.
+    pub part_of: Option<&'static str>,
+    /// Fields, dotted, that name the same thing outside: two resources with an equal one are most likely the same.
+    pub external_ids: &'static [&'static str],
     /// Generates the spec's schema.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// Decodes, normalises and checks one spec.

@@ -1,11 +1,10 @@
 //! The plan as a value: a closed set of actions, each with its reason, its place in the source and its reverse.
 
-use std::fmt;
-
-use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::model::{Digest, Origin, Position, ResourceKey};
+use crate::model::{Digest, KindRef, Origin, Position, ResourceKey};
+
+pub use super::reason::Reason;
 
 /// What is done to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,7 +17,9 @@ pub enum ActionKind {
     Restore,
     /// A row that belonged to nobody, or to `cli`, becomes the project's.
     Adopt,
-    /// A row is softly deleted.
+    /// A row gets another name; its fields may change too.
+    Rename,
+    /// A row is softly deleted, or removed for good.
     Delete,
 }
 
@@ -31,113 +32,14 @@ impl ActionKind {
             Self::Update => "update",
             Self::Restore => "restore",
             Self::Adopt => "adopt",
+            Self::Rename => "rename",
             Self::Delete => "delete",
         }
     }
 
-    /// What undoes it.
-    #[must_use]
-    pub const fn inverse(self) -> Self {
-        match self {
-            Self::Create | Self::Restore => Self::Delete,
-            Self::Update | Self::Adopt => Self::Update,
-            Self::Delete => Self::Restore,
-        }
-    }
-}
-
-/// Why an action is planned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// Declared, and not in the database.
-    New,
-    /// Declared, and removed from the database by something else.
-    Removed {
-        /// The database role.
-        actor: String,
-        /// When.
-        at: DateTime<Utc>,
-    },
-    /// What is declared changed since it was last applied.
-    Edited,
-    /// The row was changed by something else; what is declared is as it was last applied.
-    Drift {
-        /// The database role.
-        actor: String,
-        /// When.
-        at: DateTime<Utc>,
-    },
-    /// Both: what is declared changed, and the row was changed by something else.
-    EditedAndDrift {
-        /// The database role.
-        actor: String,
-        /// When.
-        at: DateTime<Utc>,
-    },
-    /// Declared again after it was deleted.
-    DeclaredAgain,
-    /// The row is there and belongs to nobody.
-    Unowned,
-    /// The row is there and was made by a command.
-    OwnedByCommands,
-    /// No longer declared.
-    Undeclared,
-}
-
-impl Reason {
-    /// A stable word for it.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Removed { .. } => "removed",
-            Self::Edited => "edited",
-            Self::Drift { .. } => "drift",
-            Self::EditedAndDrift { .. } => "edited-and-drift",
-            Self::DeclaredAgain => "declared-again",
-            Self::Unowned => "unowned",
-            Self::OwnedByCommands => "owned-by-commands",
-            Self::Undeclared => "undeclared",
-        }
-    }
-
-    /// The role and time of a change that was not synthex's.
-    #[must_use]
-    pub fn actor(&self) -> Option<(&str, DateTime<Utc>)> {
-        match self {
-            Self::Removed { actor, at } | Self::Drift { actor, at } | Self::EditedAndDrift { actor, at } => {
-                Some((actor, *at))
-            }
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let when = |at: &DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
-        match self {
-            Self::New => f.write_str("declared, not in the database"),
-            Self::Removed { actor, at } => {
-                write!(f, "removed from the database by role {actor} at {}", when(at))
-            }
-            Self::Edited => f.write_str("the declaration changed"),
-            Self::Drift { actor, at } => {
-                write!(f, "drift: changed in the database by role {actor} at {}", when(at))
-            }
-            Self::EditedAndDrift { actor, at } => {
-                write!(
-                    f,
-                    "the declaration changed, and drift: changed in the database by role {actor} at {}",
-                    when(at)
-                )
-            }
-            Self::DeclaredAgain => f.write_str("declared again after it was deleted"),
-            Self::Unowned => f.write_str("in the database, owned by nobody"),
-            Self::OwnedByCommands => f.write_str("in the database, made by a command"),
-            Self::Undeclared => f.write_str("no longer declared"),
-        }
-    }
+    /// Every kind, in the order in which they are counted.
+    pub const ALL: [Self; 6] =
+        [Self::Create, Self::Update, Self::Rename, Self::Restore, Self::Adopt, Self::Delete];
 }
 
 /// One field that changes.
@@ -184,9 +86,24 @@ pub struct Action {
     pub protected: bool,
     /// The fields that change; for a create and a delete, none are listed.
     pub changes: Vec<FieldChange>,
+    /// The former name, of what is renamed.
+    pub from: Option<Box<str>>,
+    /// Whether the row is removed for good, of what is deleted.
+    pub permanent: bool,
+    /// What is deleted along with it because it needs it: kinds and how many of each.
+    pub dependents: Vec<(KindRef, usize)>,
 }
 
 impl Action {
+    /// The key that the row has before the action.
+    #[must_use]
+    pub fn old_key(&self) -> ResourceKey {
+        match &self.from {
+            Some(name) => ResourceKey { name: name.clone(), ..self.key.clone() },
+            None => self.key.clone(),
+        }
+    }
+
     /// The action that takes this one back, given the revision the row has after it.
     #[must_use]
     pub fn inverse(&self, revision: i64) -> Self {
@@ -197,8 +114,14 @@ impl Action {
             origin: Origin::Default,
         };
         Self {
-            kind: self.kind.inverse(),
-            key: self.key.clone(),
+            kind: match self.kind {
+                ActionKind::Create | ActionKind::Restore => ActionKind::Delete,
+                ActionKind::Update | ActionKind::Adopt => ActionKind::Update,
+                ActionKind::Rename => ActionKind::Rename,
+                ActionKind::Delete => ActionKind::Restore,
+            },
+            key: self.old_key(),
+            from: self.from.as_ref().map(|_| self.key.name.clone()),
             reason: Reason::Edited,
             position: self.position.clone(),
             revision: Some(revision),
@@ -207,6 +130,8 @@ impl Action {
             digest: self.before.as_ref().map(|before| Digest::of(before.as_bytes())),
             protected: self.protected,
             changes: self.changes.iter().map(swap).collect(),
+            permanent: false,
+            dependents: Vec::new(),
         }
     }
 }
@@ -216,14 +141,29 @@ impl Action {
 pub struct Refusal {
     /// Rule code, `SX05xx`.
     pub code: &'static str,
-    /// The resource.
-    pub key: ResourceKey,
+    /// The resource; `None` where it is the plan as a whole.
+    pub key: Option<ResourceKey>,
     /// What is refused, and why.
     pub message: String,
     /// What to do.
     pub help: String,
     /// Where it is declared.
     pub position: Option<Position>,
+    /// Whether naming the number of deletions and the plan's digest lets it pass.
+    pub can_be_acknowledged: bool,
+}
+
+/// A deletion, or something undeclared, and a creation that look like one resource under another name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspect {
+    /// What goes away, or is no longer declared.
+    pub from: ResourceKey,
+    /// What is created.
+    pub to: ResourceKey,
+    /// The field that both have in common.
+    pub field: &'static str,
+    /// Its value.
+    pub value: String,
 }
 
 /// How many of each.
@@ -239,6 +179,8 @@ pub struct Summary {
     pub restore: usize,
     /// Rows that become the project's.
     pub adopt: usize,
+    /// Rows that get another name.
+    pub rename: usize,
     /// Rows that are as declared.
     pub unchanged: usize,
 }
@@ -248,12 +190,20 @@ pub struct Summary {
 pub struct Plan {
     /// The project whose plan it is.
     pub project: String,
+    /// The environment, where one was named.
+    pub environment: Option<String>,
     /// In the order of execution: what others depend on first; deletes last, in reverse.
     pub actions: Vec<Action>,
     /// Rows that are as declared.
     pub unchanged: usize,
     /// Rows that the project owns and nobody declares any more, where the plan does not delete them.
     pub undeclared: Vec<ResourceKey>,
+    /// What looks like a rename that nobody declared.
+    pub suspects: Vec<Suspect>,
+    /// Resources that were not selected and are looked at because selected ones need them.
+    pub included: Vec<ResourceKey>,
+    /// Actions that the user did not allow: kinds and how many of each.
+    pub withheld: Vec<(ActionKind, usize)>,
     /// Guards that say no. A plan with one is never executed.
     pub refusals: Vec<Refusal>,
 }
@@ -275,6 +225,7 @@ impl Plan {
                 ActionKind::Update => &mut summary.update,
                 ActionKind::Restore => &mut summary.restore,
                 ActionKind::Adopt => &mut summary.adopt,
+                ActionKind::Rename => &mut summary.rename,
                 ActionKind::Delete => &mut summary.delete,
             };
             *count += 1;
@@ -287,15 +238,60 @@ impl Plan {
     pub fn digest(&self) -> Digest {
         let mut writer = crate::model::digest::DigestWriter::default();
         writer.field(self.project.as_bytes());
+        if let Some(environment) = &self.environment {
+            writer.field(b"environment").field(environment.as_bytes());
+        }
         for action in &self.actions {
             writer
                 .field(action.kind.code().as_bytes())
                 .field(action.key.to_string().as_bytes())
+                .field(action.from.as_deref().unwrap_or_default().as_bytes())
+                .field(&[u8::from(action.permanent)])
                 .field(&action.revision.unwrap_or_default().to_le_bytes())
                 .field(action.before.as_deref().unwrap_or_default().as_bytes())
                 .field(action.after.as_deref().unwrap_or_default().as_bytes());
         }
         writer.finish()
+    }
+
+    /// A plan with nothing in it.
+    #[must_use]
+    pub fn nothing(project: &str, environment: Option<&str>) -> Self {
+        Self {
+            project: project.to_owned(),
+            environment: environment.map(str::to_owned),
+            actions: Vec::new(),
+            unchanged: 0,
+            undeclared: Vec::new(),
+            suspects: Vec::new(),
+            included: Vec::new(),
+            withheld: Vec::new(),
+            refusals: Vec::new(),
+        }
+    }
+
+    /// Leaves out the actions that are not allowed, and counts them. What needs something that is left out is not looked
+    /// for: the database would refuse it.
+    pub fn allow(&mut self, kinds: &[ActionKind]) {
+        let all = std::mem::take(&mut self.actions);
+        let (kept, left_out): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|action| kinds.contains(&action.kind));
+        self.actions = kept;
+        for kind in ActionKind::ALL {
+            let count = left_out.iter().filter(|action| action.kind == kind).count();
+            if count > 0 {
+                self.withheld.push((kind, count));
+            }
+        }
+        let deletes = kinds.contains(&ActionKind::Delete);
+        self.refusals.retain(|refusal| deletes || !super::guards::is_about_deletion(refusal.code));
+    }
+
+    /// Lets the guards pass that ask for the number of deletions and the digest, where both are right. The others stay.
+    pub fn acknowledge(&mut self, deletes: usize, digest: &Digest) {
+        if self.summary().delete == deletes && self.digest() == *digest {
+            self.refusals.retain(|refusal| !refusal.can_be_acknowledged);
+        }
     }
 
     /// The workspaces that actions touch, sorted.

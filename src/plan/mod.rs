@@ -6,10 +6,17 @@
 pub mod action;
 pub mod diff;
 pub mod guards;
+pub mod ignore;
+pub mod moves;
 pub mod observed;
 pub mod order;
 pub mod planner;
+pub mod reason;
+pub mod references;
+pub mod selection;
 
-pub use action::{Action, ActionKind, FieldChange, Plan, Reason, Refusal, Summary};
+pub use action::{Action, ActionKind, FieldChange, Plan, Reason, Refusal, Summary, Suspect};
+pub use ignore::Ignore;
 pub use observed::{Head, Observed, Row, Vanished};
-pub use planner::{Desired, is_empty, plan, wanted_rows};
+pub use planner::{Cause, Desired, is_empty, plan, wanted_rows};
+pub use selection::{Chosen, Selection};

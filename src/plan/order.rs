@@ -2,22 +2,45 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use serde_json::Value;
-
 use super::action::{Action, ActionKind};
+use super::references;
 
 /// Sorts actions into the order of execution. The result does not depend on the order before.
 pub fn sort(actions: &mut Vec<Action>) {
     let all = std::mem::take(actions);
-    let (mut deletes, mut others): (Vec<_>, Vec<_>) =
+    let (mut deletes, others): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|action| action.kind == ActionKind::Delete);
+    // A name that is given up must be free before it is taken, by another rename or by something new.
+    let (renames, mut others): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|action| action.kind == ActionKind::Rename);
     others.sort_by(|left, right| left.key.cmp(&right.key));
     deletes.sort_by(|left, right| left.key.cmp(&right.key));
     let mut others = within_kinds(others, |action| action.after.as_deref());
+    if !renames.is_empty() {
+        others.splice(0..0, in_turn(renames));
+    }
     let mut deletes = within_kinds(deletes, |action| action.before.as_deref());
     deletes.reverse();
     actions.append(&mut others);
     actions.append(&mut deletes);
+}
+
+/// Renames in an order in which every new name is free: sorted by key, but behind the rename that frees the name. Circles
+/// were refused before.
+fn in_turn(mut left: Vec<Action>) -> Vec<Action> {
+    left.sort_by(|left, right| left.key.cmp(&right.key));
+    let mut order = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let held: std::collections::HashSet<_> = left.iter().map(Action::old_key).collect();
+        let (now, later): (Vec<_>, Vec<_>) = left.into_iter().partition(|action| !held.contains(&action.key));
+        if now.is_empty() {
+            order.extend(later);
+            break;
+        }
+        order.extend(now);
+        left = later;
+    }
+    order
 }
 
 /// For kinds that may mention their own kind, puts what is mentioned before what mentions it. The kinds themselves are in
@@ -31,19 +54,9 @@ fn within_kinds(sorted: Vec<Action>, canonical: impl Fn(&Action) -> Option<&str>
         sorted.iter().enumerate().map(|(at, action)| (action.key.clone(), at)).collect();
     let mut waits_for: Vec<Vec<usize>> = vec![Vec::new(); sorted.len()];
     for (at, action) in sorted.iter().enumerate().filter(|(_, action)| own(action)) {
-        let spec: Value =
-            canonical(action).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let Some(spec) = spec.get("spec").cloned() else {
-            continue;
-        };
-        let Ok(admitted) = (action.key.kind.admit)(spec) else {
-            continue;
-        };
-        for reference in admitted.references.iter().filter(|reference| reference.kind == action.key.kind.name)
-        {
-            let mut key = action.key.clone();
-            key.name = reference.name.as_str().into();
-            waits_for[at].extend(index.get(&key).filter(|other| **other != at));
+        let mentioned = references::of(&action.key, canonical(action).unwrap_or_default());
+        for other in mentioned.iter().filter(|other| other.kind.rank == action.key.kind.rank) {
+            waits_for[at].extend(index.get(other).filter(|other| **other != at));
         }
     }
     let mut done = vec![false; sorted.len()];

@@ -1,36 +1,114 @@
 //! Desired and observed, both sorted by key, walked side by side.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::model::{Entry, ResourceKey, Sources};
+use crate::kinds::project::Guards;
+use crate::model::{Digest, Entry, KeyPattern, ResourceKey, Sources};
 
 use super::action::{Action, ActionKind, FieldChange, Plan, Reason};
 use super::diff::differences;
+use super::ignore::{self, Ignore};
+use super::moves::{self, Move};
 use super::observed::{Head, Observed, Row};
+use super::selection::Chosen;
 use super::{guards, order};
 
 /// The owner of rows that commands make.
 pub const COMMAND_OWNER: &str = "cli";
+
+/// What makes the desired state: it says why rows that nobody touched change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The manifests.
+    Manifests,
+    /// The state after a revision.
+    Rollback(i64),
+    /// A person's wish that something deleted lives again.
+    Restore,
+}
 
 /// What is declared, and what that means for the rest.
 #[derive(Clone, Copy, Debug)]
 pub struct Desired<'a> {
     /// The project: the owner of its rows.
     pub project: &'a str,
+    /// The environment, where one was named.
+    pub environment: Option<&'a str>,
     /// Sorted by key, no key twice.
     pub entries: &'a [Entry],
     /// Whether rows that the project owns and `entries` do not have are deleted.
     pub prune: bool,
+    /// Whether what is deleted is removed for good.
+    pub permanent: bool,
     /// Only this workspace is looked at; everything else is neither changed nor counted.
     pub workspace: Option<&'a str>,
+    /// Only these are looked at.
+    pub chosen: Option<&'a Chosen>,
+    /// What is declared but cannot be used: it is neither changed nor deleted. Sorted.
+    pub broken: &'a [ResourceKey],
+    /// Declared renames.
+    pub moves: &'a [Move],
+    /// Fields that somebody else looks after now.
+    pub ignores: &'a [Ignore],
+    /// Limits on what one plan does.
+    pub guards: &'a Guards,
+    /// What is taken over from another project.
+    pub take_over: &'a [KeyPattern],
+    /// What makes the desired state.
+    pub cause: Cause,
 }
 
-impl Desired<'_> {
-    fn includes(&self, key: &ResourceKey) -> bool {
+/// No limits.
+static NO_GUARDS: Guards =
+    Guards { max_deletes: u32::MAX, max_delete_percent: 100, max_update_percent: None, rename: false };
+
+impl<'a> Desired<'a> {
+    /// These resources of a project; nothing is deleted, and no guard counts.
+    #[must_use]
+    pub fn new(project: &'a str, entries: &'a [Entry]) -> Self {
+        Self {
+            project,
+            environment: None,
+            entries,
+            prune: false,
+            permanent: false,
+            workspace: None,
+            chosen: None,
+            broken: &[],
+            moves: &[],
+            ignores: &[],
+            guards: &NO_GUARDS,
+            take_over: &[],
+            cause: Cause::Manifests,
+        }
+    }
+
+    fn in_workspace(&self, key: &ResourceKey) -> bool {
         self.workspace.is_none_or(|workspace| *key.workspace == *workspace)
+    }
+
+    fn includes_entry(&self, key: &ResourceKey) -> bool {
+        self.in_workspace(key) && self.chosen.is_none_or(|chosen| chosen.has(key))
+    }
+
+    fn includes_head(&self, key: &ResourceKey) -> bool {
+        self.in_workspace(key)
+            && self.broken.binary_search(key).is_err()
+            && self
+                .chosen
+                .is_none_or(|chosen| chosen.has(key) || (chosen.may_have(key) && self.find(key).is_none()))
+    }
+
+    fn find(&self, key: &ResourceKey) -> Option<&Entry> {
+        self.entries.binary_search_by(|entry| entry.key.cmp(key)).ok().map(|index| &self.entries[index])
+    }
+
+    fn takes_over(&self, key: &ResourceKey) -> bool {
+        self.take_over.iter().any(|pattern| pattern.matches(key))
     }
 }
 
@@ -42,28 +120,63 @@ enum Pair<'a> {
 }
 
 /// The whole rows that a plan needs, besides the heads: where digest or owner differ, where something else wrote, and
-/// what is to be deleted.
+/// what is to be deleted, or may have been renamed.
 #[must_use]
 pub fn wanted_rows(desired: &Desired<'_>, heads: &[Head]) -> Vec<ResourceKey> {
+    let renamed = moves::apply(desired.moves, desired.entries, heads);
+    let (heads, former) = parts(&renamed, heads);
     let mut wanted = Vec::new();
+    let mut created: HashSet<(u8, &str)> = HashSet::new();
     for pair in pairs(desired, heads) {
         match pair {
-            Pair::Both(entry, head) if !is_unchanged(desired, entry, head) => wanted.push(head.key.clone()),
+            Pair::Both(entry, head) if !is_unchanged(desired, entry, head, former) => {
+                wanted.push(old_key(&head.key, former));
+            }
             Pair::Observed(head) if desired.prune && is_undeclared(desired, head) => {
                 wanted.push(head.key.clone());
+            }
+            Pair::Declared(entry) if !entry.key.kind.external_ids.is_empty() => {
+                created.insert((entry.key.kind.rank, &*entry.key.workspace));
             }
             _ => {}
         }
     }
+    if !desired.prune && !created.is_empty() {
+        // One of these may be what is created now, under its former name.
+        wanted.extend(pairs(desired, heads).filter_map(|pair| match pair {
+            Pair::Observed(head) if is_undeclared(desired, head) => {
+                created.contains(&(head.key.kind.rank, &*head.key.workspace)).then(|| head.key.clone())
+            }
+            _ => None,
+        }));
+    }
     wanted
+}
+
+/// What may be deleted: the engine looks for what mentions it.
+#[must_use]
+pub fn may_be_deleted(desired: &Desired<'_>, heads: &[Head]) -> Vec<ResourceKey> {
+    if !desired.prune {
+        return Vec::new();
+    }
+    let renamed = moves::apply(desired.moves, desired.entries, heads);
+    let gone = pairs(desired, parts(&renamed, heads).0).filter_map(|pair| match pair {
+        Pair::Observed(head) if is_undeclared(desired, head) => Some(head.key.clone()),
+        _ => None,
+    });
+    gone.collect()
 }
 
 /// Whether there is nothing to do, found out from keys and digests alone.
 #[must_use]
 pub fn is_empty(desired: &Desired<'_>, heads: &[Head]) -> bool {
+    if desired.chosen.is_some() || moves::apply(desired.moves, desired.entries, heads).is_some() {
+        return false;
+    }
+    let nobody = HashMap::new();
     pairs(desired, heads).all(|pair| match pair {
         Pair::Declared(_) => false,
-        Pair::Both(entry, head) => is_unchanged(desired, entry, head),
+        Pair::Both(entry, head) => is_unchanged(desired, entry, head, &nobody),
         Pair::Observed(head) => !(desired.prune && is_undeclared(desired, head)),
     })
 }
@@ -71,39 +184,64 @@ pub fn is_empty(desired: &Desired<'_>, heads: &[Head]) -> bool {
 /// The declared resources that have no row.
 #[must_use]
 pub fn missing(desired: &Desired<'_>, heads: &[Head]) -> Vec<ResourceKey> {
+    let renamed = moves::apply(desired.moves, desired.entries, heads);
     let declared_only = |pair| match pair {
         Pair::Declared(entry) => Some(entry.key.clone()),
         _ => None,
     };
-    pairs(desired, heads).filter_map(declared_only).collect()
+    pairs(desired, parts(&renamed, heads).0).filter_map(declared_only).collect()
+}
+
+type Former = HashMap<ResourceKey, Box<str>>;
+
+/// The heads to look at, and the former names of those that are renamed.
+fn parts<'a>(renamed: &'a Option<moves::Renamed>, heads: &'a [Head]) -> (&'a [Head], &'a Former) {
+    static NOBODY: std::sync::LazyLock<Former> = std::sync::LazyLock::new(HashMap::new);
+    match renamed {
+        Some((heads, former)) => (heads, former),
+        None => (heads, &NOBODY),
+    }
+}
+
+fn old_key(key: &ResourceKey, former: &Former) -> ResourceKey {
+    match former.get(key) {
+        Some(name) => ResourceKey { name: name.clone(), ..key.clone() },
+        None => key.clone(),
+    }
 }
 
 /// What must be done for the database to be as declared.
 #[must_use]
 pub fn plan(desired: &Desired<'_>, observed: &Observed, sources: &mut dyn Sources) -> Plan {
-    let mut plan = Plan {
-        project: desired.project.to_owned(),
-        actions: Vec::new(),
-        unchanged: 0,
-        undeclared: Vec::new(),
-        refusals: Vec::new(),
-    };
-    for pair in pairs(desired, &observed.heads) {
+    let mut plan = Plan::nothing(desired.project, desired.environment);
+    plan.included = desired.chosen.map(|chosen| chosen.included.clone()).unwrap_or_default();
+    let renamed = moves::apply(desired.moves, desired.entries, &observed.heads);
+    let (heads, former) = parts(&renamed, &observed.heads);
+    for pair in pairs(desired, heads) {
         match pair {
             Pair::Declared(entry) => plan.actions.push(create(entry, observed, sources)),
-            Pair::Both(entry, head) if is_unchanged(desired, entry, head) => plan.unchanged += 1,
-            Pair::Both(entry, head) if guards::foreign_owner::owns(desired.project, head) => {
+            Pair::Both(entry, head) if is_unchanged(desired, entry, head, former) => plan.unchanged += 1,
+            Pair::Both(entry, head)
+                if guards::foreign_owner::owns(desired.project, head) && !desired.takes_over(&head.key) =>
+            {
                 plan.refusals.push(guards::foreign_owner::refuse(head, sources.declared_at(entry)));
             }
             Pair::Both(entry, head) => {
-                match change(desired, entry, head, observed.rows.get(&head.key), sources) {
+                let row = observed.rows.get(&old_key(&head.key, former));
+                match change(desired, entry, head, row, former.get(&head.key), sources) {
                     Some(action) => plan.actions.push(action),
                     None => plan.unchanged += 1,
                 }
             }
             Pair::Observed(head) if is_undeclared(desired, head) => {
+                let row = observed.rows.get(&head.key);
+                if let Some(chosen) = desired.chosen.filter(|chosen| chosen.asks_for_labels())
+                    && !row.is_some_and(|row| chosen.has_row(&head.key, &row.canonical))
+                {
+                    continue;
+                }
                 if desired.prune {
-                    plan.actions.push(delete(head, observed.rows.get(&head.key)));
+                    plan.actions.push(delete(desired, head, row));
                 } else {
                     plan.undeclared.push(head.key.clone());
                 }
@@ -112,13 +250,21 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed, sources: &mut dyn Source
         }
     }
     order::sort(&mut plan.actions);
-    guards::check(&mut plan);
+    plan.suspects = suspects(&plan, observed);
+    guards::check(&mut plan, observed, desired.guards);
     plan
 }
 
+fn suspects(plan: &Plan, observed: &Observed) -> Vec<super::action::Suspect> {
+    let deleted = plan.actions.iter().filter(|action| action.kind == ActionKind::Delete);
+    let gone = deleted.map(|action| &action.key).chain(&plan.undeclared);
+    let gone = gone.filter_map(|key| observed.rows.get(key).map(|row| (key, &row.canonical)));
+    guards::rename::suspects(&plan.actions, gone)
+}
+
 fn pairs<'a>(desired: &'a Desired<'_>, heads: &'a [Head]) -> impl Iterator<Item = Pair<'a>> {
-    let mut entries = desired.entries.iter().filter(|entry| desired.includes(&entry.key)).peekable();
-    let mut heads = heads.iter().filter(|head| desired.includes(&head.key)).peekable();
+    let mut entries = desired.entries.iter().filter(|entry| desired.includes_entry(&entry.key)).peekable();
+    let mut heads = heads.iter().filter(|head| desired.includes_head(&head.key)).peekable();
     std::iter::from_fn(move || {
         let side = match (entries.peek(), heads.peek()) {
             (Some(entry), Some(head)) => entry.key.cmp(&head.key),
@@ -134,15 +280,17 @@ fn pairs<'a>(desired: &'a Desired<'_>, heads: &'a [Head]) -> impl Iterator<Item 
     })
 }
 
-fn is_unchanged(desired: &Desired<'_>, entry: &Entry, head: &Head) -> bool {
-    head.owner.as_deref() == Some(desired.project)
+fn is_unchanged(desired: &Desired<'_>, entry: &Entry, head: &Head, former: &Former) -> bool {
+    !former.contains_key(&head.key)
+        && head.owner.as_deref() == Some(desired.project)
         && !head.deleted
         && !head.touched
         && head.digest == Some(entry.digest)
 }
 
 fn is_undeclared(desired: &Desired<'_>, head: &Head) -> bool {
-    !head.deleted && head.owner.as_deref() == Some(desired.project)
+    // What is removed for good takes along what was deleted softly before: the one mentions the other.
+    (!head.deleted || desired.permanent && desired.prune) && head.owner.as_deref() == Some(desired.project)
 }
 
 fn create(entry: &Entry, observed: &Observed, sources: &mut dyn Sources) -> Action {
@@ -161,14 +309,20 @@ fn create(entry: &Entry, observed: &Observed, sources: &mut dyn Sources) -> Acti
         digest: Some(entry.digest),
         protected: entry.protect,
         changes: Vec::new(),
+        from: None,
+        permanent: false,
+        dependents: Vec::new(),
     }
 }
 
-fn delete(head: &Head, row: Option<&Row>) -> Action {
+fn delete(desired: &Desired<'_>, head: &Head, row: Option<&Row>) -> Action {
     Action {
         kind: ActionKind::Delete,
         key: head.key.clone(),
-        reason: Reason::Undeclared,
+        reason: match desired.cause {
+            Cause::Rollback(to) => Reason::RolledBack { to },
+            Cause::Manifests | Cause::Restore => Reason::Undeclared,
+        },
         position: None,
         revision: Some(head.revision),
         before: row.map(|row| row.canonical.to_string().into_boxed_str()),
@@ -176,6 +330,9 @@ fn delete(head: &Head, row: Option<&Row>) -> Action {
         digest: None,
         protected: head.protected,
         changes: Vec::new(),
+        from: None,
+        permanent: desired.permanent,
+        dependents: Vec::new(),
     }
 }
 
@@ -186,11 +343,18 @@ fn change(
     entry: &Entry,
     head: &Head,
     row: Option<&Row>,
+    former: Option<&Box<str>>,
     sources: &mut dyn Sources,
 ) -> Option<Action> {
     let empty = Value::Null;
     let before = row.map_or(&empty, |row| &row.canonical);
-    let after: Value = serde_json::from_str(&entry.canonical).unwrap_or_default();
+    let mut after: Value = serde_json::from_str(&entry.canonical).unwrap_or_default();
+    let mut canonical = Cow::Borrowed(&entry.canonical);
+    let mut digest = entry.digest;
+    if ignore::take_observed(desired.ignores, &entry.key, before, &mut after) {
+        canonical = Cow::Owned(after.to_string().into_boxed_str());
+        digest = Digest::of(canonical.as_bytes());
+    }
     let mut origins = HashMap::new();
     let changes: Vec<FieldChange> = differences(before, &after)
         .into_iter()
@@ -200,27 +364,7 @@ fn change(
         })
         .collect();
     let touched = row.and_then(|row| row.touched_by.clone().zip(row.touched_at));
-    let ours = head.owner.as_deref() == Some(desired.project);
-    let (kind, reason) = if head.deleted {
-        let reason = match touched {
-            Some((actor, at)) => Reason::Removed { actor, at },
-            None => Reason::DeclaredAgain,
-        };
-        (ActionKind::Restore, reason)
-    } else if head.owner.is_none() {
-        (ActionKind::Adopt, Reason::Unowned)
-    } else if !ours {
-        (ActionKind::Adopt, Reason::OwnedByCommands)
-    } else if changes.is_empty() {
-        return None;
-    } else {
-        let reason = match touched {
-            Some((actor, at)) if head.digest == Some(entry.digest) => Reason::Drift { actor, at },
-            Some((actor, at)) => Reason::EditedAndDrift { actor, at },
-            None => Reason::Edited,
-        };
-        (ActionKind::Update, reason)
-    };
+    let (kind, reason) = why(desired, head, digest, touched, former, !changes.is_empty())?;
     Some(Action {
         kind,
         key: entry.key.clone(),
@@ -228,9 +372,52 @@ fn change(
         position: Some(sources.declared_at(entry)),
         revision: Some(head.revision),
         before: Some(before.to_string().into_boxed_str()),
-        after: Some(entry.canonical.clone()),
-        digest: Some(entry.digest),
+        after: Some(canonical.into_owned()),
+        digest: Some(digest),
         protected: head.protected || entry.protect,
         changes,
+        from: former.cloned(),
+        permanent: false,
+        dependents: Vec::new(),
     })
+}
+
+/// What is done to a row that differs in some way, and why; `None` when nothing is to be done.
+fn why(
+    desired: &Desired<'_>,
+    head: &Head,
+    digest: Digest,
+    touched: Option<(String, chrono::DateTime<chrono::Utc>)>,
+    former: Option<&Box<str>>,
+    differs: bool,
+) -> Option<(ActionKind, Reason)> {
+    let ours = head.owner.as_deref() == Some(desired.project);
+    if let Some(from) = former {
+        return Some((ActionKind::Rename, Reason::Moved { from: from.clone() }));
+    }
+    if head.deleted {
+        let reason = match (desired.cause, touched) {
+            (Cause::Rollback(to), _) => Reason::RolledBack { to },
+            (Cause::Restore, _) => Reason::Restored,
+            (Cause::Manifests, Some((actor, at))) => Reason::Removed { actor, at },
+            (Cause::Manifests, None) => Reason::DeclaredAgain,
+        };
+        return Some((ActionKind::Restore, reason));
+    }
+    if !ours {
+        let reason = match head.owner.as_deref() {
+            None => Reason::Unowned,
+            Some(COMMAND_OWNER) => Reason::OwnedByCommands,
+            Some(owner) => Reason::TakenOver { owner: owner.to_owned() },
+        };
+        return Some((ActionKind::Adopt, reason));
+    }
+    let reason = match (desired.cause, touched) {
+        _ if !differs => return None,
+        (Cause::Rollback(to), _) => Reason::RolledBack { to },
+        (_, Some((actor, at))) if head.digest == Some(digest) => Reason::Drift { actor, at },
+        (_, Some((actor, at))) => Reason::EditedAndDrift { actor, at },
+        (_, None) => Reason::Edited,
+    };
+    Some((ActionKind::Update, reason))
 }

@@ -38,6 +38,9 @@ pub(crate) fn create(key: ResourceKey, after: &Value) -> Action {
         digest: Some(Digest::of(b"after")),
         protected: false,
         changes: Vec::new(),
+        from: None,
+        permanent: false,
+        dependents: Vec::new(),
     }
 }
 
@@ -73,7 +76,7 @@ pub(crate) fn update(key: ResourceKey, before: &Value, after: &Value) -> Action 
 }
 
 pub(crate) fn plan(actions: Vec<Action>) -> Plan {
-    Plan { project: "agency".to_owned(), actions, unchanged: 3, undeclared: Vec::new(), refusals: Vec::new() }
+    Plan { actions, unchanged: 3, ..Plan::nothing("agency", None) }
 }
 
 pub(crate) fn context() -> PlanContext {
@@ -127,10 +130,11 @@ pub(crate) fn everything() -> Plan {
     protected.protected = true;
     let refusal = Refusal {
         code: "SX0501",
-        key: protected.key.clone(),
+        key: Some(protected.key.clone()),
         message: "tenant/anz-smb/old is protected and would be deleted".to_owned(),
         help: "declare it again; to delete it, first apply it with `protect: false`".to_owned(),
         position: Some(at("manifests/all.yaml", 90, 1)),
+        can_be_acknowledged: false,
     };
     let mut plan = plan(vec![workspace, drifted, restored, adopted, credential, protected]);
     plan.refusals = vec![refusal];

@@ -24,6 +24,8 @@ pub(super) async fn write_batch(
     let sql = match first.kind {
         ActionKind::Create => statements::insert(kind),
         ActionKind::Update | ActionKind::Restore | ActionKind::Adopt => statements::update(kind),
+        ActionKind::Rename => statements::rename(kind),
+        ActionKind::Delete if first.permanent => statements::remove(kind),
         ActionKind::Delete => statements::delete(kind),
     };
     let mut query = sqlx::query(AssertSqlSafe(sql)).bind(workspaces).bind(names).bind(revisions);
@@ -48,6 +50,9 @@ pub(super) async fn write_batch(
             query = query.bind(column);
         }
         query = query.bind(labels).bind(protected).bind(digests).bind(project);
+        if first.kind == ActionKind::Rename {
+            query = query.bind(actions.iter().map(|action| action.from.as_deref()).collect::<Vec<_>>());
+        }
     }
     Ok(query.persistent(false).execute(connection).await?.rows_affected())
 }

@@ -66,13 +66,17 @@ pub const KEY_PARAMETERS: usize = 3;
 
 /// `unnest($1::text[], ...) as u (...)`: keys and revisions first, then a list for each written column. The last
 /// parameter of a statement, after the lists, is the owner.
-fn parameters(kind: KindRef) -> String {
+fn parameters(kind: KindRef, with_former_name: bool) -> String {
     let mut arrays = String::from("unnest($1::text[], $2::text[], $3::bigint[]");
     let mut names = String::from("workspace, name, revision");
     for (index, (name, cast)) in written(kind).enumerate() {
         let list = if cast == "bytea" { "bytea[]" } else { "text[]" };
         let _ = write!(arrays, ", ${}::{list}", index + KEY_PARAMETERS + 1);
         let _ = write!(names, ", new_{name}");
+    }
+    if with_former_name {
+        let _ = write!(arrays, ", ${}::text[]", owner_parameter(kind) + 1);
+        names.push_str(", former_name");
     }
     format!("{arrays}) as u ({names})")
 }
@@ -102,24 +106,34 @@ pub fn insert(kind: KindRef) -> String {
         "insert into synthex.{} ({key}, owner{columns}) select {selected}, ${}{values} from {} on conflict do nothing",
         table(kind).name,
         owner_parameter(kind),
-        parameters(kind)
+        parameters(kind, false)
     )
 }
 
 /// Rows that change, or live again, or change owner, where the revision is the planned one.
 #[must_use]
 pub fn update(kind: KindRef) -> String {
-    let mut sets = String::new();
+    update_where(kind, "t.name = u.name", "")
+}
+
+/// Rows that get another name. The list of former names comes behind the owner.
+#[must_use]
+pub fn rename(kind: KindRef) -> String {
+    update_where(kind, "t.name = u.former_name", ", name = u.name")
+}
+
+fn update_where(kind: KindRef, same_name: &str, set_name: &str) -> String {
+    let mut sets = set_name.to_owned();
     for (name, cast) in written(kind) {
         let _ = write!(sets, ", {name} = u.new_{name}::{cast}");
     }
     format!(
         "update synthex.{} as t set owner = ${}{sets}, revision = t.revision + 1, updated_at = now(), \
          deleted_at = null, touched_at = null, touched_by = null from {} \
-         where {} = u.workspace and t.name = u.name and t.revision = u.revision",
+         where {} = u.workspace and {same_name} and t.revision = u.revision",
         table(kind).name,
         owner_parameter(kind),
-        parameters(kind),
+        parameters(kind, !set_name.is_empty()),
         workspace_column(kind)
     )
 }
@@ -132,6 +146,18 @@ pub fn delete(kind: KindRef) -> String {
         "update synthex.{} as t set deleted_at = now(), revision = t.revision + 1, updated_at = now(), \
          touched_at = null, touched_by = null \
          from unnest($1::text[], $2::text[], $3::bigint[]) as u (workspace, name, revision) \
+         where {} = u.workspace and t.name = u.name and t.revision = u.revision and not t.protected",
+        table(kind).name,
+        workspace_column(kind)
+    )
+}
+
+/// Rows that are removed for good, with the parameters of [`delete`].
+#[must_use]
+pub fn remove(kind: KindRef) -> String {
+    format!(
+        "delete from synthex.{} as t \
+         using unnest($1::text[], $2::text[], $3::bigint[]) as u (workspace, name, revision) \
          where {} = u.workspace and t.name = u.name and t.revision = u.revision and not t.protected",
         table(kind).name,
         workspace_column(kind)

@@ -95,7 +95,7 @@ fn everything(prune: bool) -> Plan {
         observed.rows.insert(head.key.clone(), row);
     }
     observed.vanished.insert(key("Tenant", "removed"), Vanished { actor: "carol".to_owned(), at });
-    let desired = Desired { project: "agency", entries: &entries, prune, workspace: None };
+    let desired = Desired { prune, ..Desired::new("agency", &entries) };
     plan(&desired, &observed, &mut Everywhere(0))
 }
 
@@ -135,11 +135,7 @@ fn plans_fit_their_schema() {
         fits(&plan_json::json(&plan, &context()));
         fits(&plan_json::json(&plan, &PlanContext::default()));
     }
-    let nothing = plan(
-        &Desired { project: "agency", entries: &[], prune: false, workspace: None },
-        &Observed::nothing(),
-        &mut Everywhere(0),
-    );
+    let nothing = plan(&Desired::new("agency", &[]), &Observed::nothing(), &mut Everywhere(0));
     fits(&plan_json::json(&nothing, &context()));
 }
 

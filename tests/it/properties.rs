@@ -171,7 +171,7 @@ impl Memory {
     }
 
     fn plan(&self, catalog: &Catalog) -> Plan {
-        let desired = Desired { project: "test", entries: &catalog.entries, prune: true, workspace: None };
+        let desired = Desired { prune: true, ..Desired::new("test", &catalog.entries) };
         plan(&desired, &self.observed(), &mut Origins::new(catalog))
     }
 

@@ -20,9 +20,13 @@ pub fn refuse(head: &Head, position: Position) -> Refusal {
     let owner = head.owner.as_deref().unwrap_or_default();
     Refusal {
         code: CODE,
-        key: head.key.clone(),
+        key: Some(head.key.clone()),
         message: format!("{} belongs to project `{owner}`", head.key),
-        help: "remove it from one of the two projects' manifests, or give it another name".to_owned(),
+        help: format!(
+            "remove it from one of the two projects' manifests, or give it another name; --take-ownership {} takes it over",
+            head.key
+        ),
         position: Some(position),
+        can_be_acknowledged: false,
     }
 }

@@ -13,9 +13,10 @@ pub const CODE: &str = "SX0501";
 pub fn check(action: &Action) -> Option<Refusal> {
     (action.kind == ActionKind::Delete && action.protected).then(|| Refusal {
         code: CODE,
-        key: action.key.clone(),
+        key: Some(action.key.clone()),
         message: format!("{} is protected and would be deleted", action.key),
         help: "declare it again; to delete it, first apply it with `protect: false`".to_owned(),
         position: None,
+        can_be_acknowledged: false,
     })
 }

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::model::{Origin, Position, ResourceKey};
-use crate::plan::{Action, ActionKind, FieldChange, Plan, Reason, Refusal};
+use crate::plan::{Action, ActionKind, FieldChange, Plan, Reason, Refusal, Suspect};
 use crate::report::PlanContext;
 
 /// A plan and what is said with it.
@@ -39,7 +39,7 @@ impl Risk {
         match action.kind {
             ActionKind::Delete if action.protected => Self::Critical,
             ActionKind::Delete => Self::High,
-            ActionKind::Update | ActionKind::Restore | ActionKind::Adopt => Self::Medium,
+            ActionKind::Update | ActionKind::Rename | ActionKind::Restore | ActionKind::Adopt => Self::Medium,
             ActionKind::Create => Self::Low,
         }
     }
@@ -70,12 +70,26 @@ pub(super) fn base(project: &str, context: &PlanContext) -> Value {
 
 impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Plan { project, actions: _, unchanged: _, undeclared, refusals } = self.plan;
+        let Plan {
+            project,
+            environment,
+            actions: _,
+            unchanged: _,
+            undeclared,
+            suspects,
+            included,
+            withheld,
+            refusals,
+        } = self.plan;
         let summary = self.plan.summary();
-        let mut document = serializer.serialize_struct("Plan", 9)?;
+        let mut document = serializer.serialize_struct("Plan", 13)?;
         document.serialize_field("format_version", super::FORMAT_VERSION)?;
         document.serialize_field("digest", &self.plan.digest().to_string())?;
-        document.serialize_field("base", &base(project, self.context))?;
+        let mut base = base(project, self.context);
+        if let Some(environment) = environment {
+            base["environment"] = json!(environment);
+        }
+        document.serialize_field("base", &base)?;
         document.serialize_field(
             "summary",
             &json!({
@@ -84,12 +98,17 @@ impl Serialize for Document<'_> {
                 "delete": summary.delete,
                 "restore": summary.restore,
                 "adopt": summary.adopt,
-                "rename": 0,
+                "rename": summary.rename,
                 "unchanged": summary.unchanged,
             }),
         )?;
         document.serialize_field("changes", &Each(&self.changes, |action| change(action)))?;
         document.serialize_field("undeclared", &Each(undeclared, key))?;
+        document.serialize_field("suspects", &Each(suspects, suspect))?;
+        document.serialize_field("included", &Each(included, key))?;
+        let withheld: serde_json::Map<_, _> =
+            withheld.iter().map(|(kind, count)| (kind.code().to_owned(), json!(count))).collect();
+        document.serialize_field("withheld", &withheld)?;
         document.serialize_field("refusals", &Each(refusals, refusal))?;
         document.serialize_field("notices", &self.context.notices)?;
         document
@@ -118,8 +137,21 @@ fn key(key: &ResourceKey) -> Value {
 }
 
 fn change(action: &Action) -> Value {
-    let Action { kind, key, reason, position, revision, before, after, digest: _, protected, changes } =
-        action;
+    let Action {
+        kind,
+        key,
+        reason,
+        position,
+        revision,
+        before,
+        after,
+        digest: _,
+        protected,
+        changes,
+        from,
+        permanent,
+        dependents,
+    } = action;
     let mut change = json!({
         "action": kind.code(),
         "kind": key.kind.name,
@@ -135,6 +167,17 @@ fn change(action: &Action) -> Value {
     }
     if let Some(revision) = revision {
         change["revision"] = json!(revision);
+    }
+    if let Some(from) = from {
+        change["renamed_from"] = json!(from);
+    }
+    if *permanent {
+        change["permanent"] = json!(true);
+    }
+    if !dependents.is_empty() {
+        let counts: serde_json::Map<_, _> =
+            dependents.iter().map(|(kind, count)| (kind.name.to_owned(), json!(count))).collect();
+        change["dependents"] = Value::Object(counts);
     }
     change["fields"] = changes.iter().map(field).collect();
     for (name, canonical) in [("before", before), ("after", after)] {
@@ -182,9 +225,15 @@ fn layer(origin: &Origin) -> Value {
     }
 }
 
+fn suspect(suspect: &Suspect) -> Value {
+    let Suspect { from, to, field, value } = suspect;
+    json!({"from": from.to_string(), "to": to.to_string(), "field": field, "value": value})
+}
+
 fn refusal(refusal: &Refusal) -> Value {
-    let Refusal { code, key: of, message, help, position } = refusal;
-    let mut refused = key(of);
+    let Refusal { code, key: of, message, help, position, can_be_acknowledged } = refusal;
+    let mut refused = of.as_ref().map_or_else(|| json!({}), key);
+    refused["can_be_acknowledged"] = json!(can_be_acknowledged);
     refused["code"] = json!(code);
     refused["message"] = json!(message);
     refused["help"] = json!(help);

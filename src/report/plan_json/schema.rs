@@ -33,6 +33,8 @@ pub fn schema() -> Value {
                     "project": {"description": "The project: the owner of its rows.", "type": "string"},
                     "database": {"description": "The database, without a password.", "type": "string"},
                     "git_commit": {"description": "The commit of the manifests.", "type": "string"},
+                    "environment": {"description": "The environment of the project.", "type": "string"},
+                    "state_revision": {"description": "The last operation on record in the database.", "type": "integer"},
                 },
             },
             "summary": {
@@ -48,6 +50,30 @@ pub fn schema() -> Value {
                 "description": "Resources of the project that nobody declares any more and that this plan leaves alone.",
                 "type": "array",
                 "items": {"$ref": "#/$defs/resource"},
+            },
+            "suspects": {
+                "description": "What looks like a rename that the project file does not declare.",
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["from", "to", "field", "value"],
+                    "properties": {
+                        "from": {"description": "The key of what goes away.", "type": "string"},
+                        "to": {"description": "The key of what is created.", "type": "string"},
+                        "field": {"description": "The field that both have in common.", "type": "string"},
+                        "value": {"description": "Its value.", "type": "string"},
+                    },
+                },
+            },
+            "included": {
+                "description": "Resources that were not selected and are looked at because selected ones need them.",
+                "type": "array",
+                "items": {"$ref": "#/$defs/resource"},
+            },
+            "withheld": {
+                "description": "How many changes of each sort the user did not allow.",
+                "type": "object",
+                "additionalProperties": {"type": "integer", "minimum": 1},
             },
             "refusals": {
                 "description": "Guards that say no. A plan with one of these is never applied.",
@@ -121,11 +147,18 @@ fn definitions() -> Value {
             "properties": {"labels": {"type": ["object", "null"]}, "spec": {"type": "object"}},
         },
         "refusal": {
-            "description": "A guard says no.",
-            "allOf": [{"$ref": "#/$defs/resource"}],
+            "description": "A guard says no: to one resource, or to the plan as a whole, and then no resource is named.",
             "type": "object",
             "required": ["code", "message", "help"],
             "properties": {
+                "kind": {"type": "string"},
+                "workspace": {"type": "string"},
+                "name": {"type": "string"},
+                "key": {"type": "string"},
+                "can_be_acknowledged": {
+                    "description": "Whether `--ack-deletes N --expect-digest D` lets it pass.",
+                    "type": "boolean",
+                },
                 "code": {"description": "`synthex explain CODE` says more.", "type": "string", "pattern": "^SX[0-9]{4}$"},
                 "message": {"type": "string"},
                 "help": {"type": "string"},
@@ -173,6 +206,13 @@ fn change() -> Value {
             "revision": {
                 "description": "The revision the row must still have when the plan is applied.",
                 "type": "integer",
+            },
+            "renamed_from": {"description": "The former name, of what is renamed.", "type": "string"},
+            "permanent": {"description": "Whether the row is removed for good.", "type": "boolean"},
+            "dependents": {
+                "description": "What is deleted along with it: kinds and how many of each.",
+                "type": "object",
+                "additionalProperties": {"type": "integer", "minimum": 1},
             },
             "fields": {
                 "description": "The fields that change, sorted. For create and delete empty: see `after` and `before`.",

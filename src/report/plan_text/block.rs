@@ -76,7 +76,11 @@ fn reason(action: &Action) -> Option<(String, Paint)> {
         Reason::Undeclared if action.before.is_none() => {
             Some((format!("{why}; its fields were not read"), Paint::Dim))
         }
-        Reason::Undeclared => Some((why, Paint::Dim)),
+        Reason::Undeclared
+        | Reason::Moved { .. }
+        | Reason::TakenOver { .. }
+        | Reason::RolledBack { .. }
+        | Reason::Restored => Some((why, Paint::Dim)),
     }
 }
 
@@ -85,7 +89,7 @@ fn listed(action: &Action) -> Vec<Field> {
     match action.kind {
         ActionKind::Create => fields::whole(action.after.as_deref(), Paint::Added, hides),
         ActionKind::Delete => fields::whole(action.before.as_deref(), Paint::Removed, hides),
-        ActionKind::Update | ActionKind::Restore | ActionKind::Adopt => {
+        ActionKind::Update | ActionKind::Rename | ActionKind::Restore | ActionKind::Adopt => {
             fields::changed(&action.changes, hides)
         }
     }

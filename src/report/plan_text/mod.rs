@@ -48,6 +48,7 @@ fn symbol(kind: ActionKind, style: &Style) -> (&'static str, Paint) {
         ActionKind::Update => ("~", Paint::Changed),
         ActionKind::Restore => (if style.unicode { "↺" } else { "r" }, Paint::Adopted),
         ActionKind::Adopt => ("=", Paint::Adopted),
+        ActionKind::Rename => (">", Paint::Changed),
         ActionKind::Delete => ("-", Paint::Removed),
     }
 }
@@ -80,7 +81,7 @@ fn resources(text: &mut String, plan: &Plan, style: &Style, options: &PlanOption
     }
     if !hidden.is_empty() {
         let mut counts = Vec::new();
-        for kind in [ActionKind::Create, ActionKind::Update, ActionKind::Restore, ActionKind::Adopt] {
+        for kind in ActionKind::ALL.into_iter().filter(|kind| *kind != ActionKind::Delete) {
             let count = hidden.iter().filter(|other| **other == kind).count();
             if count > 0 {
                 counts.push(format!("{count} to {}", kind.code()));

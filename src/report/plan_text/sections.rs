@@ -28,16 +28,15 @@ pub(super) fn heading(text: &mut String, plan: &Plan, context: &PlanContext, sty
         text.push_str(&format!(" on {}", clean(&context.database)));
     }
     text.push('\n');
-    let kinds =
-        [ActionKind::Create, ActionKind::Update, ActionKind::Restore, ActionKind::Adopt, ActionKind::Delete];
     let summary = plan.summary();
     let mut legend = Vec::new();
-    for kind in kinds {
+    for kind in ActionKind::ALL {
         let count = match kind {
             ActionKind::Create => summary.create,
             ActionKind::Update => summary.update,
             ActionKind::Restore => summary.restore,
             ActionKind::Adopt => summary.adopt,
+            ActionKind::Rename => summary.rename,
             ActionKind::Delete => summary.delete,
         };
         if count > 0 {
@@ -135,10 +134,11 @@ pub(super) fn summary(text: &mut String, plan: &Plan, style: &Style) {
         text.push_str(&format!("Of these, {}.\n", special.join(", ")));
     }
     let line = format!(
-        "Plan: {} to create, {} to update, {} to delete, 0 to rename, {} unchanged.",
+        "Plan: {} to create, {} to update, {} to delete, {} to rename, {} unchanged.",
         summary.create + summary.restore,
         summary.update + summary.adopt,
         summary.delete,
+        summary.rename,
         summary.unchanged,
     );
     push(text, &line, Paint::Strong, style);

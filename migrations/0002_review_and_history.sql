@@ -1,0 +1,89 @@
+-- What saved plans, history, rollback and leases for people need.
+--
+-- This file is never edited once it has been released.
+
+-- Tells one installation from another, so that a plan made for one is not applied to the other.
+create table synthex.installation (
+    only_one   boolean     primary key default true check (only_one),
+    id         uuid        not null default gen_random_uuid(),
+    created_at timestamptz not null default now()
+);
+comment on table synthex.installation is 'One row: which installation of synthex this database is. Saved plans are bound to it.';
+comment on column synthex.installation.only_one is 'Keeps the table at one row.';
+comment on column synthex.installation.id is 'Made once, when the schema was installed.';
+comment on column synthex.installation.created_at is 'When that was.';
+insert into synthex.installation default values;
+
+-- Not only what was applied is on record, but also what failed or was refused, and what people did to leases.
+alter table synthex.batch_operations
+    alter column plan_digest drop not null,
+    drop constraint batch_operations_status_check,
+    add constraint batch_operations_status_check
+        check (status in ('applied', 'partly-applied', 'failed', 'refused', 'interrupted')),
+    add column renamed      bigint not null default 0,
+    add column failed       bigint not null default 0,
+    add column skipped      bigint not null default 0,
+    add column environment  text,
+    add column run_url      text,
+    add column note         text,
+    add column acknowledged bigint;
+comment on column synthex.batch_operations.plan_digest is 'SHA-256 of the plan that was executed; null for what executes none, such as the release of a lease.';
+comment on column synthex.batch_operations.renamed is 'How many rows were renamed.';
+comment on column synthex.batch_operations.failed is 'How many changes failed, where each tenant stands for itself.';
+comment on column synthex.batch_operations.skipped is 'How many changes were left out because something they need failed.';
+comment on column synthex.batch_operations.environment is 'The environment of the project, where one was named.';
+comment on column synthex.batch_operations.run_url is 'The CI run, where there is one.';
+comment on column synthex.batch_operations.note is 'Why it failed or was refused, or the reason that a person gave.';
+comment on column synthex.batch_operations.acknowledged is 'The number of deletions that was acknowledged to pass the guards.';
+create index batch_operations_by_digest on synthex.batch_operations (plan_digest);
+
+alter table synthex.batch_operation_items
+    drop constraint batch_operation_items_action_check,
+    add constraint batch_operation_items_action_check
+        check (action in ('create', 'update', 'delete', 'restore', 'adopt', 'rename')),
+    add column renamed_from text,
+    add column permanent    boolean not null default false,
+    add column outcome      text    not null default 'applied' check (outcome in ('applied', 'failed', 'skipped')),
+    add column error        text;
+comment on column synthex.batch_operation_items.renamed_from is 'The name before, of what was renamed.';
+comment on column synthex.batch_operation_items.permanent is 'Whether the row was removed for good, of what was deleted.';
+comment on column synthex.batch_operation_items.outcome is 'Whether it was done. Only what was applied changed a row.';
+comment on column synthex.batch_operation_items.error is 'Why it was not.';
+create index batch_operation_items_renamed on synthex.batch_operation_items (workspace, kind, renamed_from) where renamed_from is not null;
+
+-- A tenant or channel that is renamed takes what mentions it along.
+alter table synthex.credentials
+    drop constraint credentials_workspace_tenant_fkey,
+    add constraint credentials_workspace_tenant_fkey foreign key (workspace, tenant)
+        references synthex.tenants (workspace, name) on update cascade;
+alter table synthex.notification_channels
+    drop constraint notification_channels_workspace_fallback_fkey,
+    add constraint notification_channels_workspace_fallback_fkey foreign key (workspace, fallback)
+        references synthex.notification_channels (workspace, name) on update cascade deferrable initially deferred;
+
+-- Runs that wait for a lease, in the order in which they came.
+alter table synthex.leases add column reason text;
+comment on column synthex.leases.reason is 'Why a person took it by hand; null for runs.';
+create table synthex.lease_waiters (
+    ticket  bigint      generated always as identity primary key,
+    lease   text        not null,
+    holder  uuid        not null,
+    host    text        not null,
+    pid     bigint      not null,
+    command text        not null,
+    since   timestamptz not null default clock_timestamp(),
+    seen_at timestamptz not null default clock_timestamp(),
+    unique (holder, lease)
+);
+comment on table synthex.lease_waiters is 'Runs that wait for a lease. One that has not been seen for some seconds waits no longer.';
+comment on column synthex.lease_waiters.ticket is 'Rises: who came first is served first.';
+comment on column synthex.lease_waiters.lease is 'The lease that is waited for.';
+comment on column synthex.lease_waiters.holder is 'The run that waits.';
+comment on column synthex.lease_waiters.host is 'The machine it runs on.';
+comment on column synthex.lease_waiters.pid is 'Its process on that machine.';
+comment on column synthex.lease_waiters.command is 'The command it runs.';
+comment on column synthex.lease_waiters.since is 'When it began to wait, by the database''s clock.';
+comment on column synthex.lease_waiters.seen_at is 'When it last said that it still waits.';
+create index lease_waiters_by_lease on synthex.lease_waiters (lease, ticket);
+alter table synthex.lease_waiters enable row level security;
+create policy one_workspace on synthex.lease_waiters using (lease = (select current_setting('synthex.workspace', true)));

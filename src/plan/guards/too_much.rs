@@ -1,0 +1,108 @@
+//! `SX0503`, `SX0504`: a plan that deletes or changes more than the project allows in one go.
+//!
+//! Counted in each workspace and in all, against the living rows that the project owns. There is no smallest number below
+//! which the percentage does not count: nine of nine, and the last one of one, are refused as well.
+
+use std::collections::BTreeMap;
+
+use crate::kinds::project::Guards;
+use crate::plan::action::{Action, ActionKind, Plan, Refusal};
+use crate::plan::observed::Head;
+
+/// Too many deletions.
+pub const DELETES: &str = "SX0503";
+/// Too many updates.
+pub const UPDATES: &str = "SX0504";
+
+#[derive(Default)]
+struct Count {
+    rows: usize,
+    deletes: usize,
+    updates: usize,
+}
+
+/// Refuses what is too much.
+#[must_use]
+pub fn check(plan: &Plan, heads: &[Head], guards: &Guards) -> Vec<Refusal> {
+    let touches = |action: &Action| matches!(action.kind, ActionKind::Delete | ActionKind::Update);
+    if !plan.actions.iter().any(touches) {
+        return Vec::new();
+    }
+    // By workspace, and by workspace and kind; the whole under the empty names.
+    let mut counts: BTreeMap<(&str, &str), Count> = BTreeMap::new();
+    let mut count = |workspace, kind, add: &dyn Fn(&mut Count)| {
+        for group in [("", ""), (workspace, ""), (workspace, kind)] {
+            add(counts.entry(group).or_default());
+        }
+    };
+    for head in heads {
+        if !head.deleted && head.owner.as_deref() == Some(&plan.project) {
+            count(&head.key.workspace, head.key.kind.slug, &|count| count.rows += 1);
+        }
+    }
+    for action in &plan.actions {
+        match action.kind {
+            ActionKind::Delete => {
+                count(&action.key.workspace, action.key.kind.slug, &|count| count.deletes += 1)
+            }
+            ActionKind::Update => {
+                count(&action.key.workspace, action.key.kind.slug, &|count| count.updates += 1)
+            }
+            _ => {}
+        }
+    }
+    let total = plan.summary().delete;
+    let digest = plan.digest();
+    let mut refusals = Vec::new();
+    for ((workspace, kind), count) in &counts {
+        let place = match (workspace.is_empty(), kind.is_empty()) {
+            (true, _) => "all workspaces".to_owned(),
+            (false, true) => format!("workspace `{workspace}`"),
+            (false, false) => format!("workspace `{workspace}`, of kind {kind}"),
+        };
+        let refuse = |code, message, help| Refusal {
+            code,
+            key: None,
+            message,
+            help,
+            position: None,
+            can_be_acknowledged: true,
+        };
+        if let Some(limit) = too_many_deletes(count, guards, kind.is_empty()) {
+            let message =
+                format!("{} of {} rows would be deleted in {place}; {limit}", count.deletes, count.rows);
+            let help =
+                format!("if that is meant: synthex apply --ack-deletes {total} --expect-digest {digest}");
+            refusals.push(refuse(DELETES, message, help));
+        }
+        if let Some(most) = guards.max_update_percent
+            && kind.is_empty()
+            && count.updates * 100 > count.rows * usize::from(most)
+        {
+            let message = format!(
+                "{} of {} rows would be updated in {place}; the project allows {most} % (maxUpdatePercent)",
+                count.updates, count.rows
+            );
+            let help =
+                format!("if that is meant: synthex apply --ack-deletes {total} --expect-digest {digest}");
+            refusals.push(refuse(UPDATES, message, help));
+        }
+    }
+    refusals
+}
+
+fn too_many_deletes(count: &Count, guards: &Guards, all_kinds: bool) -> Option<String> {
+    let percent = guards.max_delete_percent;
+    if count.deletes == 0 {
+        return None;
+    }
+    if !all_kinds {
+        let none_left = percent < 100 && count.deletes >= count.rows;
+        return none_left.then(|| "none would be left".to_owned());
+    }
+    if count.deletes > guards.max_deletes as usize {
+        return Some(format!("the project allows {} (maxDeletes)", guards.max_deletes));
+    }
+    (count.deletes * 100 > count.rows * usize::from(percent))
+        .then(|| format!("the project allows {percent} % (maxDeletePercent)"))
+}
