@@ -189,6 +189,7 @@ impl From<ApplyError> for CliError {
             ApplyError::Interrupted => {
                 Self::new(ExitStatus::Interrupted, "interrupted", "stopped; nothing was changed")
             }
+            ApplyError::NothingLeft { .. } => Self::other("no change could be made", "each of them failed"),
             ApplyError::NotConverged { left } => {
                 let first = left.first().map(|(key, fields)| format!("{key}: {}", fields.join(", ")));
                 let what = "the rows as written are not what was declared, so nothing was applied";

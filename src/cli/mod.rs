@@ -11,7 +11,10 @@ pub mod printer;
 pub mod progress;
 pub mod project;
 pub mod prompt;
+pub mod saving;
+pub mod selecting;
 pub mod signals;
+pub mod writing;
 
 use clap::Parser as _;
 

@@ -1,22 +1,28 @@
 //! From options to a plan: manifests are read while the database is asked.
 
+use std::collections::HashSet;
+
 use crate::engine::{self, StateReader as _};
-use crate::manifest::Origins;
+use crate::kinds::project::Guards;
+use crate::manifest::{Catalog, Origins};
 use crate::model::diagnostic::did_you_mean;
-use crate::model::{Diagnostic, Entry, Origin, Position, Sources};
-use crate::plan::{self, Desired, Head, Observed, Plan};
+use crate::model::{Diagnostic, Digest, Entry, KeyPattern, Origin, Position, ResourceKey, Severity, Sources};
+use crate::plan::{self, Desired, Head, Observed, Plan, Selection};
 use crate::report::PlanContext;
-use crate::store::{ConnectOptions, Connection, migration_state};
+use crate::store::{ConnectOptions, Connection, Identity, migration_state};
 
 use super::context::Context;
 use super::database::{self, Source};
 use super::error::CliError;
 use super::project::{self, Found, Read};
+use super::selecting;
 
 /// A plan and what it was made from.
 pub struct Planned {
     /// The plan.
     pub plan: Plan,
+    /// The plan's digest, before the user withheld any of it.
+    pub digest: Digest,
     /// The database.
     pub options: ConnectOptions,
     /// The database, as shown.
@@ -27,6 +33,27 @@ pub struct Planned {
     pub notices: Vec<String>,
     /// The commit of the manifests.
     pub commit: Option<String>,
+    /// Which database.
+    pub identity: Identity,
+    /// What is declared wrongly, where the rest is to be planned all the same.
+    pub unusable: Vec<ResourceKey>,
+}
+
+/// What the user wants planned.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// Delete what is no longer declared.
+    pub prune: bool,
+    /// Remove for good what is deleted.
+    pub permanent: bool,
+    /// Only these.
+    pub selection: Selection,
+    /// Take these over from other projects.
+    pub take_over: Vec<KeyPattern>,
+    /// Refuse what looks like a rename.
+    pub refuse_renames: bool,
+    /// Plan what is declared rightly, also when something else is not.
+    pub tolerate: bool,
 }
 
 impl Planned {
@@ -37,6 +64,7 @@ impl Planned {
             project: self.plan.project.clone(),
             database: self.database.clone(),
             git_commit: self.commit.clone(),
+            state_revision: self.identity.revision,
             notices: self.notices.clone(),
             diagnostics: self.warnings.clone(),
         }
@@ -47,13 +75,14 @@ impl Planned {
 ///
 /// # Errors
 /// Problems of manifests, or of the database.
-pub async fn make(context: &Context, prune: bool, command: &str) -> Result<Planned, CliError> {
+pub async fn make(context: &Context, wishes: &Wishes, command: &str) -> Result<Planned, CliError> {
     let found = project::find(context)?;
     let source = database::source(context, Some(&found.project), &found.folder)?;
     let reading = {
         let found = found.clone();
-        let use_cache = !context.environment.is_ci();
-        tokio::task::spawn_blocking(move || project::read(&found, use_cache))
+        let use_cache = !context.environment.is_ci() && wishes.selection.is_all();
+        let tolerate = wishes.tolerate;
+        tokio::task::spawn_blocking(move || project::read(&found, use_cache, tolerate))
     };
     let commit = context.commit(&found.folder);
     let observing = observe(context, &source, command);
@@ -63,12 +92,23 @@ pub async fn make(context: &Context, prune: bool, command: &str) -> Result<Plann
         .await
         .map_err(|error| CliError::other("the manifests could not be read", error.to_string()))?;
     let read = read?;
-    let (options, mut connection, heads) = observed?;
-    let observing = Observing { context, found: &found, prune };
-    let (plan, notices, warnings) = observing.plan(&mut connection, read, heads).await?;
+    let (options, mut connection, heads, identity) = observed?;
+    let observing = Observing { context, found: &found, wishes };
+    let made = observing.plan(&mut connection, read, heads).await?;
     connection.close().await;
     let database = database::shown(&source, &options);
-    Ok(Planned { plan, options, database, warnings, notices, commit })
+    let Made { plan, notices, warnings, unusable } = made;
+    Ok(Planned {
+        digest: plan.digest(),
+        plan,
+        options,
+        database,
+        warnings,
+        notices,
+        commit,
+        identity,
+        unusable,
+    })
 }
 
 /// Connects and reads all heads; `None` where row-level security confines us and the declared workspaces must be known
@@ -77,26 +117,36 @@ async fn observe(
     context: &Context,
     source: &Source,
     command: &str,
-) -> Result<(ConnectOptions, Connection, Option<Vec<Head>>), CliError> {
+) -> Result<(ConnectOptions, Connection, Option<Vec<Head>>, Identity), CliError> {
     let options = database::open(context, source, command).await?;
     let mut connection = options.connect().await?;
     connection.begin_reading().await?;
     if !connection.is_installed().await? {
-        return Ok((options, connection, Some(Vec::new())));
+        let identity = connection.identity().await?;
+        return Ok((options, connection, Some(Vec::new()), identity));
     }
     migration_state(&mut connection).await?;
+    let identity = connection.identity().await?;
     if connection.is_confined().await? {
-        return Ok((options, connection, None));
+        return Ok((options, connection, None, identity));
     }
     let heads = engine::observe_heads(&mut connection, context.global.workspace.as_deref(), &[]).await?;
-    Ok((options, connection, Some(heads)))
+    Ok((options, connection, Some(heads), identity))
 }
 
 /// The second half: manifests and heads are read.
 struct Observing<'a> {
     context: &'a Context,
     found: &'a Found,
-    prune: bool,
+    wishes: &'a Wishes,
+}
+
+/// A plan, and what is said with it.
+struct Made {
+    plan: Plan,
+    notices: Vec<String>,
+    warnings: Vec<Diagnostic>,
+    unusable: Vec<ResourceKey>,
 }
 
 impl Observing<'_> {
@@ -105,30 +155,48 @@ impl Observing<'_> {
         connection: &mut Connection,
         read: Read,
         heads: Option<Vec<Head>>,
-    ) -> Result<(Plan, Vec<String>, Vec<Diagnostic>), CliError> {
+    ) -> Result<Made, CliError> {
         let (read, mut heads) = match (read, heads) {
             (Read::Cached(entries, sources), Some(heads)) => {
                 self.check_workspace(&entries)?;
-                let desired = self.desired(&entries);
+                let guards = self.guards();
+                let desired = self.desired(&entries, &guards);
                 if plan::is_empty(&desired, &heads) {
                     let observed = Observed { heads, ..Observed::default() };
                     let plan = plan::plan(&desired, &observed, &mut NoSources);
-                    return Ok((self.dressed(plan), self.notices(false), Vec::new()));
+                    let (plan, notices) = (self.dressed(plan), self.notices(false));
+                    return Ok(Made { plan, notices, warnings: Vec::new(), unusable: Vec::new() });
                 }
-                (project::read_fully(self.found, sources, !self.context.environment.is_ci())?, Some(heads))
+                (
+                    project::read_fully(
+                        self.found,
+                        sources,
+                        !self.context.environment.is_ci(),
+                        self.wishes.tolerate,
+                    )?,
+                    Some(heads),
+                )
             }
-            (Read::Cached(_, sources), None) => {
-                (project::read_fully(self.found, sources, !self.context.environment.is_ci())?, None)
-            }
+            (Read::Cached(_, sources), None) => (
+                project::read_fully(
+                    self.found,
+                    sources,
+                    !self.context.environment.is_ci(),
+                    self.wishes.tolerate,
+                )?,
+                None,
+            ),
             (full, heads) => (full, heads),
         };
-        let Read::Full(catalog, warnings) = read else {
+        let Read::Full(mut catalog, diagnostics) = read else {
             return Err(CliError::other(
                 "the manifests were not read in full",
                 "this is a defect of synthex",
             ));
         };
+        let (unusable, is_incomplete) = set_aside(&mut catalog, &diagnostics);
         self.check_workspace(&catalog.entries)?;
+        let chosen = selecting::choose(&self.wishes.selection, &catalog.entries)?;
         let confined = heads.is_none();
         let heads = match heads.take() {
             Some(heads) => heads,
@@ -137,21 +205,36 @@ impl Observing<'_> {
                 engine::observe_heads(connection, self.context.global.workspace.as_deref(), &declared).await?
             }
         };
-        let desired = self.desired(&catalog.entries);
+        let guards = self.guards();
+        let wanted = self.desired(&catalog.entries, &guards);
+        let prune = wanted.prune && !is_incomplete;
+        let desired = Desired { chosen: chosen.as_ref(), broken: &unusable, prune, ..wanted };
         let observed = engine::observe_rows(connection, &desired, heads).await?;
         let plan = plan::plan(&desired, &observed, &mut Origins::new(&catalog));
-        Ok((self.dressed(plan), self.notices(confined), warnings))
+        let mut notices = self.notices(confined);
+        if is_incomplete && wanted.prune {
+            notices.push("some manifests could not be read, so nothing is deleted".to_owned());
+        }
+        Ok(Made { plan: self.dressed(plan), notices, warnings: diagnostics, unusable })
+    }
+
+    fn guards(&self) -> Guards {
+        let mut guards = self.found.project.spec.guards.clone();
+        guards.rename |= self.wishes.refuse_renames;
+        guards
     }
 
     fn wants_prune(&self) -> bool {
-        self.prune || self.found.project.spec.prune
+        self.wishes.prune || self.found.project.spec.prune
     }
 
-    fn desired<'a>(&'a self, entries: &'a [Entry]) -> Desired<'a> {
+    fn desired<'a>(&'a self, entries: &'a [Entry], guards: &'a Guards) -> Desired<'a> {
         Desired {
             prune: self.wants_prune() && !self.found.partial,
             workspace: self.context.global.workspace.as_deref(),
-            guards: &self.found.project.spec.guards,
+            guards,
+            permanent: self.wishes.permanent,
+            take_over: &self.wishes.take_over,
             ..Desired::new(&self.found.project.name, entries)
         }
     }
@@ -192,6 +275,27 @@ impl Observing<'_> {
         };
         Err(CliError::usage(format!("no manifest declares a workspace `{workspace}`")).help(help))
     }
+}
+
+/// Takes what has problems out of the catalog. Returns its keys, and whether there may be more that no key is known of.
+fn set_aside(catalog: &mut Catalog, diagnostics: &[Diagnostic]) -> (Vec<ResourceKey>, bool) {
+    let errors = || diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    if errors().next().is_none() {
+        return (Vec::new(), false);
+    }
+    let named: HashSet<&str> = errors().filter_map(|diagnostic| diagnostic.resource.as_deref()).collect();
+    let is_incomplete = errors().any(|diagnostic| diagnostic.resource.is_none());
+    let mut unusable = catalog.broken.clone();
+    catalog.entries.retain(|entry| {
+        let usable = !named.contains(entry.key.to_string().as_str());
+        if !usable {
+            unusable.push(entry.key.clone());
+        }
+        usable
+    });
+    unusable.sort_unstable();
+    unusable.dedup();
+    (unusable, is_incomplete)
 }
 
 /// For a plan that has nothing to say about any declaration.

@@ -102,31 +102,37 @@ pub enum Read {
 ///
 /// # Errors
 /// Every problem of every manifest.
-pub fn read(found: &Found, use_cache: bool) -> Result<Read, CliError> {
+pub fn read(found: &Found, use_cache: bool, tolerate: bool) -> Result<Read, CliError> {
     let sources = files::read_manifests(&found.roots).map_err(CliError::manifests)?;
     // In CI the folder may come from a pull request, and with it a cache made to hide what the manifests say.
     let cached = if use_cache { files::read_optional(&cache_file(found)) } else { None };
-    let Some(bytes) = cached else { return read_fully(found, sources, use_cache) };
+    let Some(bytes) = cached else { return read_fully(found, sources, use_cache, tolerate) };
     let key = cache::key(&found.project, &sources);
     let same = |(path, digest): &(String, Digest)| {
         files::read_optional(Path::new(path)).is_some_and(|bytes| Digest::of(&bytes) == *digest)
     };
     match cache::decode(&bytes, &key) {
         Some(cached) if cached.rows.iter().all(same) => Ok(Read::Cached(cached.entries, sources)),
-        _ => read_fully(found, sources, use_cache),
+        _ => read_fully(found, sources, use_cache, tolerate),
     }
 }
 
-/// Reads manifests in full, and keeps what a later run needs to see that nothing changed.
+/// Reads manifests in full, and keeps what a later run needs to see that nothing changed. With `tolerate`, problems come
+/// back beside what has none.
 ///
 /// # Errors
 /// Every problem of every manifest.
-pub fn read_fully(found: &Found, sources: Vec<SourceFile>, use_cache: bool) -> Result<Read, CliError> {
+pub fn read_fully(
+    found: &Found,
+    sources: Vec<SourceFile>,
+    use_cache: bool,
+    tolerate: bool,
+) -> Result<Read, CliError> {
     /// Below this, reading again costs less than it is worth.
     const WORTH_KEEPING: usize = 500;
     let own = sources.len();
     let loaded = parse(found, sources);
-    if diagnostic::has_errors(&loaded.diagnostics) {
+    if diagnostic::has_errors(&loaded.diagnostics) && (!tolerate || loaded.catalog.entries.is_empty()) {
         return Err(CliError::manifests(loaded.diagnostics));
     }
     let worth_keeping = use_cache && loaded.catalog.entries.len() >= WORTH_KEEPING;

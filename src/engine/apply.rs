@@ -3,7 +3,7 @@
 //! Until the commit is sent, an interruption leaves the state as it was. From then on the outcome is waited for, and if
 //! the connection breaks it is looked up. There is nothing in between.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::time::Duration;
 
@@ -12,11 +12,12 @@ use thiserror::Error;
 
 use crate::model::ResourceKey;
 use crate::plan::diff::differences;
-use crate::plan::{Action, ActionKind, Plan, Row};
+use crate::plan::{Action, ActionKind, Plan, Row, Summary};
 
+use super::partial::{Isolation, LeftOut};
 use super::state::{
-    CommitOutcome, Holder, LeaseGrant, LeaseKeeper, Operation, StateError, StateErrorKind, StateWriter,
-    WriteTransaction,
+    CommitOutcome, Holder, Item, ItemOutcome, LeaseGrant, LeaseKeeper, Operation, OperationStatus,
+    StateError, StateErrorKind, StateWriter, WriteTransaction,
 };
 
 /// How long a lease lasts without a heartbeat.
@@ -39,6 +40,20 @@ pub struct ApplyRequest<'a> {
     pub operation: Operation,
     /// How long to wait for leases that others hold.
     pub lock_timeout: Duration,
+    /// What happens when one change cannot be made.
+    pub on_error: OnError,
+    /// Resources that are declared wrongly and are therefore not in the plan; of use with [`OnError::Continue`].
+    pub unusable: HashSet<ResourceKey>,
+}
+
+/// What happens when one change cannot be made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// Nothing is changed.
+    #[default]
+    Stop,
+    /// Each tenant, with what depends on it, stands or falls alone; the rest is changed.
+    Continue,
 }
 
 /// What an apply is busy with.
@@ -82,10 +97,12 @@ pub trait Interrupt {
 }
 
 /// What an apply did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// The number of the operation.
     pub revision: i64,
+    /// What was left out, by its place in the plan.
+    pub left_out: HashMap<usize, LeftOut>,
 }
 
 /// Why an apply did nothing.
@@ -102,6 +119,12 @@ pub enum ApplyError {
     NotConverged {
         /// The resource and its fields.
         left: Vec<(ResourceKey, Vec<String>)>,
+    },
+    /// Each change stood for itself, and none could be made.
+    #[error("no change could be made")]
+    NothingLeft {
+        /// By the place in the plan.
+        left_out: HashMap<usize, LeftOut>,
     },
 }
 
@@ -126,12 +149,12 @@ pub async fn apply<W: StateWriter>(
         Err(error) => Err(error),
     };
     match outcome {
-        Ok((CommitOutcome::Committed, revision)) => Ok(Applied { revision }),
-        Ok((CommitOutcome::Unknown, revision)) => match writer
+        Ok((CommitOutcome::Committed, applied)) => Ok(applied),
+        Ok((CommitOutcome::Unknown, applied)) => match writer
             .was_committed(request.operation.id, &request.plan.workspaces())
             .await
         {
-            Ok(true) => Ok(Applied { revision }),
+            Ok(true) => Ok(applied),
             Ok(false) => {
                 let error =
                     StateError::new(StateErrorKind::Unreachable, "the connection broke during the commit")
@@ -175,31 +198,110 @@ async fn write_all<W: StateWriter>(
     grant: &LeaseGrant,
     progress: &mut impl Progress,
     interrupt: &impl Interrupt,
-) -> Result<(CommitOutcome, i64), ApplyError> {
+) -> Result<(CommitOutcome, Applied), ApplyError> {
     let until_commit = async {
         let mut transaction = writer.begin(grant).await?;
-        progress.phase(Phase::Write);
-        let mut written = 0;
-        for batch in batches(&request.plan.actions) {
-            transaction.write(&request.plan.project, &batch).await?;
-            written += batch.len();
-            progress.written(written);
-        }
+        let left_out = write_rows(&mut transaction, request, progress).await?;
         progress.phase(Phase::Record);
-        let revision = transaction.record(&request.operation, &request.plan.actions).await?;
-        progress.phase(Phase::Verify);
-        verify(&mut transaction, &request.plan.project, &request.plan.actions).await?;
+        let revision = record(&mut transaction, request, &left_out).await?;
         transaction.release(&request.holder).await?;
-        Ok::<_, ApplyError>((transaction, revision))
+        Ok::<_, ApplyError>((transaction, Applied { revision, left_out }))
     };
-    let (transaction, revision) = tokio::select! {
+    let (transaction, applied) = tokio::select! {
         biased;
         () = interrupt.requested() => return Err(ApplyError::Interrupted),
         lost = keep_alive(keeper, grant) => return Err(lost.into()),
         done = until_commit => done?,
     };
     progress.phase(Phase::Commit);
-    Ok((transaction.commit().await?, revision))
+    Ok((transaction.commit().await?, applied))
+}
+
+/// Writes all rows and reads them back. Returns what was left out, which is nothing unless the request allows it.
+async fn write_rows(
+    transaction: &mut impl WriteTransaction,
+    request: &ApplyRequest<'_>,
+    progress: &mut impl Progress,
+) -> Result<HashMap<usize, LeftOut>, ApplyError> {
+    let Plan { project, actions, .. } = request.plan;
+    let mut written = 0;
+    progress.phase(Phase::Write);
+    if request.on_error == OnError::Stop {
+        for batch in batches(actions.iter()) {
+            transaction.write(project, &batch).await?;
+            written += batch.len();
+            progress.written(written);
+        }
+        progress.phase(Phase::Verify);
+        let left = verify(transaction, project, actions.iter()).await?;
+        return if left.is_empty() { Ok(HashMap::new()) } else { Err(ApplyError::NotConverged { left }) };
+    }
+    let places: HashMap<&ResourceKey, usize> =
+        actions.iter().enumerate().map(|(index, action)| (&action.key, index)).collect();
+    let mut isolation = Isolation::new(actions, &request.unusable);
+    transaction.mark().await?;
+    loop {
+        let before = isolation.left_out().len();
+        if before == actions.len() {
+            return Err(ApplyError::NothingLeft { left_out: isolation.left_out().clone() });
+        }
+        written = 0;
+        for batch in batches(isolation.remaining().map(|(_, action)| action)) {
+            // Something before it in this round may have taken part of it out.
+            let batch: Vec<&Action> = batch
+                .into_iter()
+                .filter(|action| {
+                    places.get(&action.key).is_some_and(|place| !isolation.left_out().contains_key(place))
+                })
+                .collect();
+            let failed = transaction.write_what_can_be(project, &batch).await?;
+            written += batch.len() - failed.len();
+            progress.written(written);
+            if !failed.is_empty() {
+                let failed = failed.into_iter();
+                isolation
+                    .fail(failed.filter_map(|(index, why)| Some((*places.get(&batch[index].key)?, why))));
+            }
+        }
+        if isolation.left_out().len() == before {
+            progress.phase(Phase::Verify);
+            let left = verify(transaction, project, isolation.remaining().map(|(_, action)| action)).await?;
+            if left.is_empty() {
+                return Ok(isolation.left_out().clone());
+            }
+            let why = |fields: Vec<String>| format!("written, but not as declared: {}", fields.join(", "));
+            isolation
+                .fail(left.into_iter().filter_map(|(key, fields)| Some((*places.get(&key)?, why(fields)))));
+            progress.phase(Phase::Write);
+        }
+        // What belongs to something that failed may be written already: once more, without it.
+        transaction.back_to_mark().await?;
+    }
+}
+
+async fn record(
+    transaction: &mut impl WriteTransaction,
+    request: &ApplyRequest<'_>,
+    left_out: &HashMap<usize, LeftOut>,
+) -> Result<i64, ApplyError> {
+    let actions = &request.plan.actions;
+    let outcome = |index: usize| match left_out.get(&index) {
+        None => ItemOutcome::Applied,
+        Some(LeftOut::Failed(why)) => ItemOutcome::Failed(why),
+        Some(LeftOut::Skipped(why)) => ItemOutcome::Skipped(why),
+    };
+    let items: Vec<Item<'_>> =
+        actions.iter().enumerate().map(|(index, action)| Item { action, outcome: outcome(index) }).collect();
+    if left_out.is_empty() {
+        return Ok(transaction.record(&request.operation, &items).await?);
+    }
+    let done = items.iter().filter(|item| item.outcome == ItemOutcome::Applied);
+    let operation = Operation {
+        status: OperationStatus::PartlyApplied,
+        summary: Summary::of(done.map(|item| item.action)),
+        ..request.operation.clone()
+    };
+    Ok(transaction.record(&operation, &items).await?)
 }
 
 /// Beats until a lease is lost. A beat that merely fails is tried again until the lease would have run out: the writing
@@ -220,22 +322,27 @@ async fn keep_alive(keeper: &mut impl LeaseKeeper, grant: &LeaseGrant) -> StateE
 }
 
 /// Runs of actions on one kind of resource that one statement can write, in the plan's order.
-fn batches(actions: &[Action]) -> Vec<Vec<&Action>> {
+fn batches<'a>(actions: impl Iterator<Item = &'a Action>) -> Vec<Vec<&'a Action>> {
     let shape = |action: &Action| {
         let statement = match action.kind {
+            // The order counts, and there are few: a new name must have been given up by the one before.
+            ActionKind::Rename => return None,
             ActionKind::Create => 0,
             ActionKind::Update | ActionKind::Restore | ActionKind::Adopt => 1,
+            ActionKind::Delete if action.permanent => 3,
             ActionKind::Delete => 2,
-            ActionKind::Rename => 3,
         };
-        (action.key.kind.rank, statement)
+        Some((action.key.kind.rank, statement))
     };
     // Within one kind the order of statements is free: gather by shape, keeping the order of kinds and of deletes.
-    let mut runs: Vec<((u8, u8), Vec<&Action>)> = Vec::new();
+    let mut runs: Vec<(Option<(u8, u8)>, Vec<&Action>)> = Vec::new();
     for action in actions {
         let wanted = shape(action);
-        let same_kind = runs.iter_mut().rev().take_while(|((rank, _), _)| *rank == wanted.0);
-        match same_kind.into_iter().find(|(have, _)| *have == wanted) {
+        let same_kind = |have: &Option<(u8, u8)>| {
+            have.is_some() && have.map(|(rank, _)| rank) == wanted.map(|(rank, _)| rank)
+        };
+        let mut candidates = runs.iter_mut().rev().take_while(|(have, _)| same_kind(have));
+        match candidates.find(|(have, _)| *have == wanted) {
             Some((_, run)) => run.push(action),
             None => runs.push((wanted, vec![action])),
         }
@@ -245,13 +352,15 @@ fn batches(actions: &[Action]) -> Vec<Vec<&Action>> {
         .collect()
 }
 
-/// Reads back what was written and compares it with what was declared: planning again would be empty.
-async fn verify(
+/// Reads back what was written and compares it with what was declared: planning again would be empty. Returns what is not
+/// as it should be.
+async fn verify<'a>(
     transaction: &mut impl WriteTransaction,
     project: &str,
-    actions: &[Action],
-) -> Result<(), ApplyError> {
+    actions: impl Iterator<Item = &'a Action>,
+) -> Result<Vec<(ResourceKey, Vec<String>)>, ApplyError> {
     let mut left = Vec::new();
+    let actions: Vec<&Action> = actions.collect();
     // In parts, because whole rows take far more memory than the plan itself.
     for part in actions.chunks(READ_BACK) {
         let keys: Vec<ResourceKey> = part.iter().map(|action| action.key.clone()).collect();
@@ -264,7 +373,7 @@ async fn verify(
             }
         }
     }
-    if left.is_empty() { Ok(()) } else { Err(ApplyError::NotConverged { left }) }
+    Ok(left)
 }
 
 /// The fields of a row that are not as an action should have left them.

@@ -5,11 +5,13 @@
 
 pub mod apply;
 pub mod observe;
+pub mod partial;
 pub mod state;
 
-pub use apply::{Applied, ApplyError, ApplyRequest, Interrupt, NoProgress, Phase, Progress, apply};
+pub use apply::{Applied, ApplyError, ApplyRequest, Interrupt, NoProgress, OnError, Phase, Progress, apply};
 pub use observe::{observe_heads, observe_rows};
+pub use partial::LeftOut;
 pub use state::{
-    CommitOutcome, Holder, LeaseGrant, LeaseKeeper, Operation, StateError, StateErrorKind, StateReader,
-    StateWriter, WriteTransaction,
+    CommitOutcome, Holder, Item, ItemOutcome, LeaseGrant, LeaseKeeper, Operation, OperationStatus,
+    StateError, StateErrorKind, StateReader, StateWriter, WriteTransaction,
 };

@@ -193,6 +193,10 @@ pub trait StateWriter {
     /// are left alone.
     async fn release(&mut self, holder: &Holder) -> Result<(), StateError>;
 
+    /// Records an operation that changed nothing: one that failed or was refused. Does nothing where synthex is not
+    /// installed.
+    async fn note(&mut self, operation: &Operation) -> Result<(), StateError>;
+
     /// Begins the writing transaction: checks the fencing tokens and keeps them from changing until its end.
     async fn begin(&mut self, grant: &LeaseGrant) -> Result<Self::Transaction<'_>, StateError>;
 
@@ -225,12 +229,92 @@ pub struct Operation {
     pub host: String,
     /// The commit of the manifests, where known.
     pub commit: Option<String>,
-    /// The plan's digest.
-    pub digest: Digest,
-    /// How many of each.
+    /// The CI run, where there is one.
+    pub run_url: Option<String>,
+    /// The environment of the project, where one was named.
+    pub environment: Option<String>,
+    /// The plan's digest; `None` for what executes no plan.
+    pub digest: Option<Digest>,
+    /// How it ended.
+    pub status: OperationStatus,
+    /// How many of each were done.
     pub summary: Summary,
+    /// Why it failed or was refused, or the reason that a person gave.
+    pub note: Option<String>,
+    /// The number of deletions that was acknowledged to pass the guards.
+    pub acknowledged: Option<usize>,
     /// When it began.
     pub started_at: DateTime<Utc>,
+}
+
+/// How an operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperationStatus {
+    /// All of it was done.
+    Applied,
+    /// Some of it was done.
+    PartlyApplied,
+    /// It failed, and nothing was changed.
+    Failed,
+    /// A guard refused it.
+    Refused,
+    /// The user stopped it, and nothing was changed.
+    Interrupted,
+}
+
+impl OperationStatus {
+    /// A stable word for it.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::PartlyApplied => "partly-applied",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// One change of an operation.
+#[derive(Clone, Copy, Debug)]
+pub struct Item<'a> {
+    /// The change.
+    pub action: &'a Action,
+    /// What came of it.
+    pub outcome: ItemOutcome<'a>,
+}
+
+/// What came of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemOutcome<'a> {
+    /// It was done.
+    Applied,
+    /// It could not be done, and why.
+    Failed(&'a str),
+    /// It was not tried, because of something else that could not be done.
+    Skipped(&'a str),
+}
+
+impl<'a> ItemOutcome<'a> {
+    /// A stable word for it.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Failed(_) => "failed",
+            Self::Skipped(_) => "skipped",
+        }
+    }
+
+    /// Why it was not done.
+    #[must_use]
+    pub const fn why(&self) -> Option<&'a str> {
+        match self {
+            Self::Applied => None,
+            Self::Failed(why) | Self::Skipped(why) => Some(why),
+        }
+    }
 }
 
 /// One transaction that writes. Dropped without a commit, it leaves nothing.
@@ -239,8 +323,22 @@ pub trait WriteTransaction {
     /// one fail with [`StateErrorKind::Stale`], and name the rows.
     async fn write(&mut self, project: &str, actions: &[&Action]) -> Result<(), StateError>;
 
+    /// [`WriteTransaction::write`], but leaves out the actions that cannot be done. Returns their places in the list, and
+    /// why. Only an error that is not one action's own ends it.
+    async fn write_what_can_be(
+        &mut self,
+        project: &str,
+        actions: &[&Action],
+    ) -> Result<Vec<(usize, String)>, StateError>;
+
+    /// Remembers this point of the transaction; there is one such point.
+    async fn mark(&mut self) -> Result<(), StateError>;
+
+    /// Goes back to the point of [`WriteTransaction::mark`], which stays.
+    async fn back_to_mark(&mut self) -> Result<(), StateError>;
+
     /// Records the operation and its items. Returns the operation's revision number.
-    async fn record(&mut self, operation: &Operation, actions: &[Action]) -> Result<i64, StateError>;
+    async fn record(&mut self, operation: &Operation, items: &[Item<'_>]) -> Result<i64, StateError>;
 
     /// Reads whole rows as they are now, inside the transaction.
     async fn rows(&mut self, keys: &[ResourceKey]) -> Result<Vec<Row>, StateError>;

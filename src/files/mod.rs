@@ -62,6 +62,14 @@ pub fn canonical(path: &std::path::Path) -> std::io::Result<std::path::PathBuf> 
     path.canonicalize()
 }
 
+/// The bytes of a file.
+///
+/// # Errors
+/// It is not there, or may not be read.
+pub fn read_bytes(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
+    std::fs::read(path)
+}
+
 /// The bytes of a small file; `None` when it is not there or cannot be read.
 #[must_use]
 pub fn read_optional(path: &std::path::Path) -> Option<Vec<u8>> {

@@ -156,7 +156,12 @@ mod tests {
             protect: name == "b",
             source: SourceRef { file: FileId(0), start: 0, end: 1, row: None },
         };
-        Catalog { project, files: vec![file, rows], entries: vec![entry("a"), entry("b")] }
+        Catalog {
+            project,
+            files: vec![file, rows],
+            entries: vec![entry("a"), entry("b")],
+            broken: Vec::new(),
+        }
     }
 
     #[test]

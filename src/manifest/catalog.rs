@@ -28,6 +28,8 @@ pub struct Catalog {
     pub files: Vec<Arc<SourceFile>>,
     /// Sorted by key, no key twice.
     pub entries: Vec<Entry>,
+    /// Resources that are declared with problems; sorted.
+    pub broken: Vec<ResourceKey>,
 }
 
 impl Catalog {

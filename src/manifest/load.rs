@@ -60,7 +60,9 @@ pub fn load(project: Project, files: Vec<SourceFile>, row_files: &dyn RowFiles, 
     check::dangling(&known, &all.mentions, &mut problems);
     check::cycles(&all.mentions, &mut problems);
     let diagnostics = resolve(&files, problems);
-    Loaded { catalog: Catalog { project, files, entries: all.entries }, diagnostics }
+    let mut broken: Vec<_> = all.broken.into_iter().map(|(key, _)| key).collect();
+    broken.dedup();
+    Loaded { catalog: Catalog { project, files, entries: all.entries, broken }, diagnostics }
 }
 
 fn place(entry: &crate::model::Entry) -> (FileId, u32, u32) {

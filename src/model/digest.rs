@@ -26,6 +26,13 @@ impl Digest {
         bytes.try_into().ok().map(Self)
     }
 
+    /// Reads what [`Digest::to_hex`] or `Display` wrote: 64 hexadecimal characters, with or without `sha256:`.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let bytes = hex::decode(text.strip_prefix("sha256:").unwrap_or(text)).ok()?;
+        Self::from_slice(&bytes)
+    }
+
     /// The 32 bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {

@@ -185,6 +185,26 @@ pub struct Summary {
     pub unchanged: usize,
 }
 
+impl Summary {
+    /// Counts actions.
+    #[must_use]
+    pub fn of<'a>(actions: impl IntoIterator<Item = &'a Action>) -> Self {
+        let mut summary = Self::default();
+        for action in actions {
+            let count = match action.kind {
+                ActionKind::Create => &mut summary.create,
+                ActionKind::Update => &mut summary.update,
+                ActionKind::Restore => &mut summary.restore,
+                ActionKind::Adopt => &mut summary.adopt,
+                ActionKind::Rename => &mut summary.rename,
+                ActionKind::Delete => &mut summary.delete,
+            };
+            *count += 1;
+        }
+        summary
+    }
+}
+
 /// What would be done.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -218,19 +238,7 @@ impl Plan {
     /// How many of each.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let mut summary = Summary { unchanged: self.unchanged, ..Summary::default() };
-        for action in &self.actions {
-            let count = match action.kind {
-                ActionKind::Create => &mut summary.create,
-                ActionKind::Update => &mut summary.update,
-                ActionKind::Restore => &mut summary.restore,
-                ActionKind::Adopt => &mut summary.adopt,
-                ActionKind::Rename => &mut summary.rename,
-                ActionKind::Delete => &mut summary.delete,
-            };
-            *count += 1;
-        }
-        summary
+        Summary { unchanged: self.unchanged, ..Summary::of(&self.actions) }
     }
 
     /// Identifies the plan: the same actions on the same revisions give the same digest.

@@ -13,6 +13,7 @@ pub mod order;
 pub mod planner;
 pub mod reason;
 pub mod references;
+pub mod saved;
 pub mod selection;
 
 pub use action::{Action, ActionKind, FieldChange, Plan, Reason, Refusal, Summary, Suspect};

@@ -65,6 +65,8 @@ pub struct PlanContext {
     pub database: String,
     /// The commit of the manifests, where known.
     pub git_commit: Option<String>,
+    /// The last operation on record in the database, where known.
+    pub state_revision: Option<i64>,
     /// What else is worth saying, one line each.
     pub notices: Vec<String>,
     /// Warnings about the manifests.

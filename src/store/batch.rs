@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 
-use crate::engine::{Operation, StateError, StateErrorKind};
+use crate::engine::{StateError, StateErrorKind};
 use crate::plan::{Action, ActionKind};
 
 use super::{row, statements};
@@ -63,6 +63,7 @@ pub(super) async fn find_culprits<'a>(
     connection: &mut PgConnection,
     project: &str,
     actions: &[&'a Action],
+    most: usize,
 ) -> Result<Vec<(&'a Action, sqlx::Error)>, sqlx::Error> {
     let mut culprits = Vec::new();
     let mut suspects = vec![actions];
@@ -73,7 +74,7 @@ pub(super) async fn find_culprits<'a>(
         let Err(error) = outcome else { continue };
         if let [only] = slice {
             culprits.push((*only, error));
-            if culprits.len() > StateError::MOST_ALSO {
+            if culprits.len() > most {
                 break;
             }
         } else {
@@ -92,7 +93,8 @@ pub(super) async fn stale(connection: &mut PgConnection, actions: &[&Action]) ->
         return error;
     };
     let workspaces: Vec<&str> = actions.iter().map(|action| &*action.key.workspace).collect();
-    let names: Vec<&str> = actions.iter().map(|action| &*action.key.name).collect();
+    let keys: Vec<_> = actions.iter().map(|action| action.old_key()).collect();
+    let names: Vec<&str> = keys.iter().map(|key| &*key.name).collect();
     // Our own writes of this batch must not be taken for somebody else's.
     if connection.execute("rollback to savepoint batch").await.is_err() {
         return error;
@@ -104,11 +106,14 @@ pub(super) async fn stale(connection: &mut PgConnection, actions: &[&Action]) ->
     };
     let mut changed = Vec::new();
     let mut notes = Vec::new();
-    for action in actions {
-        let found = rows.iter().find(|row| {
-            row.try_get::<&str, _>(0).is_ok_and(|workspace| workspace == &*action.key.workspace)
-                && row.try_get::<&str, _>(1).is_ok_and(|name| name == &*action.key.name)
-        });
+    let mut by_key = std::collections::HashMap::with_capacity(rows.len());
+    for row in &rows {
+        if let (Ok(workspace), Ok(name)) = (row.try_get::<&str, _>(0), row.try_get::<&str, _>(1)) {
+            by_key.insert((workspace, name), row);
+        }
+    }
+    for (action, key) in actions.iter().zip(&keys) {
+        let found = by_key.get(&(&*key.workspace, &*key.name));
         let revision: Option<i64> = found.and_then(|row| row.try_get(2).ok());
         if revision == action.revision {
             continue;
@@ -116,72 +121,11 @@ pub(super) async fn stale(connection: &mut PgConnection, actions: &[&Action]) ->
         let by: Option<String> = found.and_then(|row| row.try_get(3).ok()).flatten();
         let old = action.revision.map_or("absent".to_owned(), |revision| format!("revision {revision}"));
         let new = revision.map_or("absent".to_owned(), |revision| format!("revision {revision}"));
-        let by = by.map_or(String::new(), |role| format!(" by role {role}"));
+        let by = by.or_else(|| found.and_then(|row| row.try_get(4).ok()).flatten());
+        let by = by.map_or(String::new(), |who| format!(", changed by {who}"));
         notes.push(format!("{}: planned on {old}, now {new}{by}", action.key));
         changed.push(action.key.clone());
     }
     notes.truncate(5);
     error.why(notes.join("; ")).about(changed)
-}
-
-const OPERATION: &str = "insert into synthex.batch_operations \
-     (id, project, command, actor, host, commit_sha, plan_digest, status, created, updated, deleted, restored, adopted, \
-      started_at, finished_at) \
-     values ($1, $2, $3, $4, $5, $6, $7, 'applied', $8, $9, $10, $11, $12, $13, clock_timestamp()) returning revision";
-
-const ITEMS: &str = "insert into synthex.batch_operation_items \
-     (operation_id, seq, workspace, kind, name, action, reason, source, before, after) \
-     select $1, i.seq, i.workspace, i.kind, i.name, i.action, i.reason, i.source, i.before::json, i.after::json \
-     from unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[]) \
-     as i (seq, workspace, kind, name, action, reason, source, before, after)";
-
-pub(super) async fn record(
-    connection: &mut PgConnection,
-    operation: &Operation,
-    actions: &[Action],
-) -> Result<i64, sqlx::Error> {
-    let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-    let summary = operation.summary;
-    let query = sqlx::query_scalar(OPERATION)
-        .bind(operation.id)
-        .bind(&operation.project)
-        .bind(&operation.command)
-        .bind(&operation.actor)
-        .bind(&operation.host)
-        .bind(&operation.commit)
-        .bind(operation.digest.as_bytes().as_slice())
-        .bind(count(summary.create))
-        .bind(count(summary.update))
-        .bind(count(summary.delete))
-        .bind(count(summary.restore))
-        .bind(count(summary.adopt))
-        .bind(operation.started_at)
-        .persistent(false);
-    let revision: i64 = query.fetch_one(&mut *connection).await?;
-    for (chunk, items) in actions.chunks(1000).enumerate() {
-        let numbers: Vec<i32> = (0..items.len())
-            .map(|index| i32::try_from(chunk * 1000 + index + 1).unwrap_or(i32::MAX))
-            .collect();
-        let query = sqlx::query(ITEMS)
-            .bind(operation.id)
-            .bind(numbers)
-            .bind(items.iter().map(|item| &*item.key.workspace).collect::<Vec<_>>())
-            .bind(
-                items
-                    .iter()
-                    .map(|item| item.key.kind.table.as_ref().map_or("", |table| table.name))
-                    .collect::<Vec<_>>(),
-            )
-            .bind(items.iter().map(|item| &*item.key.name).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| item.kind.code()).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| item.reason.to_string()).collect::<Vec<_>>())
-            .bind(
-                items.iter().map(|item| item.position.as_ref().map(ToString::to_string)).collect::<Vec<_>>(),
-            )
-            .bind(items.iter().map(|item| item.before.as_deref()).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| item.after.as_deref()).collect::<Vec<_>>())
-            .persistent(false);
-        query.execute(&mut *connection).await?;
-    }
-    Ok(revision)
 }

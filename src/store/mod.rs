@@ -10,15 +10,18 @@ pub mod connect;
 #[cfg(unix)]
 pub mod embedded;
 pub mod error;
+pub mod identity;
 pub mod lease;
 pub mod list;
 pub mod migrate;
 pub mod read;
-pub mod row;
+pub mod record;
+mod row;
 pub mod statements;
 pub mod write;
 
 pub use connect::{ConnectOptions, Connection};
+pub use identity::Identity;
 pub use list::{Listed, list};
 pub use migrate::{MigrationState, migration_state};
 pub use write::Writer;

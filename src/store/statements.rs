@@ -164,13 +164,18 @@ pub fn remove(kind: KindRef) -> String {
     )
 }
 
-/// The revisions that rows have now, and what wrote them last; `$1` workspaces, `$2` names.
+/// The revisions that rows have now, the role that wrote them by hand, and the operation that wrote them last; `$1`
+/// workspaces, `$2` names.
 #[must_use]
 pub fn revisions(kind: KindRef) -> String {
     format!(
-        "select {workspace}, t.name, t.revision, t.touched_by from synthex.{} as t \
+        "select {workspace}, t.name, t.revision, 'role ' || t.touched_by, \
+         (select o.actor || ' with ' || o.command || ' (revision ' || o.revision || ')' \
+          from synthex.batch_operation_items as i join synthex.batch_operations as o on o.id = i.operation_id \
+          where i.workspace = {workspace} and i.kind = '{table}' and i.name = t.name and i.outcome = 'applied' \
+          order by o.revision desc limit 1) from synthex.{table} as t \
          join unnest($1::text[], $2::text[]) as k (workspace, name) on {workspace} = k.workspace and t.name = k.name",
-        table(kind).name,
+        table = table(kind).name,
         workspace = workspace_column(kind)
     )
 }

@@ -6,16 +6,17 @@ use sqlx::{Executor as _, PgConnection, Row as _};
 use uuid::Uuid;
 
 use crate::engine::{
-    CommitOutcome, Holder, LeaseGrant, Operation, StateError, StateErrorKind, StateReader as _, StateWriter,
-    WriteTransaction,
+    CommitOutcome, Holder, Item, LeaseGrant, Operation, StateError, StateErrorKind, StateReader as _,
+    StateWriter, WriteTransaction,
 };
 use crate::model::ResourceKey;
 use crate::plan::{Action, Row};
 
-use super::batch::{find_culprits, record, stale, write_batch};
+use super::batch::{find_culprits, stale, write_batch};
 use super::connect::{ConnectOptions, Connection, in_transaction};
 use super::error::{explain, within};
 use super::lease::{self, Keeper};
+use super::record::record;
 use super::{migrate, read};
 
 /// Writes through one connection, and knows how to open others.
@@ -102,6 +103,24 @@ impl StateWriter for Writer {
         })
     }
 
+    async fn note(&mut self, operation: &Operation) -> Result<(), StateError> {
+        let limit = self.connection.timeout.min(Duration::from_secs(5));
+        let work = async {
+            self.settle().await?;
+            self.connection.run("begin", "beginning to record").await?;
+            if self.connection.is_installed().await?
+                && migrate::migration_state(&mut self.connection).await?.pending.is_empty()
+            {
+                within(limit, "recording the operation", record(&mut self.connection.inner, operation, &[]))
+                    .await?;
+            }
+            self.connection.run("commit", "recording the operation").await
+        };
+        tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+            Err(StateError::new(StateErrorKind::Unreachable, "the operation could not be recorded in time"))
+        })
+    }
+
     async fn begin(&mut self, grant: &LeaseGrant) -> Result<Transaction<'_>, StateError> {
         let limit = self.connection.timeout;
         let lock_timeout = format!("{}ms", limit.as_millis().min(10_000));
@@ -164,7 +183,7 @@ impl WriteTransaction for Transaction<'_> {
         let Some(first) = actions.first() else {
             return Ok(());
         };
-        let doing = format!("writing {}", first.key.kind.table.as_ref().map_or("", |table| table.name));
+        let doing = describe(actions);
         let limit = self.timeout;
         within(limit, &doing, self.connection.execute("savepoint batch")).await?;
         match within(limit, &doing, write_batch(self.connection, project, actions)).await {
@@ -175,8 +194,12 @@ impl WriteTransaction for Transaction<'_> {
             Ok(_) => Err(stale(self.connection, actions).await),
             Err(error) if actions.len() > 1 && names_no_row(error.kind) => {
                 within(limit, &doing, self.connection.execute("rollback to savepoint batch")).await?;
-                let culprits =
-                    within(limit, &doing, find_culprits(self.connection, project, actions)).await?;
+                let culprits = within(
+                    limit,
+                    &doing,
+                    find_culprits(self.connection, project, actions, StateError::MOST_ALSO),
+                )
+                .await?;
                 let mut culprits = culprits.into_iter();
                 let Some((action, first)) = culprits.next() else { return Err(error) };
                 let mut found = explain(first, &doing).about(vec![action.key.clone()]);
@@ -192,8 +215,44 @@ impl WriteTransaction for Transaction<'_> {
         }
     }
 
-    async fn record(&mut self, operation: &Operation, actions: &[Action]) -> Result<i64, StateError> {
-        let work = record(self.connection, operation, actions);
+    async fn write_what_can_be(
+        &mut self,
+        project: &str,
+        actions: &[&Action],
+    ) -> Result<Vec<(usize, String)>, StateError> {
+        let doing = describe(actions);
+        let mut failed: Vec<(usize, String)> = Vec::new();
+        // What stale rows or refused values leave over is written at the next round; more rounds are needed only when
+        // others write at the same time.
+        loop {
+            let left: Vec<usize> =
+                (0..actions.len()).filter(|index| !failed.iter().any(|(other, _)| other == index)).collect();
+            let batch: Vec<&Action> = left.iter().map(|index| actions[*index]).collect();
+            if batch.is_empty() {
+                return Ok(failed);
+            }
+            let found = self.attempt(project, &batch, &doing).await?;
+            if found.is_empty() {
+                return Ok(failed);
+            }
+            failed.extend(found.into_iter().map(|(index, why)| (left[index], why)));
+            failed.sort_unstable();
+        }
+    }
+
+    async fn mark(&mut self) -> Result<(), StateError> {
+        within(self.timeout, "beginning to write", self.connection.execute("savepoint mark"))
+            .await
+            .map(|_| ())
+    }
+
+    async fn back_to_mark(&mut self) -> Result<(), StateError> {
+        let doing = "taking back what was written";
+        within(self.timeout, doing, self.connection.execute("rollback to savepoint mark")).await.map(|_| ())
+    }
+
+    async fn record(&mut self, operation: &Operation, items: &[Item<'_>]) -> Result<i64, StateError> {
+        let work = record(self.connection, operation, items);
         within(self.timeout, "recording the operation", work).await
     }
 
@@ -214,6 +273,56 @@ impl WriteTransaction for Transaction<'_> {
                 Err(explain(error, "committing"))
             }
             Ok(Err(_)) | Err(_) => Ok(CommitOutcome::Unknown),
+        }
+    }
+}
+
+fn describe(actions: &[&Action]) -> String {
+    let table = actions.first().and_then(|action| action.key.kind.table.as_ref());
+    format!("writing {}", table.map_or("", |table| table.name))
+}
+
+impl Transaction<'_> {
+    /// Writes a batch, or nothing of it and says which actions are to blame.
+    async fn attempt(
+        &mut self,
+        project: &str,
+        batch: &[&Action],
+        doing: &str,
+    ) -> Result<Vec<(usize, String)>, StateError> {
+        let limit = self.timeout;
+        let place = |key: &ResourceKey| batch.iter().position(|action| action.key == *key);
+        within(limit, doing, self.connection.execute("savepoint batch")).await?;
+        match within(limit, doing, write_batch(self.connection, project, batch)).await {
+            Ok(written) if written == batch.len() as u64 => {
+                within(limit, doing, self.connection.execute("release savepoint batch")).await?;
+                Ok(Vec::new())
+            }
+            Ok(_) => {
+                let error = stale(self.connection, batch).await;
+                let changed: Vec<_> = error.keys.iter().filter_map(place).collect();
+                if changed.is_empty() {
+                    return Err(error);
+                }
+                let why =
+                    |index: usize| (index, format!("{} changed after the plan was made", batch[index].key));
+                Ok(changed.into_iter().map(why).collect())
+            }
+            Err(error) if names_no_row(error.kind) => {
+                within(limit, doing, self.connection.execute("rollback to savepoint batch")).await?;
+                let culprits = find_culprits(self.connection, project, batch, usize::MAX);
+                let culprits = within(limit.max(Duration::from_secs(60)), doing, culprits).await?;
+                if culprits.is_empty() {
+                    return Err(error);
+                }
+                let why = |(action, error): (&Action, _)| {
+                    let error = explain(error, doing);
+                    let why = error.why.map_or(error.what.clone(), |why| format!("{}: {why}", error.what));
+                    place(&action.key).map(|index| (index, why.replace(['\r', '\n'], " ")))
+                };
+                Ok(culprits.into_iter().filter_map(why).collect())
+            }
+            Err(error) => Err(error),
         }
     }
 }

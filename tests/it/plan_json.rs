@@ -107,6 +107,7 @@ fn context() -> PlanContext {
         project: "agency".to_owned(),
         database: "embedded".to_owned(),
         git_commit: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
+        state_revision: Some(6),
         notices: vec!["a notice".to_owned()],
         diagnostics: vec![warning, Diagnostic::error("SX0209", "no place")],
     }

@@ -1,55 +1,102 @@
 //! `apply`: makes the database as declared, in one transaction.
 
-use std::time::Duration;
+use std::path::PathBuf;
 
+use chrono::TimeDelta;
 use clap::Args;
-use serde_json::json;
 
 use crate::cli::args::Format;
-use crate::cli::context::{Context, new_id};
+use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
-use crate::cli::planning::{self, Planned};
-use crate::cli::printer::write_stderr;
-use crate::cli::progress::{Display, ProgressMode};
-use crate::cli::prompt;
+use crate::cli::planning::{self, Planned, Wishes};
+use crate::cli::saving::{self, Loaded};
+use crate::cli::selecting::SelectArgs;
 use crate::cli::signals::Signals;
-use crate::engine::{self, Applied, ApplyError, ApplyRequest, Holder, Operation};
-use crate::model::ResourceKey;
-use crate::plan::{ActionKind, Plan};
+use crate::cli::writing::{self, Job, OnErrorArg, WriteArgs, interrupted, outcome_json};
+use crate::engine;
+use crate::model::KeyPattern;
+use crate::plan::ActionKind;
 use crate::report;
 use crate::report::plan_text::PlanOptions;
-use crate::store::Writer;
 
 /// Make the database as declared
 ///
 /// Plans, shows the plan, asks (unless --yes), and writes everything in one transaction: all of it, or nothing. Installs
 /// and upgrades the schema where that is needed. Running it again when nothing changed writes nothing. Ctrl-C before the
-/// commit leaves everything as it was.
+/// commit leaves everything as it was. With a FILE, applies the plan that `synthex plan --out FILE` saved, and no other.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex apply\n  synthex apply --yes\n  synthex apply --yes --format json\n  synthex apply --dry-run"
+    after_help = "Examples:\n  synthex apply\n  synthex apply --yes\n  synthex plan --out plan.json && synthex apply plan.json\n  synthex apply --yes --expect-digest sha256:...\n  synthex apply --yes --on-error continue\n  synthex apply --target 'tenant/SHOP_*'\n  synthex apply --allow create,update"
 )]
 pub struct ApplyArgs {
-    /// Do not ask; needed where there is no terminal to ask on
-    #[arg(short, long)]
-    pub yes: bool,
-    /// Show the plan and stop
-    #[arg(long, conflicts_with = "yes")]
-    pub dry_run: bool,
+    /// A plan that was saved
+    #[arg(
+        value_name = "FILE",
+        conflicts_with_all = ["prune", "permanent", "selector", "target", "target_file", "exclude", "take_ownership", "guard"]
+    )]
+    pub plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub write: WriteArgs,
     /// Delete, softly, what the project owns and no manifest declares any more, as `prune: true` in the project does
     #[arg(long)]
     pub prune: bool,
-    /// How many seconds to wait for a lease that another run holds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = seconds)]
-    pub lock_timeout: u64,
-    /// How progress is shown on standard error
-    #[arg(long, value_enum, default_value_t = ProgressMode::Auto, value_name = "MODE")]
-    pub progress: ProgressMode,
+    /// Remove for good what is deleted; its number must be acknowledged
+    #[arg(long)]
+    pub permanent: bool,
+    /// Make only these changes and leave out the others
+    #[arg(long, value_enum, value_name = "ACTIONS", value_delimiter = ',')]
+    pub allow: Vec<Allowed>,
+    /// With --allow: exit with 7 when something was left out
+    #[arg(long, requires = "allow")]
+    pub strict: bool,
+    /// Refuse a plan that trips this guard as well
+    #[arg(long, value_enum, value_name = "GUARD")]
+    pub guard: Vec<super::ExtraGuard>,
+    /// Take these over from another project; repeatable
+    #[arg(long, value_name = "PATTERN")]
+    pub take_ownership: Vec<String>,
+    /// How old a saved plan may be
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = age)]
+    pub max_age: TimeDelta,
+    #[command(flatten)]
+    pub select: SelectArgs,
 }
 
-fn seconds(text: &str) -> Result<u64, String> {
-    let seconds = text.parse().ok().filter(|seconds| *seconds <= 86_400);
-    seconds.ok_or("write seconds, from 0 to 86400".to_owned())
+/// A sort of change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Allowed {
+    /// New rows
+    Create,
+    /// Changed rows
+    Update,
+    /// Renamed rows
+    Rename,
+    /// Deleted rows that live again
+    Restore,
+    /// Rows that become the project's
+    Adopt,
+    /// Deleted rows
+    Delete,
+}
+
+impl From<Allowed> for ActionKind {
+    fn from(allowed: Allowed) -> Self {
+        match allowed {
+            Allowed::Create => Self::Create,
+            Allowed::Update => Self::Update,
+            Allowed::Rename => Self::Rename,
+            Allowed::Restore => Self::Restore,
+            Allowed::Adopt => Self::Adopt,
+            Allowed::Delete => Self::Delete,
+        }
+    }
+}
+
+fn age(text: &str) -> Result<TimeDelta, String> {
+    let seconds = crate::model::text::duration_seconds(text);
+    seconds
+        .and_then(TimeDelta::try_seconds)
+        .ok_or("write a number and one of s, m, h, d, w, such as 24h".to_owned())
 }
 
 /// Runs `apply`.
@@ -59,50 +106,73 @@ fn seconds(text: &str) -> Result<u64, String> {
 pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitStatus, CliError> {
     super::only_human_or_json(context)?;
     let signals = Signals::listen()?;
-    let planned = tokio::select! {
-        biased;
-        () = engine::Interrupt::requested(&signals) => return Err(interrupted(&signals)),
-        planned = planning::make(context, args.prune, "apply") => planned?,
-    };
-    if !planned.warnings.is_empty() {
-        context.printer.diagnostics(&planned.warnings);
-    }
     let json = context.global.format == Format::Json;
-    if !json {
-        let style = &context.printer.stdout;
-        let text =
-            report::plan_text::human(&planned.plan, &planned.context(), style, &PlanOptions::default());
-        context.printer.result(&text);
-    }
-    if !planned.plan.refusals.is_empty() {
-        return Err(CliError::refused(&planned.plan.refusals));
-    }
-    if planned.plan.is_empty() || args.dry_run {
-        if json {
-            context.printer.json(&outcome_json(&planned.plan, None));
-        }
-        return Ok(ExitStatus::Success);
-    }
-    // What could not be shown is not applied.
-    context.printer.check().map_err(|mut error| {
-        "the plan could not be shown, so nothing was changed".clone_into(&mut error.what);
-        error.help("look at where standard output leads to")
-    })?;
-    if !args.yes && !confirm(context, &signals).await? {
-        return Err(CliError::new(ExitStatus::Error, "declined", "declined; nothing was changed"));
-    }
-    let applied = match execute(context, args, &planned, &signals).await {
-        Err(stale) if stale.status == ExitStatus::Stale => {
-            return done_by_another(context, args, &signals, stale).await;
-        }
-        outcome => outcome?,
+    let planned = match &args.plan {
+        None => planned(context, args, &signals).await?,
+        Some(path) => match saving::load(context, path, args.max_age).await? {
+            Loaded::Fresh(mut planned) => {
+                allow(&mut planned, args);
+                *planned
+            }
+            Loaded::Applied(plan, revision) => {
+                if json {
+                    let mut outcome = outcome_json(&plan, None);
+                    outcome["already_applied"] = serde_json::json!(revision);
+                    context.printer.json(&outcome);
+                } else {
+                    context.printer.result(&format!(
+                        "This plan was already applied, as revision {revision}.\nNo changes.\n"
+                    ));
+                }
+                return Ok(ExitStatus::Success);
+            }
+        },
     };
-    if json {
-        context.printer.json(&outcome_json(&planned.plan, Some(applied)));
-    } else {
-        context.printer.result(&format!("Applied as revision {}.\n", applied.revision));
+    let job = |planned| Job {
+        command: "apply",
+        args: &args.write,
+        planned,
+        note: None,
+        is_agreed: false,
+        is_strict: args.strict,
+    };
+    match writing::carry_out(context, &job(&planned), &signals).await {
+        // A plan that was reviewed is never replaced by another one.
+        Err(stale)
+            if stale.code == engine::StateErrorKind::Stale.code()
+                && args.plan.is_none()
+                && args.write.expect_digest.is_none() =>
+        {
+            done_by_another(context, args, &signals, stale).await
+        }
+        outcome => outcome,
     }
-    Ok(ExitStatus::Success)
+}
+
+async fn planned(context: &Context, args: &ApplyArgs, signals: &Signals) -> Result<Planned, CliError> {
+    let wishes = Wishes {
+        prune: args.prune,
+        permanent: args.permanent,
+        selection: args.select.selection()?,
+        take_over: args.take_ownership.iter().map(|text| KeyPattern::new(text)).collect(),
+        refuse_renames: args.guard.contains(&super::ExtraGuard::Rename),
+        tolerate: args.write.on_error == OnErrorArg::Continue,
+    };
+    let mut planned = tokio::select! {
+        biased;
+        () = engine::Interrupt::requested(signals) => return Err(interrupted(signals)),
+        planned = planning::make(context, &wishes, "apply") => planned?,
+    };
+    allow(&mut planned, args);
+    Ok(planned)
+}
+
+fn allow(planned: &mut Planned, args: &ApplyArgs) {
+    if args.allow.is_empty() {
+        return;
+    }
+    let kinds: Vec<ActionKind> = args.allow.iter().copied().map(ActionKind::from).collect();
+    planned.plan.allow(&kinds);
 }
 
 /// The database changed after the plan was made. Where another run made the very changes that were to be made, nothing is
@@ -113,11 +183,7 @@ async fn done_by_another(
     signals: &Signals,
     stale: CliError,
 ) -> Result<ExitStatus, CliError> {
-    let again = tokio::select! {
-        biased;
-        () = engine::Interrupt::requested(signals) => return Err(interrupted(signals)),
-        again = planning::make(context, args.prune, "apply") => again?,
-    };
+    let again = planned(context, args, signals).await?;
     if !again.plan.is_empty() || !again.plan.refusals.is_empty() {
         return Err(stale);
     }
@@ -130,118 +196,4 @@ async fn done_by_another(
         context.printer.result(&report::plan_text::human(&again.plan, &again.context(), style, &options));
     }
     Ok(ExitStatus::Success)
-}
-
-async fn execute(
-    context: &Context,
-    args: &ApplyArgs,
-    planned: &Planned,
-    signals: &Signals,
-) -> Result<Applied, CliError> {
-    let holder = Holder { commit: planned.commit.clone(), ..context.holder("apply") };
-    let operation = Operation {
-        id: new_id(),
-        project: planned.plan.project.clone(),
-        command: "apply".to_owned(),
-        actor: context.actor(),
-        host: holder.host.clone(),
-        commit: planned.commit.clone(),
-        digest: planned.plan.digest(),
-        summary: planned.plan.summary(),
-        started_at: context.clock.now(),
-    };
-    let request = ApplyRequest {
-        plan: &planned.plan,
-        holder,
-        operation,
-        lock_timeout: Duration::from_secs(args.lock_timeout),
-    };
-    let mut writer = tokio::select! {
-        biased;
-        () = engine::Interrupt::requested(signals) => return Err(interrupted(signals)),
-        writer = Writer::open(planned.options.clone()) => writer?,
-    };
-    let mut display = Display::new(context, args.progress, planned.plan.actions.len());
-    let outcome = engine::apply(&mut writer, &request, &mut display, signals).await;
-    display.finish(outcome.is_ok());
-    outcome.map_err(|error| failure(error, &planned.plan, signals))
-}
-
-fn interrupted(signals: &Signals) -> CliError {
-    let status = signals.status().unwrap_or(ExitStatus::Interrupted);
-    CliError::new(status, "interrupted", "stopped; nothing was changed")
-}
-
-/// Names the resource and the line where the database refused one.
-fn failure(error: ApplyError, plan: &Plan, signals: &Signals) -> CliError {
-    let keys = match &error {
-        ApplyError::Interrupted => return interrupted(signals),
-        ApplyError::State(state) => state.keys.clone(),
-        ApplyError::NotConverged { left } => left.iter().map(|(key, _)| key.clone()).collect(),
-    };
-    let placed = |key: &ResourceKey| {
-        let action = plan.actions.iter().find(|action| action.key == *key);
-        let place = action.and_then(|action| action.position.as_ref());
-        place.map_or_else(|| key.to_string(), |place| format!("{key} ({place})"))
-    };
-    let also = match &error {
-        ApplyError::State(state) => {
-            state.also.iter().map(|(key, why)| format!("{}: {why}", placed(key))).collect()
-        }
-        _ => Vec::new(),
-    };
-    let mut failure = CliError { also, ..CliError::from(error) };
-    if let Some(key) = keys.first() {
-        failure.what = format!("{}: {}", placed(key), failure.what);
-    }
-    if failure.status == ExitStatus::Error || failure.status == ExitStatus::Stale {
-        failure.why = Some(match failure.why {
-            Some(why) => format!("{why}; nothing was changed"),
-            None => "nothing was changed".to_owned(),
-        });
-    }
-    failure
-}
-
-async fn confirm(context: &Context, signals: &Signals) -> Result<bool, CliError> {
-    if !context.environment.is_interactive() {
-        return Err(CliError::usage("apply would change the database, and there is no terminal to ask on")
-            .why("standard input or standard error is no terminal, and --yes was not given")
-            .help("review the plan, then add --yes"));
-    }
-    tokio::select! {
-        biased;
-        () = engine::Interrupt::requested(signals) => {
-            // The terminal shows `^C` behind the question.
-            write_stderr("\n");
-            Err(interrupted(signals))
-        }
-        answer = prompt::confirm("Apply these changes?") => answer,
-    }
-}
-
-fn outcome_json(plan: &Plan, applied: Option<Applied>) -> serde_json::Value {
-    let summary = plan.summary();
-    let item = |action: &crate::plan::Action| {
-        json!({
-            "action": action.kind.code(),
-            "kind": action.key.kind.name,
-            "workspace": &*action.key.workspace,
-            "name": &*action.key.name,
-            "reason": action.reason.code(),
-            "fields": action.changes.iter().map(crate::plan::FieldChange::field).collect::<Vec<_>>(),
-            "destructive": action.kind == ActionKind::Delete,
-        })
-    };
-    json!({
-        "format_version": "1.0",
-        "applied": applied.is_some(),
-        "revision": applied.map(|applied| applied.revision),
-        "digest": plan.digest().to_string(),
-        "summary": {
-            "create": summary.create, "update": summary.update, "delete": summary.delete,
-            "restore": summary.restore, "adopt": summary.adopt, "rename": 0, "unchanged": summary.unchanged,
-        },
-        "changes": plan.actions.iter().map(item).collect::<Vec<_>>(),
-    })
 }

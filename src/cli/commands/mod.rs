@@ -29,6 +29,13 @@ use super::database::{self, Source};
 use super::error::{CliError, ExitStatus};
 use super::project::{self, Found};
 
+/// A guard that a project need not have on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExtraGuard {
+    /// A deletion and a creation that look like one resource under a new name
+    Rename,
+}
+
 /// Runs a command.
 ///
 /// # Errors

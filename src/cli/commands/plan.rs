@@ -1,13 +1,18 @@
 //! `plan`: what would change in the database, and why.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
-use crate::cli::planning;
+use crate::cli::planning::{self, Wishes};
 use crate::cli::printer::error_json;
 use crate::cli::project;
+use crate::cli::saving;
+use crate::cli::selecting::SelectArgs;
+use crate::model::KeyPattern;
 use crate::report::plan_text::PlanOptions;
 use crate::report::{self, PlanContext};
 
@@ -29,6 +34,20 @@ pub struct PlanArgs {
     /// Plan to delete what the project owns and no manifest declares any more, as `prune: true` in the project does
     #[arg(long)]
     pub prune: bool,
+    /// With --prune: remove for good, instead of marking as deleted
+    #[arg(long)]
+    pub permanent: bool,
+    /// Refuse a plan that trips this guard as well
+    #[arg(long, value_enum, value_name = "GUARD")]
+    pub guard: Vec<super::ExtraGuard>,
+    /// Take these over from another project; repeatable
+    #[arg(long, value_name = "PATTERN")]
+    pub take_ownership: Vec<String>,
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// Save the plan in a file, for `synthex apply FILE`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// Runs `plan`.
@@ -37,7 +56,15 @@ pub struct PlanArgs {
 /// Problems of manifests, or of the database.
 pub async fn plan(context: &Context, args: &PlanArgs) -> Result<ExitStatus, CliError> {
     super::only_human_or_json(context)?;
-    let planned = match planning::make(context, args.prune, "plan").await {
+    let wishes = Wishes {
+        prune: args.prune,
+        permanent: args.permanent,
+        selection: args.select.selection()?,
+        take_over: args.take_ownership.iter().map(|text| KeyPattern::new(text)).collect(),
+        refuse_renames: args.guard.contains(&super::ExtraGuard::Rename),
+        tolerate: false,
+    };
+    let planned = match planning::make(context, &wishes, "plan").await {
         Err(error) if context.global.format == Format::Json => return Ok(failed(context, error)),
         planned => planned?,
     };
@@ -51,6 +78,9 @@ pub async fn plan(context: &Context, args: &PlanArgs) -> Result<ExitStatus, CliE
         let options = PlanOptions { summary_only: args.summary, ..PlanOptions::default() };
         let text = report::plan_text::human(&planned.plan, &rendering, &context.printer.stdout, &options);
         context.printer.result(&text);
+    }
+    if let Some(path) = &args.out {
+        saving::save(context, &planned, path)?;
     }
     if !planned.plan.refusals.is_empty() {
         context.printer.failure(&CliError::refused(&planned.plan.refusals));

@@ -12,6 +12,17 @@ use crate::kinds::project::Guards;
 use super::action::Plan;
 use super::observed::Observed;
 
+/// The codes of all guards.
+pub const CODES: [&str; 7] = [
+    protected::CODE,
+    foreign_owner::CODE,
+    too_much::DELETES,
+    too_much::UPDATES,
+    rename::CODE,
+    in_use::CODE,
+    permanent::CODE,
+];
+
 /// Runs the guards that look at a finished plan and notes what they refuse.
 pub fn check(plan: &mut Plan, observed: &Observed, guards: &Guards) {
     let in_use = in_use::check(plan, observed);

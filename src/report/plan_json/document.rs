@@ -60,10 +60,14 @@ fn order(action: &Action) -> (Risk, &str, &str, &str) {
 
 /// What the plan was made from.
 pub(super) fn base(project: &str, context: &PlanContext) -> Value {
-    let PlanContext { project: _, database, git_commit, notices: _, diagnostics: _ } = context;
+    let PlanContext { project: _, database, git_commit, state_revision, notices: _, diagnostics: _ } =
+        context;
     let mut base = json!({"project": project, "database": database});
     if let Some(commit) = git_commit {
         base["git_commit"] = json!(commit);
+    }
+    if let Some(revision) = state_revision {
+        base["state_revision"] = json!(revision);
     }
     base
 }

@@ -1,0 +1,158 @@
+//! Plans in files: saved by `plan --out`, executed by `apply FILE`.
+
+use std::path::Path;
+
+use chrono::TimeDelta;
+
+use crate::engine::StateReader as _;
+use crate::files;
+use crate::plan::Plan;
+use crate::plan::saved::{self, Binding, Saved, SavedError};
+use crate::store::{Identity, migration_state};
+
+use super::context::Context;
+use super::database;
+use super::error::{CliError, ExitStatus};
+use super::planning::Planned;
+use super::project;
+
+/// Writes a plan into a file. A plan that guards refuse is saved as well: it may be acknowledged when it is applied.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn save(context: &Context, planned: &Planned, path: &Path) -> Result<(), CliError> {
+    let Planned { plan, identity, database, commit, .. } = planned;
+    let binding = Binding {
+        installation: identity.installation,
+        system: identity.system.clone(),
+        database: database.clone(),
+        observed_at: identity.now,
+        state_revision: identity.revision,
+        commit: commit.clone(),
+    };
+    files::write_atomically(path, saved::encode(plan, &binding).as_bytes())?;
+    context.printer.note(&format!(
+        "Saved in {}; synthex apply {} applies it.",
+        path.display(),
+        path.display()
+    ));
+    Ok(())
+}
+
+/// A saved plan, ready to be executed, or known to have been executed already.
+pub enum Loaded {
+    /// To be executed.
+    Fresh(Box<Planned>),
+    /// Executed before, as this revision.
+    Applied(Plan, i64),
+}
+
+/// Reads a plan from a file and checks that it is whole, and made for this project, environment and database, and not too
+/// long ago.
+///
+/// # Errors
+/// It is not; or the database cannot be asked.
+pub async fn load(context: &Context, path: &Path, max_age: TimeDelta) -> Result<Loaded, CliError> {
+    let shown = path.display();
+    let bytes = files::read_bytes(path).map_err(|error| {
+        CliError::usage(format!("the plan {shown} cannot be read"))
+            .why(files::io_words(&error))
+            .help("name the file that `synthex plan --out FILE` wrote")
+    })?;
+    let Saved { plan, binding } =
+        saved::decode(&bytes).map_err(|error| refused(&error, &shown.to_string()))?;
+    let found = project::find(context)?;
+    let stale = |what: String, why: String| {
+        CliError::new(ExitStatus::Stale, "plan-mismatch", what)
+            .why(format!("{why}; nothing was changed"))
+            .help("make a plan for this one: synthex plan --out FILE")
+    };
+    if plan.project != found.project.name {
+        let why = format!("it was made for project `{}`, and this is `{}`", plan.project, found.project.name);
+        return Err(stale(format!("the plan {shown} is another project's"), why));
+    }
+    let source = database::source(context, Some(&found.project), &found.folder)?;
+    let options = database::open(context, &source, "apply").await?;
+    let mut connection = options.connect().await?;
+    connection.begin_reading().await?;
+    let installed = connection.is_installed().await?;
+    if installed {
+        migration_state(&mut connection).await?;
+    }
+    let identity = connection.identity().await?;
+    if let Some(why) = other_database(&binding, &identity) {
+        let shown_database = database::shown(&source, &options);
+        let why = format!("it was made on {}, and this is {shown_database}: {why}", binding.database);
+        return Err(stale(format!("the plan {shown} is for another database"), why));
+    }
+    if installed && identity.installation.is_some() {
+        let digest = plan.digest();
+        if let Some(revision) = connection.applied_as(&digest, &plan.project, binding.observed_at).await? {
+            connection.close().await;
+            return Ok(Loaded::Applied(plan, revision));
+        }
+    }
+    connection.close().await;
+    let age = identity.now - binding.observed_at;
+    if age > max_age {
+        let what = format!("the plan {shown} is too old");
+        let why = format!("it is {} old, and --max-age allows {}", words(age), words(max_age));
+        return Err(stale(what, why));
+    }
+    let database = database::shown(&source, &options);
+    Ok(Loaded::Fresh(Box::new(Planned {
+        digest: plan.digest(),
+        plan,
+        options,
+        database,
+        warnings: Vec::new(),
+        notices: Vec::new(),
+        commit: binding.commit,
+        identity,
+        unusable: Vec::new(),
+    })))
+}
+
+fn refused(error: &SavedError, shown: &str) -> CliError {
+    let (status, code, help) = match error {
+        SavedError::Changed => (
+            ExitStatus::Stale,
+            "plan-changed",
+            "make it anew with `synthex plan --out FILE`; a plan is never edited",
+        ),
+        SavedError::NotAPlan => {
+            (ExitStatus::Usage, "usage", "name the file that `synthex plan --out FILE` wrote")
+        }
+        SavedError::Newer(_) => {
+            (ExitStatus::Stale, "plan-newer", "apply it with the synthex that made it, or a newer one")
+        }
+    };
+    CliError::new(status, code, format!("{shown} cannot be applied"))
+        .why(format!("{error}; nothing was changed"))
+        .help(help)
+}
+
+/// Why the plan is not for this database; `None` when it is.
+fn other_database(binding: &Binding, identity: &Identity) -> Option<&'static str> {
+    match (&binding.installation, &identity.installation) {
+        (Some(planned), Some(here)) if planned == here => return None,
+        (Some(_), Some(_)) => return Some("they are two installations of synthex"),
+        (Some(_), None) => return Some("synthex is not installed there, or not visible"),
+        // The plan was made before the installation, or by a role that does not see it.
+        (None, _) => {}
+    }
+    match (&binding.system, &identity.system) {
+        (Some(planned), Some(here)) if planned != here => Some("they are two databases"),
+        _ => None,
+    }
+}
+
+fn words(age: TimeDelta) -> String {
+    let minutes = age.num_minutes();
+    match minutes {
+        0 => format!("{} s", age.num_seconds()),
+        1..120 => format!("{minutes} min"),
+        120..2880 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
+    }
+}

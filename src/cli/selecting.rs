@@ -1,0 +1,98 @@
+//! Options that select resources: `--selector`, `--target`, `--exclude` and others, the same for every command.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::files;
+use crate::model::diagnostic::did_you_mean;
+use crate::model::selector::Selector;
+use crate::model::{Entry, KeyPattern};
+use crate::plan::{Chosen, Selection};
+
+use super::error::CliError;
+
+/// Options that select resources.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Selection")]
+pub struct SelectArgs {
+    /// Only resources with these labels, or with these fields where there is no such label: `market in (ANZ_SMB),tier!=gold`
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<String>,
+    /// Only these resources, and what they need: KIND/WORKSPACE/NAME, KIND/NAME or NAME; `*` stands for any characters; repeatable
+    #[arg(long, value_name = "PATTERN")]
+    pub target: Vec<String>,
+    /// Only the resources that a file names, a pattern on each line; `#` begins a comment
+    #[arg(long, value_name = "FILE")]
+    pub target_file: Option<PathBuf>,
+    /// Not these resources; repeatable
+    #[arg(long, value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+}
+
+impl SelectArgs {
+    /// What is selected.
+    ///
+    /// # Errors
+    /// A selector that cannot be read, or a file that is not there.
+    pub fn selection(&self) -> Result<Selection, CliError> {
+        let mut targets: Vec<KeyPattern> = patterns(&self.target, "--target")?;
+        if let Some(path) = &self.target_file {
+            let bytes = files::read_optional(path).ok_or_else(|| {
+                CliError::usage(format!("{} cannot be read", path.display()))
+                    .help("correct the path given with --target-file")
+            })?;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim().to_owned());
+            let named: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
+            if named.is_empty() {
+                return Err(CliError::usage(format!("{} names no resource", path.display()))
+                    .help("write a pattern on each line, such as tenant/anz-smb/SHOP_*"));
+            }
+            targets.extend(patterns(&named, "--target-file")?);
+        }
+        let labels = match &self.selector {
+            None => None,
+            Some(text) => Some(text.parse::<Selector>().map_err(|error| CliError::usage(error.to_string()))?),
+        };
+        Ok(Selection { targets, excludes: patterns(&self.exclude, "--exclude")?, labels, exactly: None })
+    }
+}
+
+fn patterns(texts: &[String], option: &str) -> Result<Vec<KeyPattern>, CliError> {
+    let pattern = |text: &String| {
+        let parts = text.split('/').count();
+        if text.is_empty() || parts > 3 {
+            return Err(CliError::usage(format!("`{text}` names no resource"))
+                .why(format!("{option} takes KIND/WORKSPACE/NAME, KIND/NAME or NAME"))
+                .help("for example tenant/anz-smb/SHOP_1, or tenant/SHOP_*"));
+        }
+        Ok(KeyPattern::new(text))
+    };
+    texts.iter().map(pattern).collect()
+}
+
+/// Applies a selection to what is declared; `None` where all is selected.
+///
+/// # Errors
+/// Nothing is selected.
+pub fn choose(selection: &Selection, entries: &[Entry]) -> Result<Option<Chosen>, CliError> {
+    if selection.is_all() {
+        return Ok(None);
+    }
+    let chosen = selection.clone().choose(entries);
+    if chosen.matched > 0 {
+        return Ok(Some(chosen));
+    }
+    let names: HashSet<&str> = entries.iter().map(|entry| &*entry.key.name).collect();
+    let near = selection.targets.iter().find_map(|pattern| {
+        let name = pattern.as_str().rsplit('/').next().unwrap_or_default();
+        did_you_mean(name, names.iter().copied()).map(str::to_owned)
+    });
+    let help = match near {
+        Some(near) if !selection.targets.is_empty() => format!("did you mean `{near}`?"),
+        _ => "`synthex render` prints every declared resource with its labels".to_owned(),
+    };
+    Err(CliError::usage("no declared resource is selected").help(help))
+}

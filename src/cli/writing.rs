@@ -1,0 +1,438 @@
+//! The one way in which a command changes declared state: show the plan, ask, execute, report.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use crate::engine::{
+    self, Applied, ApplyError, ApplyRequest, Holder, LeftOut, OnError, Operation, OperationStatus,
+    StateWriter as _,
+};
+use crate::model::{Digest, ResourceKey};
+use crate::plan::{Action, ActionKind, FieldChange, Plan};
+use crate::report;
+use crate::report::plan_text::PlanOptions;
+use crate::store::Writer;
+
+use super::args::Format;
+use super::context::{Context, new_id};
+use super::error::{CliError, ExitStatus};
+use super::planning::Planned;
+use super::printer::write_stderr;
+use super::progress::{Display, ProgressMode};
+use super::prompt;
+use super::signals::Signals;
+
+/// Options of every command that changes declared state.
+#[derive(Clone, Debug, Args)]
+pub struct WriteArgs {
+    /// Do not ask; needed where there is no terminal to ask on
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Show the plan and stop
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Apply only the plan with this digest, as `synthex plan` printed it
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    pub expect_digest: Option<Digest>,
+    /// Say that so many deletions are meant, so that guards on their number let them pass
+    #[arg(long, value_name = "NUMBER", requires = "expect_digest")]
+    pub ack_deletes: Option<usize>,
+    /// What happens when one change cannot be made
+    #[arg(long, value_enum, default_value_t = OnErrorArg::Stop, value_name = "WHAT")]
+    pub on_error: OnErrorArg,
+    /// How long to wait for a lease that another run holds, in seconds or as 90s, 5m
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration)]
+    pub lock_timeout: Duration,
+    /// How progress is shown on standard error
+    #[arg(long, value_enum, default_value_t = ProgressMode::Auto, value_name = "MODE")]
+    pub progress: ProgressMode,
+}
+
+/// What happens when one change cannot be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnErrorArg {
+    /// Nothing is changed
+    Stop,
+    /// Each tenant, with what depends on it, stands or falls alone
+    Continue,
+}
+
+fn digest(text: &str) -> Result<Digest, String> {
+    Digest::from_hex(text)
+        .ok_or("write sha256: and 64 hexadecimal digits, as `synthex plan` prints it".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let seconds = match text.parse::<i64>() {
+        Ok(seconds) => Some(seconds),
+        Err(_) => crate::model::text::duration_seconds(text),
+    };
+    let seconds =
+        seconds.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds <= 86_400);
+    seconds
+        .map(Duration::from_secs)
+        .ok_or("write seconds, or a time such as 90s or 5m, at most 24h".to_owned())
+}
+
+/// What is written, and as what.
+pub struct Job<'a> {
+    /// The command, as it is recorded.
+    pub command: &'a str,
+    /// The options.
+    pub args: &'a WriteArgs,
+    /// The plan.
+    pub planned: &'a Planned,
+    /// What a person said about it.
+    pub note: Option<String>,
+    /// Whether the plan was shown and agreed to before.
+    pub is_agreed: bool,
+    /// Whether changes that were not allowed make the run a partial one.
+    pub is_strict: bool,
+}
+
+/// Shows the plan, asks, executes it and says what came of it.
+///
+/// # Errors
+/// Guards refuse, the user declines, or the database does not take it. Nothing was changed.
+pub async fn carry_out(context: &Context, job: &Job<'_>, signals: &Signals) -> Result<ExitStatus, CliError> {
+    let Job { args, planned, .. } = *job;
+    let json = context.global.format == Format::Json;
+    if !planned.warnings.is_empty() {
+        context.printer.diagnostics(&planned.warnings);
+    }
+    if !json {
+        show(context, planned);
+    }
+    if let Some(expected) = &args.expect_digest {
+        check_digest(planned, expected)?;
+    }
+    let mut acknowledged = None;
+    if let (Some(deletes), Some(digest)) = (args.ack_deletes, &args.expect_digest)
+        && planned.plan.refusals.iter().any(|refusal| refusal.can_be_acknowledged)
+    {
+        let planned_deletes = planned.plan.summary().delete;
+        if deletes != planned_deletes {
+            return Err(CliError::new(
+                ExitStatus::Refused,
+                "refused",
+                format!("--ack-deletes {deletes} was given, and the plan deletes {planned_deletes}"),
+            )
+            .help("read the plan again, and name the number that is meant"));
+        }
+        acknowledged = Some((deletes, *digest));
+    }
+    let refusals: Vec<_> = planned
+        .plan
+        .refusals
+        .iter()
+        .filter(|refusal| acknowledged.is_none() || !refusal.can_be_acknowledged)
+        .cloned()
+        .collect();
+    if !refusals.is_empty() {
+        let refused = CliError::refused(&refusals);
+        if !args.dry_run {
+            note(context, job, OperationStatus::Refused, &refused.what).await;
+        }
+        return Err(refused);
+    }
+    let withheld = usize::from(job.is_strict && !planned.plan.withheld.is_empty());
+    if planned.plan.is_empty() || args.dry_run {
+        if json {
+            context.printer.json(&outcome_json(&planned.plan, None));
+        }
+        let unusable = !planned.unusable.is_empty();
+        let partly = !args.dry_run && (unusable || withheld > 0);
+        if unusable {
+            context.printer.note(&unusable_words(&planned.unusable));
+        }
+        return Ok(if partly { ExitStatus::Partly } else { ExitStatus::Success });
+    }
+    // What could not be shown is not applied.
+    context.printer.check().map_err(|mut error| {
+        "the plan could not be shown, so nothing was changed".clone_into(&mut error.what);
+        error.help("look at where standard output leads to")
+    })?;
+    if !args.yes && !job.is_agreed && !confirm(context, job.command, signals).await? {
+        return Err(CliError::new(ExitStatus::Error, "declined", "declined; nothing was changed"));
+    }
+    let acknowledged = acknowledged.map(|(deletes, _)| deletes);
+    let applied = execute(context, job, acknowledged, signals).await?;
+    if json {
+        context.printer.json(&outcome_json(&planned.plan, Some(&applied)));
+    } else {
+        context.printer.result(&outcome_text(planned, &applied));
+    }
+    let partly = !applied.left_out.is_empty() || !planned.unusable.is_empty() || withheld > 0;
+    Ok(if partly { ExitStatus::Partly } else { ExitStatus::Success })
+}
+
+fn show(context: &Context, planned: &Planned) {
+    let style = &context.printer.stdout;
+    let text = report::plan_text::human(&planned.plan, &planned.context(), style, &PlanOptions::default());
+    context.printer.result(&text);
+}
+
+/// Refuses another plan than the one that was reviewed.
+///
+/// # Errors
+/// The digests differ.
+pub fn check_digest(planned: &Planned, expected: &Digest) -> Result<(), CliError> {
+    let actual = planned.digest;
+    if actual == *expected {
+        return Ok(());
+    }
+    let why = if planned.plan.is_empty() {
+        "there is nothing to do: the manifests or the database changed since, or it was applied already"
+            .to_owned()
+    } else {
+        format!("the plan now has the digest {actual}: the manifests or the database changed since")
+    };
+    Err(CliError::new(ExitStatus::Stale, "digest-mismatch", "this is not the plan that was reviewed")
+        .why(format!("{why}; nothing was changed"))
+        .help("review the new plan, and apply with its digest"))
+}
+
+/// The operation as it is recorded.
+fn operation(context: &Context, job: &Job<'_>, status: OperationStatus) -> (Holder, Operation) {
+    let planned = job.planned;
+    let holder = Holder { commit: planned.commit.clone(), ..context.holder(job.command) };
+    let operation = Operation {
+        id: new_id(),
+        project: planned.plan.project.clone(),
+        command: job.command.to_owned(),
+        actor: context.actor(),
+        host: holder.host.clone(),
+        commit: planned.commit.clone(),
+        run_url: holder.run_url.clone(),
+        environment: planned.plan.environment.clone(),
+        digest: Some(planned.digest),
+        status,
+        summary: if status == OperationStatus::Applied {
+            planned.plan.summary()
+        } else {
+            crate::plan::Summary::default()
+        },
+        note: job.note.clone(),
+        acknowledged: None,
+        started_at: context.clock.now(),
+    };
+    (holder, operation)
+}
+
+async fn execute(
+    context: &Context,
+    job: &Job<'_>,
+    acknowledged: Option<usize>,
+    signals: &Signals,
+) -> Result<Applied, CliError> {
+    let Job { args, planned, .. } = *job;
+    let (holder, operation) = operation(context, job, OperationStatus::Applied);
+    let request = ApplyRequest {
+        plan: &planned.plan,
+        holder,
+        operation: Operation { acknowledged, ..operation },
+        lock_timeout: args.lock_timeout,
+        on_error: match args.on_error {
+            OnErrorArg::Stop => OnError::Stop,
+            OnErrorArg::Continue => OnError::Continue,
+        },
+        unusable: planned.unusable.iter().cloned().collect::<HashSet<_>>(),
+    };
+    let mut writer = tokio::select! {
+        biased;
+        () = engine::Interrupt::requested(signals) => return Err(interrupted(signals)),
+        writer = Writer::open(planned.options.clone()) => writer?,
+    };
+    let mut display = Display::new(context, args.progress, planned.plan.actions.len());
+    let outcome = engine::apply(&mut writer, &request, &mut display, signals).await;
+    display.finish(outcome.is_ok());
+    match outcome {
+        Ok(applied) => Ok(applied),
+        Err(error) => {
+            let status = match &error {
+                ApplyError::Interrupted => OperationStatus::Interrupted,
+                _ => OperationStatus::Failed,
+            };
+            let held =
+                matches!(&error, ApplyError::State(state) if state.kind == engine::StateErrorKind::LeaseHeld);
+            let failure = failure(error, &planned.plan, signals);
+            if !held {
+                let operation = Operation {
+                    id: new_id(),
+                    status,
+                    summary: crate::plan::Summary::default(),
+                    note: Some(failure.what.clone()),
+                    ..request.operation
+                };
+                record(&mut writer, &operation).await;
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// Records what changed nothing. That it cannot be recorded does not matter to the run: nothing was changed.
+async fn note(context: &Context, job: &Job<'_>, status: OperationStatus, why: &str) {
+    let Ok(mut writer) = Writer::open(job.planned.options.clone()).await else { return };
+    let (_, operation) = operation(context, job, status);
+    record(&mut writer, &Operation { note: Some(why.to_owned()), ..operation }).await;
+}
+
+async fn record(writer: &mut Writer, operation: &Operation) {
+    if let Err(error) = writer.note(operation).await {
+        tracing::debug!(error = %error, "an operation that changed nothing was not recorded");
+    }
+}
+
+/// The user stopped the run.
+#[must_use]
+pub fn interrupted(signals: &Signals) -> CliError {
+    let status = signals.status().unwrap_or(ExitStatus::Interrupted);
+    CliError::new(status, "interrupted", "stopped; nothing was changed")
+}
+
+/// Names the resource and the line where the database refused one.
+fn failure(error: ApplyError, plan: &Plan, signals: &Signals) -> CliError {
+    let keys = match &error {
+        ApplyError::Interrupted => return interrupted(signals),
+        ApplyError::State(state) => state.keys.clone(),
+        ApplyError::NotConverged { left } => left.iter().map(|(key, _)| key.clone()).collect(),
+        ApplyError::NothingLeft { left_out } => {
+            let mut failure =
+                CliError::other("no change could be made", "each of them failed; nothing was changed");
+            failure.also = lines_of(plan, left_out);
+            return failure.help("correct what is named, and run apply again");
+        }
+    };
+    let placed = |key: &ResourceKey| {
+        let action = plan.actions.iter().find(|action| action.key == *key);
+        action.map_or_else(|| key.to_string(), place)
+    };
+    let also = match &error {
+        ApplyError::State(state) => {
+            state.also.iter().map(|(key, why)| format!("{}: {why}", placed(key))).collect()
+        }
+        _ => Vec::new(),
+    };
+    let mut failure = CliError { also, ..CliError::from(error) };
+    if let Some(key) = keys.first() {
+        failure.what = format!("{}: {}", placed(key), failure.what);
+    }
+    if failure.status == ExitStatus::Error || failure.status == ExitStatus::Stale {
+        failure.why = Some(match failure.why {
+            Some(why) => format!("{why}; nothing was changed"),
+            None => "nothing was changed".to_owned(),
+        });
+    }
+    failure
+}
+
+/// The key, and where it is declared.
+fn place(action: &Action) -> String {
+    match &action.position {
+        Some(position) => format!("{} ({position})", action.key),
+        None => action.key.to_string(),
+    }
+}
+
+fn lines_of(plan: &Plan, left_out: &std::collections::HashMap<usize, LeftOut>) -> Vec<String> {
+    let mut places: Vec<_> = left_out.iter().collect();
+    places.sort_unstable_by_key(|(index, left)| (matches!(left, LeftOut::Skipped(_)), **index));
+    let line = |(index, left): (&usize, &LeftOut)| {
+        let action = plan.actions.get(*index)?;
+        let (word, why) = match left {
+            LeftOut::Failed(why) => ("failed ", why),
+            LeftOut::Skipped(why) => ("skipped", why),
+        };
+        Some(format!("{word} {} {}: {why}", action.kind.code(), place(action)))
+    };
+    places.into_iter().filter_map(line).collect()
+}
+
+fn unusable_words(unusable: &[ResourceKey]) -> String {
+    let named: Vec<String> = unusable.iter().take(5).map(ToString::to_string).collect();
+    let more = if unusable.len() > 5 { format!(" and {} more", unusable.len() - 5) } else { String::new() };
+    format!("left out, because their manifests have problems (above): {}{more}", named.join(", "))
+}
+
+fn outcome_text(planned: &Planned, applied: &Applied) -> String {
+    let Applied { revision, left_out } = applied;
+    if left_out.is_empty() && planned.unusable.is_empty() {
+        return format!("Applied as revision {revision}.\n");
+    }
+    let mut text = String::new();
+    for line in lines_of(&planned.plan, left_out) {
+        text.push_str(&format!("  {}\n", report::clean::clean(&line)));
+    }
+    if !planned.unusable.is_empty() {
+        text.push_str(&format!("  {}\n", report::clean::clean(&unusable_words(&planned.unusable))));
+    }
+    let failed = left_out.values().filter(|left| matches!(left, LeftOut::Failed(_))).count();
+    let skipped = left_out.len() - failed;
+    text.push_str(&format!(
+        "Partly applied as revision {revision}: {} applied, {failed} failed, {} skipped. Run apply again to resume.\n",
+        planned.plan.actions.len() - left_out.len(),
+        skipped + planned.unusable.len(),
+    ));
+    text
+}
+
+async fn confirm(context: &Context, command: &str, signals: &Signals) -> Result<bool, CliError> {
+    if !context.environment.is_interactive() {
+        let what = format!("{command} would change the database, and there is no terminal to ask on");
+        return Err(CliError::usage(what)
+            .why("standard input or standard error is no terminal, and --yes was not given")
+            .help("review the plan, then add --yes"));
+    }
+    tokio::select! {
+        biased;
+        () = engine::Interrupt::requested(signals) => {
+            // The terminal shows `^C` behind the question.
+            write_stderr("\n");
+            Err(interrupted(signals))
+        }
+        answer = prompt::confirm("Apply these changes?") => answer,
+    }
+}
+
+/// What came of a plan, as JSON.
+#[must_use]
+pub fn outcome_json(plan: &Plan, applied: Option<&Applied>) -> serde_json::Value {
+    let summary = plan.summary();
+    let left_out = applied.map(|applied| &applied.left_out);
+    let item = |(index, action): (usize, &Action)| {
+        let (outcome, why) = match left_out.and_then(|left_out| left_out.get(&index)) {
+            _ if applied.is_none() => ("planned", None),
+            None => ("applied", None),
+            Some(LeftOut::Failed(why)) => ("failed", Some(why)),
+            Some(LeftOut::Skipped(why)) => ("skipped", Some(why)),
+        };
+        json!({
+            "action": action.kind.code(),
+            "kind": action.key.kind.name,
+            "workspace": &*action.key.workspace,
+            "name": &*action.key.name,
+            "reason": action.reason.code(),
+            "fields": action.changes.iter().map(FieldChange::field).collect::<Vec<_>>(),
+            "destructive": action.kind == ActionKind::Delete,
+            "outcome": outcome,
+            "why": why,
+        })
+    };
+    json!({
+        "format_version": "1.0",
+        "applied": applied.is_some(),
+        "partly": left_out.is_some_and(|left_out| !left_out.is_empty()),
+        "revision": applied.map(|applied| applied.revision),
+        "digest": plan.digest().to_string(),
+        "summary": {
+            "create": summary.create, "update": summary.update, "delete": summary.delete,
+            "restore": summary.restore, "adopt": summary.adopt, "rename": summary.rename,
+            "unchanged": summary.unchanged,
+        },
+        "changes": plan.actions.iter().enumerate().map(item).collect::<Vec<_>>(),
+    })
+}

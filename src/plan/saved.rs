@@ -1,0 +1,331 @@
+//! A plan in a file: what was reviewed is what is applied.
+//!
+//! The file is JSON in one line for each change. Its last member is a checksum of every byte before it, so that a file
+//! that was edited or cut short is refused, whatever the edit was. It is bound to a project, an environment and a database.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::kinds;
+use crate::model::{Digest, Origin, Position, ResourceKey};
+
+use super::action::{Action, ActionKind, FieldChange, Plan, Refusal};
+use super::guards;
+use super::reason::Reason;
+
+/// The version of the format. A newer one is refused.
+pub const FORMAT: u32 = 1;
+
+/// What a saved plan is bound to, and what it was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// The installation that the plan is for; `None` where synthex was not installed yet.
+    pub installation: Option<Uuid>,
+    /// The database server's own identity and the database within it, where the role may ask for it.
+    pub system: Option<String>,
+    /// The database, as it may be shown.
+    pub database: String,
+    /// When the state was read, by the database's clock.
+    pub observed_at: DateTime<Utc>,
+    /// The last operation on record then.
+    pub state_revision: Option<i64>,
+    /// The commit of the manifests, where known.
+    pub commit: Option<String>,
+}
+
+/// A plan that was read from a file.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    /// The plan.
+    pub plan: Plan,
+    /// What it is bound to.
+    pub binding: Binding,
+}
+
+/// A plan file that is not one, or not one of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SavedError {
+    /// Some byte is not what was written, or missing.
+    #[error("the plan file was changed or cut short after it was written")]
+    Changed,
+    /// It is something else.
+    #[error("this is not a plan file")]
+    NotAPlan,
+    /// A newer program wrote it.
+    #[error("the plan file has format {0}, and this program knows formats up to {FORMAT}")]
+    Newer(u32),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    synthex_plan: u32,
+    digest: String,
+    project: String,
+    environment: Option<String>,
+    #[serde(flatten)]
+    binding: Binding,
+    unchanged: usize,
+    withheld: Vec<(String, usize)>,
+    refusals: Vec<Refused>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Refused {
+    code: String,
+    key: Option<(String, String, String)>,
+    message: String,
+    help: String,
+    can_be_acknowledged: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Change<'a> {
+    action: String,
+    kind: String,
+    workspace: String,
+    name: String,
+    reason: Value,
+    position: Option<(String, u32, u32)>,
+    revision: Option<i64>,
+    #[serde(borrow)]
+    before: Option<&'a RawValue>,
+    #[serde(borrow)]
+    after: Option<&'a RawValue>,
+    digest: Option<String>,
+    protected: bool,
+    from: Option<String>,
+    permanent: bool,
+    dependents: Vec<(String, usize)>,
+    fields: Vec<Value>,
+}
+
+const CHECKSUM: &str = ",\"checksum\":\"";
+
+/// Writes a plan.
+#[must_use]
+pub fn encode(plan: &Plan, binding: &Binding) -> String {
+    let header = Header {
+        synthex_plan: FORMAT,
+        digest: plan.digest().to_string(),
+        project: plan.project.clone(),
+        environment: plan.environment.clone(),
+        binding: binding.clone(),
+        unchanged: plan.unchanged,
+        withheld: plan.withheld.iter().map(|(kind, count)| (kind.code().to_owned(), *count)).collect(),
+        refusals: plan.refusals.iter().map(refused_of).collect(),
+    };
+    let mut text = String::with_capacity(256 + plan.actions.len() * 1000);
+    let header = serde_json::to_string(&header).unwrap_or_default();
+    text.push_str(header.strip_suffix('}').unwrap_or(&header));
+    text.push_str(",\"changes\":[");
+    for (index, action) in plan.actions.iter().enumerate() {
+        text.push_str(if index == 0 { "\n" } else { ",\n" });
+        text.push_str(&serde_json::to_string(&change_of(action)).unwrap_or_default());
+    }
+    text.push_str("\n]");
+    let checksum = Digest::of(text.as_bytes());
+    text.push_str(&format!("{CHECKSUM}{checksum}\"}}\n"));
+    text
+}
+
+fn change_of(action: &Action) -> Change<'_> {
+    Change {
+        action: action.kind.code().to_owned(),
+        kind: action.key.kind.name.to_owned(),
+        workspace: action.key.workspace.to_string(),
+        name: action.key.name.to_string(),
+        reason: reason_json(&action.reason),
+        position: action.position.as_ref().map(|place| (place.file.to_string(), place.line, place.column)),
+        revision: action.revision,
+        before: raw(action.before.as_deref()),
+        after: raw(action.after.as_deref()),
+        digest: action.digest.map(|digest| digest.to_hex()),
+        protected: action.protected,
+        from: action.from.as_deref().map(str::to_owned),
+        permanent: action.permanent,
+        dependents: action.dependents.iter().map(|(kind, count)| (kind.name.to_owned(), *count)).collect(),
+        fields: action.changes.iter().map(field_json).collect(),
+    }
+}
+
+fn raw(text: Option<&str>) -> Option<&RawValue> {
+    text.and_then(|text| serde_json::from_str(text).ok())
+}
+
+/// Reads a plan.
+///
+/// # Errors
+/// It is not one, or not as it was written.
+pub fn decode(bytes: &[u8]) -> Result<Saved, SavedError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| not_utf8(bytes))?;
+    if !text.starts_with("{\"synthex_plan\":") {
+        return Err(SavedError::NotAPlan);
+    }
+    if let Some(version) = version_of(text).filter(|version| *version > FORMAT) {
+        return Err(SavedError::Newer(version));
+    }
+    let at = text.rfind(CHECKSUM).ok_or(SavedError::Changed)?;
+    let checksum = Digest::of(&bytes[..at]);
+    if text[at..] != format!("{CHECKSUM}{checksum}\"}}\n") {
+        return Err(SavedError::Changed);
+    }
+    let (header, changes) = text[..at].split_once(",\"changes\":").ok_or(SavedError::Changed)?;
+    let header: Header = serde_json::from_str(&format!("{header}}}")).map_err(|_| SavedError::Changed)?;
+    let changes: Vec<Change<'_>> = serde_json::from_str(changes).map_err(|_| SavedError::Changed)?;
+    let mut plan = Plan::nothing(&header.project, header.environment.as_deref());
+    plan.unchanged = header.unchanged;
+    plan.refusals =
+        header.refusals.into_iter().map(refusal_of).collect::<Option<_>>().ok_or(SavedError::Changed)?;
+    let withheld = header.withheld.iter().map(|(code, count)| Some((action_kind(code)?, *count)));
+    plan.withheld = withheld.collect::<Option<_>>().ok_or(SavedError::Changed)?;
+    plan.actions = changes.into_iter().map(action_of).collect::<Option<_>>().ok_or(SavedError::Changed)?;
+    if plan.digest().to_string() != header.digest {
+        return Err(SavedError::Changed);
+    }
+    Ok(Saved { plan, binding: header.binding })
+}
+
+fn not_utf8(bytes: &[u8]) -> SavedError {
+    if bytes.starts_with(b"{\"synthex_plan\":") { SavedError::Changed } else { SavedError::NotAPlan }
+}
+
+fn version_of(text: &str) -> Option<u32> {
+    let digits = text.strip_prefix("{\"synthex_plan\":")?;
+    digits.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
+}
+
+fn action_of(change: Change<'_>) -> Option<Action> {
+    let canonical = |raw: Option<&RawValue>| raw.map(|raw| raw.get().into());
+    let kind_of = |name: &str| kinds::find(name);
+    let mut dependents = Vec::with_capacity(change.dependents.len());
+    for (kind, count) in &change.dependents {
+        dependents.push((kind_of(kind)?, *count));
+    }
+    Some(Action {
+        kind: action_kind(&change.action)?,
+        key: ResourceKey::new(kind_of(&change.kind)?, change.workspace.into(), &change.name),
+        reason: reason_of(&change.reason)?,
+        position: change.position.map(|(file, line, column)| Position { file: file.into(), line, column }),
+        revision: change.revision,
+        before: canonical(change.before),
+        after: canonical(change.after),
+        digest: match change.digest {
+            Some(hex) => Some(Digest::from_hex(&hex)?),
+            None => None,
+        },
+        protected: change.protected,
+        changes: change.fields.iter().map(field_of).collect::<Option<_>>()?,
+        from: change.from.map(String::into_boxed_str),
+        permanent: change.permanent,
+        dependents,
+    })
+}
+
+fn action_kind(code: &str) -> Option<ActionKind> {
+    ActionKind::ALL.into_iter().find(|kind| kind.code() == code)
+}
+
+fn refused_of(refusal: &Refusal) -> Refused {
+    let key = |key: &ResourceKey| (key.kind.name.to_owned(), key.workspace.to_string(), key.name.to_string());
+    Refused {
+        code: refusal.code.to_owned(),
+        key: refusal.key.as_ref().map(key),
+        message: refusal.message.clone(),
+        help: refusal.help.clone(),
+        can_be_acknowledged: refusal.can_be_acknowledged,
+    }
+}
+
+fn refusal_of(refused: Refused) -> Option<Refusal> {
+    let key = match refused.key {
+        Some((kind, workspace, name)) => Some(ResourceKey::new(kinds::find(&kind)?, workspace.into(), &name)),
+        None => None,
+    };
+    Some(Refusal {
+        code: guards::CODES.into_iter().find(|code| *code == refused.code)?,
+        key,
+        message: refused.message,
+        help: refused.help,
+        position: None,
+        can_be_acknowledged: refused.can_be_acknowledged,
+    })
+}
+
+fn reason_json(reason: &Reason) -> Value {
+    let mut json = json!({"code": reason.code()});
+    if let Some((actor, at)) = reason.actor() {
+        json["actor"] = json!(actor);
+        json["at"] = json!(at);
+    }
+    match reason {
+        Reason::Moved { from } => json["from"] = json!(from),
+        Reason::TakenOver { owner } => json["owner"] = json!(owner),
+        Reason::RolledBack { to } => json["to"] = json!(to),
+        _ => {}
+    }
+    json
+}
+
+fn reason_of(json: &Value) -> Option<Reason> {
+    let text = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
+    let actor = || text("actor");
+    let at = || json.get("at").and_then(|at| serde_json::from_value::<DateTime<Utc>>(at.clone()).ok());
+    Some(match text("code")?.as_str() {
+        "new" => Reason::New,
+        "removed" => Reason::Removed { actor: actor()?, at: at()? },
+        "edited" => Reason::Edited,
+        "drift" => Reason::Drift { actor: actor()?, at: at()? },
+        "edited-and-drift" => Reason::EditedAndDrift { actor: actor()?, at: at()? },
+        "declared-again" => Reason::DeclaredAgain,
+        "unowned" => Reason::Unowned,
+        "owned-by-commands" => Reason::OwnedByCommands,
+        "undeclared" => Reason::Undeclared,
+        "moved" => Reason::Moved { from: text("from")?.into() },
+        "taken-over" => Reason::TakenOver { owner: text("owner")? },
+        "rolled-back" => Reason::RolledBack { to: json.get("to")?.as_i64()? },
+        "restored" => Reason::Restored,
+        _ => return None,
+    })
+}
+
+fn field_json(change: &FieldChange) -> Value {
+    let origin = match &change.origin {
+        Origin::Manifest(place) => json!(["manifest", &*place.file, place.line, place.column]),
+        Origin::Template(name) => json!(["template", name]),
+        Origin::Workspace(name) => json!(["workspace", name]),
+        Origin::Default => json!(["default"]),
+    };
+    // An absent value is an absent member: null is a value.
+    let mut json = json!({"path": change.path, "origin": origin});
+    for (name, value) in [("before", &change.before), ("after", &change.after)] {
+        if let Some(value) = value {
+            json[name] = value.clone();
+        }
+    }
+    json
+}
+
+fn field_of(json: &Value) -> Option<FieldChange> {
+    let origin = json.get("origin")?.as_array()?;
+    let text = |at: usize| origin.get(at).and_then(Value::as_str);
+    let number =
+        |at: usize| origin.get(at).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
+    Some(FieldChange {
+        path: serde_json::from_value(json.get("path")?.clone()).ok()?,
+        before: json.get("before").cloned(),
+        after: json.get("after").cloned(),
+        origin: match text(0)? {
+            "manifest" => {
+                Origin::Manifest(Position { file: text(1)?.into(), line: number(2)?, column: number(3)? })
+            }
+            "template" => Origin::Template(text(1)?.to_owned()),
+            "workspace" => Origin::Workspace(text(1)?.to_owned()),
+            "default" => Origin::Default,
+            _ => return None,
+        },
+    })
+}
