@@ -13,6 +13,8 @@ comment on column synthex.installation.only_one is 'Keeps the table at one row.'
 comment on column synthex.installation.id is 'Made once, when the schema was installed.';
 comment on column synthex.installation.created_at is 'When that was.';
 insert into synthex.installation default values;
+alter table synthex.installation enable row level security;
+create policy everybody on synthex.installation for select using (true);
 
 -- Not only what was applied is on record, but also what failed or was refused, and what people did to leases.
 alter table synthex.batch_operations

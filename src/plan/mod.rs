@@ -4,9 +4,10 @@
 //! and the check after writing are one function. Read in this order: [`observed`], [`action`], [`planner`], [`guards`].
 
 pub mod action;
+pub mod desired;
 pub mod diff;
 pub mod guards;
-pub mod ignore;
+pub mod ignored;
 pub mod moves;
 pub mod observed;
 pub mod order;
@@ -17,7 +18,8 @@ pub mod saved;
 pub mod selection;
 
 pub use action::{Action, ActionKind, FieldChange, Plan, Reason, Refusal, Summary, Suspect};
-pub use ignore::Ignore;
+pub use desired::{Cause, Desired};
+pub use ignored::Ignore;
 pub use observed::{Head, Observed, Row, Vanished};
-pub use planner::{Cause, Desired, is_empty, plan, wanted_rows};
+pub use planner::{is_empty, plan, wanted_rows};
 pub use selection::{Chosen, Selection};

@@ -6,111 +6,16 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::kinds::project::Guards;
-use crate::model::{Digest, Entry, KeyPattern, ResourceKey, Sources};
+use crate::model::{Digest, Entry, ResourceKey, Sources};
 
 use super::action::{Action, ActionKind, FieldChange, Plan, Reason};
+use super::desired::{Cause, Desired};
 use super::diff::differences;
-use super::ignore::{self, Ignore};
-use super::moves::{self, Move};
+use super::moves;
 use super::observed::{Head, Observed, Row};
-use super::selection::Chosen;
-use super::{guards, order};
+use super::{guards, ignored, order};
 
-/// The owner of rows that commands make.
-pub const COMMAND_OWNER: &str = "cli";
-
-/// What makes the desired state: it says why rows that nobody touched change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The manifests.
-    Manifests,
-    /// The state after a revision.
-    Rollback(i64),
-    /// A person's wish that something deleted lives again.
-    Restore,
-}
-
-/// What is declared, and what that means for the rest.
-#[derive(Clone, Copy, Debug)]
-pub struct Desired<'a> {
-    /// The project: the owner of its rows.
-    pub project: &'a str,
-    /// The environment, where one was named.
-    pub environment: Option<&'a str>,
-    /// Sorted by key, no key twice.
-    pub entries: &'a [Entry],
-    /// Whether rows that the project owns and `entries` do not have are deleted.
-    pub prune: bool,
-    /// Whether what is deleted is removed for good.
-    pub permanent: bool,
-    /// Only this workspace is looked at; everything else is neither changed nor counted.
-    pub workspace: Option<&'a str>,
-    /// Only these are looked at.
-    pub chosen: Option<&'a Chosen>,
-    /// What is declared but cannot be used: it is neither changed nor deleted. Sorted.
-    pub broken: &'a [ResourceKey],
-    /// Declared renames.
-    pub moves: &'a [Move],
-    /// Fields that somebody else looks after now.
-    pub ignores: &'a [Ignore],
-    /// Limits on what one plan does.
-    pub guards: &'a Guards,
-    /// What is taken over from another project.
-    pub take_over: &'a [KeyPattern],
-    /// What makes the desired state.
-    pub cause: Cause,
-}
-
-/// No limits.
-static NO_GUARDS: Guards =
-    Guards { max_deletes: u32::MAX, max_delete_percent: 100, max_update_percent: None, rename: false };
-
-impl<'a> Desired<'a> {
-    /// These resources of a project; nothing is deleted, and no guard counts.
-    #[must_use]
-    pub fn new(project: &'a str, entries: &'a [Entry]) -> Self {
-        Self {
-            project,
-            environment: None,
-            entries,
-            prune: false,
-            permanent: false,
-            workspace: None,
-            chosen: None,
-            broken: &[],
-            moves: &[],
-            ignores: &[],
-            guards: &NO_GUARDS,
-            take_over: &[],
-            cause: Cause::Manifests,
-        }
-    }
-
-    fn in_workspace(&self, key: &ResourceKey) -> bool {
-        self.workspace.is_none_or(|workspace| *key.workspace == *workspace)
-    }
-
-    fn includes_entry(&self, key: &ResourceKey) -> bool {
-        self.in_workspace(key) && self.chosen.is_none_or(|chosen| chosen.has(key))
-    }
-
-    fn includes_head(&self, key: &ResourceKey) -> bool {
-        self.in_workspace(key)
-            && self.broken.binary_search(key).is_err()
-            && self
-                .chosen
-                .is_none_or(|chosen| chosen.has(key) || (chosen.may_have(key) && self.find(key).is_none()))
-    }
-
-    fn find(&self, key: &ResourceKey) -> Option<&Entry> {
-        self.entries.binary_search_by(|entry| entry.key.cmp(key)).ok().map(|index| &self.entries[index])
-    }
-
-    fn takes_over(&self, key: &ResourceKey) -> bool {
-        self.take_over.iter().any(|pattern| pattern.matches(key))
-    }
-}
+pub use super::desired::COMMAND_OWNER;
 
 /// How a declared resource and a row stand to each other.
 enum Pair<'a> {
@@ -351,7 +256,7 @@ fn change(
     let mut after: Value = serde_json::from_str(&entry.canonical).unwrap_or_default();
     let mut canonical = Cow::Borrowed(&entry.canonical);
     let mut digest = entry.digest;
-    if ignore::take_observed(desired.ignores, &entry.key, before, &mut after) {
+    if ignored::take_observed(desired.ignores, &entry.key, before, &mut after) {
         canonical = Cow::Owned(after.to_string().into_boxed_str());
         digest = Digest::of(canonical.as_bytes());
     }

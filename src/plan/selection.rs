@@ -128,3 +128,30 @@ impl Chosen {
         self.selection.matches_key(key) && self.selection.matches_labels(canonical)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_has_one_two_or_three_parts() {
+        let kind = crate::kinds::find("Tenant").unwrap();
+        let key = ResourceKey::new(kind, "anz-smb".into(), "Acme_1");
+        for (pattern, expected) in [
+            ("Acme_1", true),
+            ("acme_1", false),
+            ("Acme*", true),
+            ("tenant/Acme_1", true),
+            ("Tenant/Acme_*", true),
+            ("tenant/*", true),
+            ("tenant/anz-smb/*", true),
+            ("tenant/anz-smb/Acme_1", true),
+            ("*/anz-smb/*", true),
+            ("tenant/uk/Acme_1", false),
+            ("credential/*", false),
+            ("workspace/anz-smb", false),
+        ] {
+            assert_eq!(KeyPattern::new(pattern).matches(&key), expected, "{pattern}");
+        }
+    }
+}

@@ -107,7 +107,9 @@ impl StateWriter for Writer {
         let limit = self.connection.timeout.min(Duration::from_secs(5));
         let work = async {
             self.settle().await?;
-            self.connection.run("begin", "beginning to record").await?;
+            // It is not worth waiting for, least of all by somebody who pressed Ctrl-C.
+            let begin = "begin; set local lock_timeout = '1s'; set local statement_timeout = '1500ms'";
+            self.connection.run(begin, "beginning to record").await?;
             if self.connection.is_installed().await?
                 && migrate::migration_state(&mut self.connection).await?.pending.is_empty()
             {

@@ -132,7 +132,7 @@ fn prune_in_the_project_file_deletes_too_but_never_for_a_part_of_the_manifests()
     let file = estate
         .project
         .read("synthex.yaml")
-        .replace("spec: {workspace: w}", "spec: {workspace: w, prune: true}");
+        .replace("spec: {workspace: w,", "spec: {workspace: w, prune: true,");
     estate.project.write("synthex.yaml", file);
     estate.project.remove("manifests/muted.yaml");
     estate.run(&["apply", "--yes", "-f", "manifests/w.yaml"]).ok().stdout_has("No changes.");
@@ -193,7 +193,7 @@ fn what_others_depend_on_comes_first_and_is_deleted_last() {
     for file in ["w", "T1", "T2", "T3", "shops", "c1", "c2", "log", "chat", "expiry", "muted"] {
         estate.project.remove(&format!("manifests/{file}.yaml"));
     }
-    let file = estate.project.read("synthex.yaml").replace("workspace: w", "workspace: other");
+    let file = estate.project.read("synthex.yaml").replace("workspace: w,", "workspace: other,");
     estate.project.write("synthex.yaml", file);
     estate.run(&["apply", "--yes", "--prune"]).ok().stdout_has("11 to delete");
     let mut reversed: Vec<&str> = created.split(' ').collect();

@@ -22,6 +22,10 @@ fn two_workspaces(hint: &str) -> Estate {
     }
     estate.apply().ok();
     estate.database.sql("update synthex.tenants set industry = 'Toys' where name in ('T1', 'V1')");
+    estate.database.sql(
+        "insert into synthex.lease_waiters (lease, holder, host, pid, command) \
+         select unnest(array['v', 'w']), gen_random_uuid(), 'h', 1, 'apply'",
+    );
     estate
 }
 
@@ -100,12 +104,13 @@ fn a_role_without_rights_is_told_what_it_lacks() {
     estate.synthex_at(&wrong, &["plan"]).run().code(8).stderr_has("refused the login").nowhere("wrong@");
 }
 
-/// Every table and view of the schema, with the expression for the workspace of a row.
+/// Every table and view of the schema, with the expression for the workspace of a row. Not the number of the
+/// installation, which is nobody's secret: a plan is bound to it, whoever makes the plan.
 fn relations(estate: &Estate) -> Vec<(String, Option<String>)> {
     let rows = estate.database.query_strings(
         "select c.relname, (select a.attname from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 \
-             and a.attname = case when c.relname in ('workspaces', 'leases') then 'name' else 'workspace' end) \
-         from pg_class c where c.relnamespace = 'synthex'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f') order by 1",
+             and a.attname = case c.relname when 'workspaces' then 'name' when 'leases' then 'name' when 'lease_waiters' then 'lease' else 'workspace' end) \
+         from pg_class c where c.relnamespace = 'synthex'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relname <> 'installation' order by 1",
     );
     rows.into_iter().map(|mut row| (row[0].take().expect("a name"), row[1].take())).collect()
 }

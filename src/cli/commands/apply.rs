@@ -8,11 +8,12 @@ use clap::Args;
 use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::outcome::{interrupted, outcome_json};
 use crate::cli::planning::{self, Planned, Wishes};
 use crate::cli::saving::{self, Loaded};
 use crate::cli::selecting::SelectArgs;
 use crate::cli::signals::Signals;
-use crate::cli::writing::{self, Job, OnErrorArg, WriteArgs, interrupted, outcome_json};
+use crate::cli::writing::{self, Job, OnErrorArg, WriteArgs};
 use crate::engine;
 use crate::model::KeyPattern;
 use crate::plan::ActionKind;
@@ -128,21 +129,19 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitStatus, Cl
             }
         },
     };
+    // A plan that was reviewed is never replaced by another one.
+    let may_plan_again = args.plan.is_none() && args.write.expect_digest.is_none();
     let job = |planned| Job {
         command: "apply",
         args: &args.write,
         planned,
         note: None,
         is_agreed: false,
+        may_plan_again,
         is_strict: args.strict,
     };
     match writing::carry_out(context, &job(&planned), &signals).await {
-        // A plan that was reviewed is never replaced by another one.
-        Err(stale)
-            if stale.code == engine::StateErrorKind::Stale.code()
-                && args.plan.is_none()
-                && args.write.expect_digest.is_none() =>
-        {
+        Err(stale) if stale.code == engine::StateErrorKind::Stale.code() && may_plan_again => {
             done_by_another(context, args, &signals, stale).await
         }
         outcome => outcome,

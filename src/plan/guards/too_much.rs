@@ -54,7 +54,14 @@ pub fn check(plan: &Plan, heads: &[Head], guards: &Guards) -> Vec<Refusal> {
     let total = plan.summary().delete;
     let digest = plan.digest();
     let mut refusals = Vec::new();
+    let workspaces = counts.keys().filter(|(workspace, kind)| !workspace.is_empty() && kind.is_empty());
+    let only_one = workspaces.count() == 1;
+    let mut told = std::collections::BTreeSet::new();
     for ((workspace, kind), count) in &counts {
+        // The whole says nothing more than its only workspace, nor a kind more than its workspace.
+        if workspace.is_empty() && only_one || !kind.is_empty() && told.contains(workspace) {
+            continue;
+        }
         let place = match (workspace.is_empty(), kind.is_empty()) {
             (true, _) => "all workspaces".to_owned(),
             (false, true) => format!("workspace `{workspace}`"),
@@ -73,6 +80,7 @@ pub fn check(plan: &Plan, heads: &[Head], guards: &Guards) -> Vec<Refusal> {
                 format!("{} of {} rows would be deleted in {place}; {limit}", count.deletes, count.rows);
             let help =
                 format!("if that is meant: synthex apply --ack-deletes {total} --expect-digest {digest}");
+            told.insert(*workspace);
             refusals.push(refuse(DELETES, message, help));
         }
         if let Some(most) = guards.max_update_percent

@@ -2,7 +2,7 @@
 
 use super::Rule;
 
-pub(super) const RULES: [Rule; 2] = [
+pub(super) const RULES: [Rule; 7] = [
     Rule {
         code: "SX0501",
         title: "a protected resource would be deleted",
@@ -14,6 +14,55 @@ remove it.",
         code: "SX0502",
         title: "a resource belongs to another project",
         text: "Another project declares the same resource and owns its row. If both applied, each would undo the other's changes for ever.
-Remove it from one of the two projects, or give it another name.",
+Remove it from one of the two projects, or give it another name. To move it from one project to the other, remove it there
+and apply here with `--take-ownership KEY`.",
+    },
+    Rule {
+        code: "SX0503",
+        title: "more would be deleted than the project allows in one go",
+        text: "A folder that was moved, a filter that went wrong, an export that was cut short: the result is a plan that deletes far
+more than anybody meant. The project file says how much one plan may delete, in each workspace and in all; left out, it is:
+
+    guards:
+      maxDeletes: 5
+      maxDeletePercent: 20
+
+There is no number so small that the percentage does not count: the last tenant of a workspace is not deleted either. When
+the deletions are meant, name their number and the plan:
+
+    synthex apply --ack-deletes 12 --expect-digest sha256:...",
+    },
+    Rule {
+        code: "SX0504",
+        title: "more would be updated than the project allows in one go",
+        text: "The project file has a `maxUpdatePercent` under `guards`, and the plan changes more of the rows than that. When that is meant,
+for example because a template changed, apply with the plan's digest and the number of its deletions, which may be 0:
+
+    synthex apply --ack-deletes 0 --expect-digest sha256:...",
+    },
+    Rule {
+        code: "SX0505",
+        title: "a deletion and a creation look like a rename",
+        text: "Both name the same shop or account, so most likely a tenant got another name. As a deletion and a creation it would lose its
+identity, its history and its alerts. Say that it moved, in the project file:
+
+    moved:
+      - {from: tenant/anz-smb/OLD, to: tenant/anz-smb/NEW}
+
+It is pointed out in every plan, and refused with `--guard rename` or `rename: true` under `guards`.",
+    },
+    Rule {
+        code: "SX0506",
+        title: "something that stays needs what would be deleted",
+        text: "For example an alert rule that tells its alerts through a channel, or a tenant of a workspace. It may belong to nobody, or to
+another project, and is therefore not deleted along. Delete it too, or change it first.",
+    },
+    Rule {
+        code: "SX0507",
+        title: "rows would be removed for good",
+        text: "With `--permanent` a deletion cannot be undone by `synthex restore`. It has to be acknowledged with the number of deletions
+and the plan's digest:
+
+    synthex apply --prune --permanent --ack-deletes 3 --expect-digest sha256:...",
     },
 ];

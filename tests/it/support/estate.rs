@@ -46,7 +46,7 @@ impl Estate {
 
     fn write_manifests(&self) {
         let project = &self.project;
-        project.write("synthex.yaml", project_yaml("test").replace("spec: {}", "spec: {workspace: w}"));
+        project.write("synthex.yaml", project_yaml("test").replace("spec: {}", "spec: {workspace: w, guards: {maxDeletes: 100, maxDeletePercent: 100}}"));
         project.write("manifests/w.yaml", workspace_yaml("w"));
         for name in ["T1", "T2", "T3"] {
             project.write(&format!("manifests/{name}.yaml"), tenant_yaml(name, "w"));
@@ -171,7 +171,11 @@ impl Estate {
 
     fn dump<'a>(&self, tables: impl Iterator<Item = &'a str>, row: &str) -> Vec<String> {
         let selects: Vec<String> = tables
-            .map(|table| format!("select '{table} ' || coalesce(({row})::text, '') from synthex.{table} t"))
+            .map(|table| {
+                // That something failed or was refused is on record, and is no change.
+                let only = if table == "batch_operations" { "where status like '%applied'" } else { "" };
+                format!("select '{table} ' || coalesce(({row})::text, '') from synthex.{table} t {only}")
+            })
             .collect();
         let rows = self.database.query_strings(&format!("{} order by 1", selects.join(" union all ")));
         rows.into_iter().flatten().flatten().collect()

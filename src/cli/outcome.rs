@@ -1,0 +1,151 @@
+//! What came of a plan: as text, as JSON, or as an error that names the resource and its line.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use crate::engine::{Applied, ApplyError, LeftOut};
+use crate::model::ResourceKey;
+use crate::plan::{Action, ActionKind, FieldChange, Plan};
+use crate::report;
+
+use super::error::{CliError, ExitStatus};
+use super::planning::Planned;
+use super::signals::Signals;
+
+/// The user stopped the run.
+#[must_use]
+pub fn interrupted(signals: &Signals) -> CliError {
+    let status = signals.status().unwrap_or(ExitStatus::Interrupted);
+    CliError::new(status, "interrupted", "stopped; nothing was changed")
+}
+
+/// Names the resource and the line where the database refused one.
+#[must_use]
+pub fn failure(error: ApplyError, plan: &Plan, signals: &Signals) -> CliError {
+    let keys = match &error {
+        ApplyError::Interrupted => return interrupted(signals),
+        ApplyError::State(state) => state.keys.clone(),
+        ApplyError::NotConverged { left } => left.iter().map(|(key, _)| key.clone()).collect(),
+        ApplyError::NothingLeft { left_out } => {
+            let mut failure =
+                CliError::other("no change could be made", "each of them failed; nothing was changed");
+            failure.also = lines_of(plan, left_out);
+            return failure.help("correct what is named, and run apply again");
+        }
+    };
+    let placed = |key: &ResourceKey| {
+        let action = plan.actions.iter().find(|action| action.key == *key);
+        action.map_or_else(|| key.to_string(), place)
+    };
+    let also = match &error {
+        ApplyError::State(state) => {
+            state.also.iter().map(|(key, why)| format!("{}: {why}", placed(key))).collect()
+        }
+        _ => Vec::new(),
+    };
+    let mut failure = CliError { also, ..CliError::from(error) };
+    if let Some(key) = keys.first() {
+        failure.what = format!("{}: {}", placed(key), failure.what);
+    }
+    if failure.status == ExitStatus::Error || failure.status == ExitStatus::Stale {
+        failure.why = Some(match failure.why {
+            Some(why) => format!("{why}; nothing was changed"),
+            None => "nothing was changed".to_owned(),
+        });
+    }
+    failure
+}
+
+/// The key, and where it is declared.
+fn place(action: &Action) -> String {
+    match &action.position {
+        Some(position) => format!("{} ({position})", action.key),
+        None => action.key.to_string(),
+    }
+}
+
+fn lines_of(plan: &Plan, left_out: &HashMap<usize, LeftOut>) -> Vec<String> {
+    let mut places: Vec<_> = left_out.iter().collect();
+    places.sort_unstable_by_key(|(index, left)| (matches!(left, LeftOut::Skipped(_)), **index));
+    let line = |(index, left): (&usize, &LeftOut)| {
+        let action = plan.actions.get(*index)?;
+        let (word, why) = match left {
+            LeftOut::Failed(why) => ("failed ", why),
+            LeftOut::Skipped(why) => ("skipped", why),
+        };
+        Some(format!("{word} {} {}: {why}", action.kind.code(), place(action)))
+    };
+    places.into_iter().filter_map(line).collect()
+}
+
+/// What is said of resources that are declared wrongly.
+#[must_use]
+pub fn unusable_words(unusable: &[ResourceKey]) -> String {
+    let named: Vec<String> = unusable.iter().take(5).map(ToString::to_string).collect();
+    let more = if unusable.len() > 5 { format!(" and {} more", unusable.len() - 5) } else { String::new() };
+    format!("left out, because their manifests have problems (above): {}{more}", named.join(", "))
+}
+
+/// What came of a plan, for people.
+#[must_use]
+pub fn outcome_text(planned: &Planned, applied: &Applied) -> String {
+    let Applied { revision, left_out } = applied;
+    if left_out.is_empty() && planned.unusable.is_empty() {
+        return format!("Applied as revision {revision}.\n");
+    }
+    let mut text = String::new();
+    for line in lines_of(&planned.plan, left_out) {
+        text.push_str(&format!("  {}\n", report::clean::clean(&line)));
+    }
+    if !planned.unusable.is_empty() {
+        text.push_str(&format!("  {}\n", report::clean::clean(&unusable_words(&planned.unusable))));
+    }
+    let failed = left_out.values().filter(|left| matches!(left, LeftOut::Failed(_))).count();
+    let skipped = left_out.len() - failed;
+    text.push_str(&format!(
+        "Partly applied as revision {revision}: {} applied, {failed} failed, {} skipped. Run apply again to resume.\n",
+        planned.plan.actions.len() - left_out.len(),
+        skipped + planned.unusable.len(),
+    ));
+    text
+}
+
+/// What came of a plan, as JSON.
+#[must_use]
+pub fn outcome_json(plan: &Plan, applied: Option<&Applied>) -> serde_json::Value {
+    let summary = plan.summary();
+    let left_out = applied.map(|applied| &applied.left_out);
+    let item = |(index, action): (usize, &Action)| {
+        let (outcome, why) = match left_out.and_then(|left_out| left_out.get(&index)) {
+            _ if applied.is_none() => ("planned", None),
+            None => ("applied", None),
+            Some(LeftOut::Failed(why)) => ("failed", Some(why)),
+            Some(LeftOut::Skipped(why)) => ("skipped", Some(why)),
+        };
+        json!({
+            "action": action.kind.code(),
+            "kind": action.key.kind.name,
+            "workspace": &*action.key.workspace,
+            "name": &*action.key.name,
+            "reason": action.reason.code(),
+            "fields": action.changes.iter().map(FieldChange::field).collect::<Vec<_>>(),
+            "destructive": action.kind == ActionKind::Delete,
+            "outcome": outcome,
+            "why": why,
+        })
+    };
+    json!({
+        "format_version": "1.0",
+        "applied": applied.is_some(),
+        "partly": left_out.is_some_and(|left_out| !left_out.is_empty()),
+        "revision": applied.map(|applied| applied.revision),
+        "digest": plan.digest().to_string(),
+        "summary": {
+            "create": summary.create, "update": summary.update, "delete": summary.delete,
+            "restore": summary.restore, "adopt": summary.adopt, "rename": summary.rename,
+            "unchanged": summary.unchanged,
+        },
+        "changes": plan.actions.iter().enumerate().map(item).collect::<Vec<_>>(),
+    })
+}
