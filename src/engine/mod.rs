@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod observe;
 pub mod partial;
+mod rows;
 pub mod state;
 
 pub use apply::{Applied, ApplyError, ApplyRequest, Interrupt, NoProgress, OnError, Phase, Progress, apply};

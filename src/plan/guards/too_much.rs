@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::kinds::project::Guards;
+use crate::model::ResourceKey;
 use crate::plan::action::{Action, ActionKind, Plan, Refusal};
 use crate::plan::observed::Head;
 
@@ -40,9 +41,13 @@ pub fn check(plan: &Plan, heads: &[Head], guards: &Guards) -> Vec<Refusal> {
             count(&head.key.workspace, head.key.kind.slug, &|count| count.rows += 1);
         }
     }
+    // What was deleted softly before, and is now removed for good, was counted then.
+    let lives = |key: &ResourceKey| {
+        heads.binary_search_by(|head| head.key.cmp(key)).is_ok_and(|at| !heads[at].deleted)
+    };
     for action in &plan.actions {
         match action.kind {
-            ActionKind::Delete => {
+            ActionKind::Delete if lives(&action.key) => {
                 count(&action.key.workspace, action.key.kind.slug, &|count| count.deletes += 1)
             }
             ActionKind::Update => {
