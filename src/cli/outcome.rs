@@ -83,6 +83,9 @@ fn lines_of(plan: &Plan, left_out: &HashMap<usize, LeftOut>) -> Vec<String> {
 /// What is said of resources that are declared wrongly.
 #[must_use]
 pub fn unusable_words(unusable: &[ResourceKey]) -> String {
+    if unusable.is_empty() {
+        return "left out: what the manifests with problems (above) declare".to_owned();
+    }
     let named: Vec<String> = unusable.iter().take(5).map(ToString::to_string).collect();
     let more = if unusable.len() > 5 { format!(" and {} more", unusable.len() - 5) } else { String::new() };
     format!("left out, because their manifests have problems (above): {}{more}", named.join(", "))
@@ -92,14 +95,14 @@ pub fn unusable_words(unusable: &[ResourceKey]) -> String {
 #[must_use]
 pub fn outcome_text(planned: &Planned, applied: &Applied) -> String {
     let Applied { revision, left_out } = applied;
-    if left_out.is_empty() && planned.unusable.is_empty() {
+    if left_out.is_empty() && !planned.has_problems() {
         return format!("Applied as revision {revision}.\n");
     }
     let mut text = String::new();
     for line in lines_of(&planned.plan, left_out) {
         text.push_str(&format!("  {}\n", report::clean::clean(&line)));
     }
-    if !planned.unusable.is_empty() {
+    if planned.has_problems() {
         text.push_str(&format!("  {}\n", report::clean::clean(&unusable_words(&planned.unusable))));
     }
     let failed = left_out.values().filter(|left| matches!(left, LeftOut::Failed(_))).count();
@@ -121,9 +124,9 @@ pub fn withheld_words(plan: &Plan) -> Option<String> {
         .then(|| format!("left out, because --allow does not name them: {}", counts.join(", ")))
 }
 
-/// What came of a plan, as JSON. `unusable` are resources that were left out because they are declared wrongly.
+/// What came of a plan, as JSON. `planned` tells what was left out because it is declared wrongly.
 #[must_use]
-pub fn outcome_json(plan: &Plan, applied: Option<&Applied>, unusable: &[ResourceKey]) -> serde_json::Value {
+pub fn outcome_json(plan: &Plan, applied: Option<&Applied>, planned: Option<&Planned>) -> serde_json::Value {
     let withheld: serde_json::Map<_, _> =
         plan.withheld.iter().map(|(kind, count)| (kind.code().to_owned(), json!(count))).collect();
     let summary = plan.summary();
@@ -150,7 +153,7 @@ pub fn outcome_json(plan: &Plan, applied: Option<&Applied>, unusable: &[Resource
     json!({
         "format_version": "1.0",
         "applied": applied.is_some(),
-        "partly": left_out.is_some_and(|left_out| !left_out.is_empty()) || !unusable.is_empty(),
+        "partly": left_out.is_some_and(|left_out| !left_out.is_empty()) || planned.is_some_and(Planned::has_problems),
         "revision": applied.map(|applied| applied.revision),
         "digest": plan.digest().to_string(),
         "summary": {
@@ -159,7 +162,7 @@ pub fn outcome_json(plan: &Plan, applied: Option<&Applied>, unusable: &[Resource
             "unchanged": summary.unchanged,
         },
         "withheld": withheld,
-        "unusable": unusable.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "unusable": planned.iter().flat_map(|planned| &planned.unusable).map(ToString::to_string).collect::<Vec<_>>(),
         "changes": plan.actions.iter().enumerate().map(item).collect::<Vec<_>>(),
     })
 }

@@ -57,6 +57,12 @@ pub struct Wishes {
 }
 
 impl Planned {
+    /// Whether something is declared wrongly, and the rest was planned all the same.
+    #[must_use]
+    pub fn has_problems(&self) -> bool {
+        self.warnings.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
     /// The context of a rendering.
     #[must_use]
     pub fn context(&self) -> PlanContext {

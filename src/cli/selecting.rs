@@ -53,7 +53,10 @@ impl SelectArgs {
         }
         let labels = match &self.selector {
             None => None,
-            Some(text) => Some(text.parse::<Selector>().map_err(|error| CliError::usage(error.to_string()))?),
+            Some(text) => Some(text.parse::<Selector>().map_err(|error| {
+                CliError::usage(error.to_string())
+                    .help("for example tier=gold, or market in (ANZ_SMB,UK),!legacy")
+            })?),
         };
         Ok(Selection { targets, excludes: patterns(&self.exclude, "--exclude")?, labels, exactly: None })
     }

@@ -145,11 +145,10 @@ pub async fn carry_out(context: &Context, job: &Job<'_>, signals: &Signals) -> R
     let withheld = usize::from(job.is_strict && !planned.plan.withheld.is_empty());
     if planned.plan.is_empty() || args.dry_run {
         if json {
-            context.printer.json(&outcome_json(&planned.plan, None, &planned.unusable));
+            context.printer.json(&outcome_json(&planned.plan, None, Some(planned)));
         }
-        let unusable = !planned.unusable.is_empty();
-        let partly = !args.dry_run && (unusable || withheld > 0);
-        if unusable {
+        let partly = !args.dry_run && (planned.has_problems() || withheld > 0);
+        if planned.has_problems() {
             context.printer.note(&unusable_words(&planned.unusable));
         }
         return Ok(if partly { ExitStatus::Partly } else { ExitStatus::Success });
@@ -165,11 +164,11 @@ pub async fn carry_out(context: &Context, job: &Job<'_>, signals: &Signals) -> R
     let acknowledged = acknowledged.map(|(deletes, _)| deletes);
     let applied = execute(context, job, acknowledged, signals).await?;
     if json {
-        context.printer.json(&outcome_json(&planned.plan, Some(&applied), &planned.unusable));
+        context.printer.json(&outcome_json(&planned.plan, Some(&applied), Some(planned)));
     } else {
         context.printer.result(&outcome_text(planned, &applied));
     }
-    let partly = !applied.left_out.is_empty() || !planned.unusable.is_empty() || withheld > 0;
+    let partly = !applied.left_out.is_empty() || planned.has_problems() || withheld > 0;
     Ok(if partly { ExitStatus::Partly } else { ExitStatus::Success })
 }
 

@@ -52,7 +52,7 @@ fn a_refused_tenant_is_left_out_with_its_credentials() {
     let counts = "select concat_ws(' ', created, failed, skipped) from synthex.batch_operations";
     assert_eq!(estate.value(counts).as_deref(), Some("9 1 1"));
     assert_eq!((estate.leases_held(), estate.declared().len()), (0, 9));
-    assert_eq!(estate.changes(&[]), ["create tenant/w/T1", "create credential/w/c1"]);
+    assert_eq!(estate.changes(&[]), ["create credential/w/c1", "create tenant/w/T1"]);
     resumes(&estate, "tenants");
 }
 
@@ -65,7 +65,7 @@ fn refuse_after_migration(estate: &Estate, table: &str, condition: &str) {
 #[test]
 fn a_refused_credential_takes_its_tenant_and_the_other_credentials_along() {
     let estate = Estate::new("partial_credential");
-    estate.declare("Credential", "c3", "{tenant: T1, service: google, secretRef: {env: C3}}");
+    estate.declare("Credential", "c3", "{tenant: T1, service: google-merchant, secretRef: {env: C3}}");
     refuse_after_migration(&estate, "credentials", "new.name = 'c3'");
     let run = estate.run(&[&CONTINUE[..], &["--format", "json"]].concat()).code(7).json();
     assert_eq!((&run["partly"], &run["applied"], &run["revision"]), (&true.into(), &true.into(), &1.into()));
@@ -184,7 +184,7 @@ fn a_constraint_that_is_checked_at_the_commit_is_laid_at_its_own_door() {
     );
     estate.declare_tenant("T4", &[]);
     estate.declare("NotificationChannel", "more", "{type: console, fallback: log}");
-    estate.declare("NotificationChannel", "mail", "{type: email, email: {to: [a@b.example]}}");
+    estate.declare("NotificationChannel", "mail", "{type: webhook, webhook: {url: https://hooks.example/1}}");
     estate.declare("NotificationChannel", "after", "{type: console, fallback: mail}");
     estate.run(&["apply", "--yes"]).code(1).stderr_has("known");
     let outcome = estate.run(&CONTINUE).code(7);

@@ -114,7 +114,7 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitStatus, Cl
             Loaded::Fresh(planned) => *planned,
             Loaded::Applied(plan, revision) => {
                 if json {
-                    let mut outcome = outcome_json(&plan, None, &[]);
+                    let mut outcome = outcome_json(&plan, None, None);
                     outcome["already_applied"] = serde_json::json!(revision);
                     context.printer.json(&outcome);
                 } else {
@@ -209,7 +209,7 @@ async fn done_by_another(
     }
     context.printer.note("another run made these changes in the meantime");
     if context.global.format == Format::Json {
-        context.printer.json(&outcome_json(&again.plan, None, &again.unusable));
+        context.printer.json(&outcome_json(&again.plan, None, Some(&again)));
     } else {
         let style = &context.printer.stdout;
         let options = PlanOptions::default();
