@@ -127,6 +127,8 @@ pub enum Command {
     #[command(subcommand)]
     Db(commands::db::DbCommand),
     #[command(subcommand)]
+    State(commands::state::StateCommand),
+    #[command(subcommand)]
     Tenant(commands::tenant::TenantCommand),
     #[command(subcommand)]
     Templates(commands::templates::TemplatesCommand),

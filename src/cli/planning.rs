@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::engine::{self, StateReader as _};
+use crate::engine::{self, StateReader};
 use crate::kinds::project::Guards;
 use crate::manifest::{Catalog, Origins};
 use crate::model::diagnostic::did_you_mean;
@@ -135,24 +135,24 @@ async fn observe(
 }
 
 /// The second half: manifests and heads are read.
-struct Observing<'a> {
-    context: &'a Context,
-    found: &'a Found,
-    wishes: &'a Wishes,
+pub(super) struct Observing<'a> {
+    pub context: &'a Context,
+    pub found: &'a Found,
+    pub wishes: &'a Wishes,
 }
 
 /// A plan, and what is said with it.
-struct Made {
-    plan: Plan,
-    notices: Vec<String>,
-    warnings: Vec<Diagnostic>,
-    unusable: Vec<ResourceKey>,
+pub(super) struct Made {
+    pub plan: Plan,
+    pub notices: Vec<String>,
+    pub warnings: Vec<Diagnostic>,
+    pub unusable: Vec<ResourceKey>,
 }
 
 impl Observing<'_> {
-    async fn plan(
+    pub async fn plan(
         &self,
-        connection: &mut Connection,
+        connection: &mut impl StateReader,
         read: Read,
         heads: Option<Vec<Head>>,
     ) -> Result<Made, CliError> {

@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod observe;
 pub mod partial;
+pub mod snapshot;
 pub mod state;
 
 pub use apply::{Applied, ApplyError, ApplyRequest, Interrupt, NoProgress, OnError, Phase, Progress, apply};

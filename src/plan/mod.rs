@@ -15,6 +15,7 @@ pub mod planner;
 pub mod reason;
 pub mod references;
 pub mod saved;
+pub mod sealed;
 pub mod selection;
 
 pub use action::{Action, ActionKind, FieldChange, Plan, Reason, Refusal, Summary, Suspect};

@@ -16,6 +16,7 @@ use crate::model::{Digest, Origin, Position, ResourceKey};
 use super::action::{Action, ActionKind, FieldChange, Plan, Refusal};
 use super::guards;
 use super::reason::Reason;
+use super::sealed::{seal, unseal, version};
 
 /// The version of the format. A newer one is refused.
 pub const FORMAT: u32 = 1;
@@ -103,8 +104,6 @@ struct Change<'a> {
     fields: Vec<Value>,
 }
 
-const CHECKSUM: &str = ",\"checksum\":\"";
-
 /// Writes a plan.
 #[must_use]
 pub fn encode(plan: &Plan, binding: &Binding) -> String {
@@ -127,9 +126,7 @@ pub fn encode(plan: &Plan, binding: &Binding) -> String {
         text.push_str(&serde_json::to_string(&change_of(action)).unwrap_or_default());
     }
     text.push_str("\n]");
-    let checksum = Digest::of(text.as_bytes());
-    text.push_str(&format!("{CHECKSUM}{checksum}\"}}\n"));
-    text
+    seal(text)
 }
 
 fn change_of(action: &Action) -> Change<'_> {
@@ -165,15 +162,11 @@ pub fn decode(bytes: &[u8]) -> Result<Saved, SavedError> {
     if !text.starts_with("{\"synthex_plan\":") {
         return Err(SavedError::NotAPlan);
     }
-    if let Some(version) = version_of(text).filter(|version| *version > FORMAT) {
+    if let Some(version) = version(text, "synthex_plan").filter(|version| *version > FORMAT) {
         return Err(SavedError::Newer(version));
     }
-    let at = text.rfind(CHECKSUM).ok_or(SavedError::Changed)?;
-    let checksum = Digest::of(&bytes[..at]);
-    if text[at..] != format!("{CHECKSUM}{checksum}\"}}\n") {
-        return Err(SavedError::Changed);
-    }
-    let (header, changes) = text[..at].split_once(",\"changes\":").ok_or(SavedError::Changed)?;
+    let open = unseal(text).ok_or(SavedError::Changed)?;
+    let (header, changes) = open.split_once(",\"changes\":").ok_or(SavedError::Changed)?;
     let header: Header = serde_json::from_str(&format!("{header}}}")).map_err(|_| SavedError::Changed)?;
     let changes: Vec<Change<'_>> = serde_json::from_str(changes).map_err(|_| SavedError::Changed)?;
     let mut plan = Plan::nothing(&header.project, header.environment.as_deref());
@@ -191,11 +184,6 @@ pub fn decode(bytes: &[u8]) -> Result<Saved, SavedError> {
 
 fn not_utf8(bytes: &[u8]) -> SavedError {
     if bytes.starts_with(b"{\"synthex_plan\":") { SavedError::Changed } else { SavedError::NotAPlan }
-}
-
-fn version_of(text: &str) -> Option<u32> {
-    let digits = text.strip_prefix("{\"synthex_plan\":")?;
-    digits.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn action_of(change: Change<'_>) -> Option<Action> {

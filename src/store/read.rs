@@ -97,6 +97,31 @@ impl Connection {
             .map(|_| ())
     }
 
+    /// Every row that something else removed and that is not there again.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn all_vanished(
+        &mut self,
+        workspace: Option<&str>,
+    ) -> Result<Vec<(ResourceKey, Vanished)>, StateError> {
+        let work = async {
+            let query = sqlx::query(statements::ALL_VANISHED).bind(workspace).persistent(false);
+            let mut vanished = Vec::new();
+            for found in query.fetch_all(&mut self.inner).await? {
+                let table: &str = found.try_get(0)?;
+                let kind = crate::kinds::stored()
+                    .find(|kind| kind.table.as_ref().is_some_and(|own| own.name == table));
+                if let Some(kind) = kind {
+                    let key = ResourceKey::new(kind, found.try_get::<&str, _>(1)?.into(), found.try_get(2)?);
+                    vanished.push((key, Vanished { actor: found.try_get(3)?, at: found.try_get(4)? }));
+                }
+            }
+            Ok(vanished)
+        };
+        within(self.timeout, "reading drift events", work).await
+    }
+
     async fn read_heads(
         &mut self,
         kind: KindRef,

@@ -184,3 +184,9 @@ pub fn revisions(kind: KindRef) -> String {
 pub const VANISHED: &str = "select distinct on (e.workspace, e.name) e.workspace, e.name, e.operation, e.actor, e.occurred_at \
      from synthex.drift_events as e join unnest($1::text[], $2::text[]) as k (workspace, name) \
      on e.workspace = k.workspace and e.name = k.name where e.kind = $3 order by e.workspace, e.name, e.id desc";
+
+/// The removals by something else that were not followed by anything else; `$1` a workspace, or null for all.
+pub const ALL_VANISHED: &str = "select kind, workspace, name, actor, occurred_at from ( \
+     select distinct on (e.kind, e.workspace, e.name) e.* from synthex.drift_events as e \
+     where $1::text is null or e.workspace = $1 order by e.kind, e.workspace, e.name, e.id desc) as last \
+     where operation = 'delete' order by kind, workspace, name";

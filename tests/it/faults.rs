@@ -171,7 +171,9 @@ fn a_row_written_between_plan_and_apply_is_not_overwritten() {
         crate::support::eventually(Duration::from_secs(10), || estate.database.query_one_i64(locked) == 1)
     );
     let outcome = estate.apply().code(6);
-    outcome.stderr_has("tenant/w/T2").stderr_has("planned on revision 1, now revision 2, changed by role synthex");
+    outcome
+        .stderr_has("tenant/w/T2")
+        .stderr_has("planned on revision 1, now revision 2, changed by role synthex");
     meddler.join().expect("the meddler");
     let statuses = "select string_agg(distinct status, ' ') from synthex.tenants";
     assert_eq!(estate.value(statuses).as_deref(), Some("active"), "nothing was changed");

@@ -221,7 +221,9 @@ fn of_many_applies_at_once_one_works_at_a_time() {
         estate.declare_tenant("T1", &["industry: Retail"]);
     }
     assert_eq!(
-        estate.database.query_one_i64("select count(*) from synthex.batch_operations where status = 'applied'"),
+        estate
+            .database
+            .query_one_i64("select count(*) from synthex.batch_operations where status = 'applied'"),
         2,
         "no work is done twice"
     );

@@ -31,6 +31,7 @@ mod properties;
 mod quickstart;
 mod roles;
 mod rule_codes;
+mod snapshot;
 mod support;
 mod support_works;
 mod tidy;

@@ -8,6 +8,7 @@ pub mod init;
 pub mod plan;
 pub mod render;
 pub mod schema;
+pub mod state;
 pub mod templates;
 pub mod tenant;
 pub mod validate;
@@ -51,6 +52,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Schema(args)) => schema::schema(context, &args),
         Some(Command::Explain(args)) => explain::explain(context, &args),
         Some(Command::Db(command)) => db::db(context, &command).await,
+        Some(Command::State(command)) => state::state(context, &command).await,
         Some(Command::Tenant(command)) => tenant::tenant(context, &command).await,
         Some(Command::Templates(command)) => templates::templates(context, &command).await,
         Some(Command::Completions(args)) => completions::completions(context, &args),

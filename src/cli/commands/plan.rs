@@ -7,6 +7,7 @@ use clap::Args;
 use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::offline;
 use crate::cli::planning::{self, Wishes};
 use crate::cli::printer::error_json;
 use crate::cli::project;
@@ -45,6 +46,9 @@ pub struct PlanArgs {
     pub take_ownership: Vec<String>,
     #[command(flatten)]
     pub select: SelectArgs,
+    /// Plan against a snapshot of the state, which `synthex state snapshot` wrote; no database is asked
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["database_url", "embedded"])]
+    pub state: Option<PathBuf>,
     /// Save the plan in a file, for `synthex apply FILE`
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -64,7 +68,11 @@ pub async fn plan(context: &Context, args: &PlanArgs) -> Result<ExitStatus, CliE
         refuse_renames: args.guard.contains(&super::ExtraGuard::Rename),
         tolerate: false,
     };
-    let planned = match planning::make(context, &wishes, "plan").await {
+    let planned = match &args.state {
+        None => planning::make(context, &wishes, "plan").await,
+        Some(path) => offline::make(context, &wishes, path).await,
+    };
+    let planned = match planned {
         Err(error) if context.global.format == Format::Json => return Ok(failed(context, error)),
         planned => planned?,
     };

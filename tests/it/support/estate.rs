@@ -46,7 +46,13 @@ impl Estate {
 
     fn write_manifests(&self) {
         let project = &self.project;
-        project.write("synthex.yaml", project_yaml("test").replace("spec: {}", "spec: {workspace: w, guards: {maxDeletes: 100, maxDeletePercent: 100}}"));
+        project.write(
+            "synthex.yaml",
+            project_yaml("test").replace(
+                "spec: {}",
+                "spec: {workspace: w, guards: {maxDeletes: 100, maxDeletePercent: 100}}",
+            ),
+        );
         project.write("manifests/w.yaml", workspace_yaml("w"));
         for name in ["T1", "T2", "T3"] {
             project.write(&format!("manifests/{name}.yaml"), tenant_yaml(name, "w"));
