@@ -8,10 +8,13 @@ pub mod clean;
 pub mod codes;
 pub mod diagnostics;
 pub mod errors;
+pub mod groups;
 pub mod json;
+pub mod only;
 pub mod paint;
 pub mod plan_json;
 pub mod plan_text;
+pub mod risk;
 #[cfg(test)]
 mod sample;
 pub mod table;
