@@ -13,6 +13,7 @@ pub mod json;
 pub mod only;
 pub mod paint;
 pub mod plan_json;
+pub mod plan_markdown;
 pub mod plan_text;
 pub mod risk;
 #[cfg(test)]
