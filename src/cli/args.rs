@@ -88,6 +88,8 @@ pub enum Format {
     Human,
     /// JSON, also when the command fails
     Json,
+    /// Markdown for the comment of a pull request, of `plan` only
+    Markdown,
     /// SARIF 2.1.0, of `validate` only
     Sarif,
     /// Annotations of a GitHub workflow, of `validate` only

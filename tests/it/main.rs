@@ -24,6 +24,7 @@ mod generated;
 mod generated_docs;
 mod interrupt;
 mod leases;
+mod markdown;
 mod outcomes;
 mod plan_json;
 mod pooler;

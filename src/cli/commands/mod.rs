@@ -76,12 +76,12 @@ fn welcome(context: &Context) -> ExitStatus {
     ExitStatus::Success
 }
 
-/// Refuses the formats that only `validate` has.
+/// Refuses the formats that only `validate` or `plan` has.
 fn only_human_or_json(context: &Context) -> Result<(), CliError> {
     use super::args::Format;
     match context.global.format {
         Format::Human | Format::Json => Ok(()),
-        Format::Sarif | Format::Github => {
+        Format::Markdown | Format::Sarif | Format::Github => {
             Err(CliError::usage("this command has no such format")
                 .help("use --format human or --format json"))
         }
