@@ -1,8 +1,11 @@
 //! The arguments. The doc comments are the help texts, and the command reference in `docs/` is made from them.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::text::duration_seconds;
 
 use super::commands;
 
@@ -81,6 +84,20 @@ fn timeout(text: &str) -> Result<u64, String> {
     seconds.ok_or("write seconds, from 1 to 3600, here and in SYNTHEX_DATABASE_TIMEOUT".to_owned())
 }
 
+/// Reads how long to wait for something: seconds, or a number with its unit.
+///
+/// # Errors
+/// It is neither, or longer than a day.
+pub fn waiting_time(text: &str) -> Result<Duration, String> {
+    let plain = text.parse().ok();
+    let zero = (text == "0s").then_some(0);
+    let seconds = plain.or(zero).or_else(|| duration_seconds(text)?.try_into().ok());
+    let seconds = seconds.filter(|seconds: &u64| *seconds <= 86_400);
+    seconds
+        .map(Duration::from_secs)
+        .ok_or("write seconds, or a time such as 60s, 5m or 1h; at most 24h".to_owned())
+}
+
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -134,5 +151,7 @@ pub enum Command {
     Tenant(commands::tenant::TenantCommand),
     #[command(subcommand)]
     Templates(commands::templates::TemplatesCommand),
+    #[command(subcommand)]
+    Lease(commands::lease::LeaseCommand),
     Completions(commands::completions::CompletionsArgs),
 }

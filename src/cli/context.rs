@@ -61,11 +61,13 @@ impl Context {
     pub fn holder(&self, command: &str) -> Holder {
         Holder {
             id: new_id(),
+            actor: self.actor(),
             host: host_name(),
             pid: std::process::id(),
             command: command.to_owned(),
             run_url: self.run_url(),
             commit: None,
+            reason: None,
         }
     }
 
@@ -82,7 +84,9 @@ impl Context {
         }
     }
 
-    fn run_url(&self) -> Option<String> {
+    /// Where the CI run can be looked at.
+    #[must_use]
+    pub fn run_url(&self) -> Option<String> {
         let get = |name| self.environment.get(name);
         if let (Some(server), Some(repository), Some(run)) =
             (get("GITHUB_SERVER_URL"), get("GITHUB_REPOSITORY"), get("GITHUB_RUN_ID"))

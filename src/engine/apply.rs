@@ -14,10 +14,12 @@ use crate::model::ResourceKey;
 use crate::plan::diff::differences;
 use crate::plan::{Action, ActionKind, Plan, Row, Summary};
 
+use super::keep_alive::{keep_alive, lost_or};
+use super::lease::{Holder, LeaseGrant, LeaseNews};
 use super::partial::{Isolation, LeftOut};
 use super::state::{
-    CommitOutcome, Holder, Item, ItemOutcome, LeaseGrant, LeaseKeeper, Operation, OperationStatus,
-    StateError, StateErrorKind, StateWriter, WriteTransaction,
+    CommitOutcome, Item, ItemOutcome, Operation, OperationStatus, StateError, StateErrorKind, StateWriter,
+    WriteTransaction,
 };
 
 /// How long a lease lasts without a heartbeat.
@@ -79,6 +81,8 @@ pub trait Progress {
     fn phase(&mut self, phase: Phase);
     /// So many rows have been written.
     fn written(&mut self, rows: usize);
+    /// It waits for a lease, or has taken one over.
+    fn lease(&mut self, _: &LeaseNews) {}
 }
 
 /// Nobody listens.
@@ -186,7 +190,9 @@ async fn prepare<W: StateWriter>(
     writer.migrate().await?;
     progress.phase(Phase::Lease);
     let workspaces = request.plan.workspaces();
-    let grant = writer.take_leases(&request.holder, &workspaces, LEASE_TTL, request.lock_timeout).await?;
+    let mut hear = |news: LeaseNews| progress.lease(&news);
+    let wait = request.lock_timeout;
+    let grant = writer.take_leases(&request.holder, &workspaces, LEASE_TTL, wait, &mut hear).await?;
     let keeper = writer.keeper(&grant).await?;
     Ok((grant, keeper))
 }
@@ -207,11 +213,17 @@ async fn write_all<W: StateWriter>(
         transaction.release(&request.holder).await?;
         Ok::<_, ApplyError>((transaction, Applied { revision, left_out }))
     };
-    let (transaction, applied) = tokio::select! {
+    let done = tokio::select! {
         biased;
         () = interrupt.requested() => return Err(ApplyError::Interrupted),
         lost = keep_alive(keeper, grant) => return Err(lost.into()),
-        done = until_commit => done?,
+        done = until_commit => done,
+    };
+    let (transaction, applied) = match done {
+        Err(ApplyError::State(error)) if error.kind == StateErrorKind::Unreachable => {
+            return Err(lost_or(keeper, error).await.into());
+        }
+        done => done?,
     };
     progress.phase(Phase::Commit);
     Ok((transaction.commit().await?, applied))
@@ -302,23 +314,6 @@ async fn record(
         ..request.operation.clone()
     };
     Ok(transaction.record(&operation, &items).await?)
-}
-
-/// Beats until a lease is lost. A beat that merely fails is tried again until the lease would have run out: the writing
-/// transaction holds the lease's row anyway.
-async fn keep_alive(keeper: &mut impl LeaseKeeper, grant: &LeaseGrant) -> StateError {
-    let mut failures = 0;
-    loop {
-        tokio::time::sleep(grant.ttl / 3).await;
-        match keeper.beat().await {
-            Ok(()) => failures = 0,
-            Err(error) if error.kind == StateErrorKind::LeaseLost => return error,
-            Err(error) => {
-                failures += 1;
-                tracing::debug!(error = %error, failures, "a heartbeat did not reach the database");
-            }
-        }
-    }
 }
 
 /// Runs of actions on one kind of resource that one statement can write, in the plan's order.

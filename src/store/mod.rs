@@ -22,6 +22,7 @@ pub mod write;
 
 pub use connect::{ConnectOptions, Connection};
 pub use identity::Identity;
+pub use lease::{Audit, known_workspaces, leases, release_by_hand};
 pub use list::{Listed, list};
 pub use migrate::{MigrationState, migration_state};
 pub use write::Writer;

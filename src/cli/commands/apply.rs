@@ -27,7 +27,7 @@ use crate::report::plan_text::PlanOptions;
 /// commit leaves everything as it was. With a FILE, applies the plan that `synthex plan --out FILE` saved, and no other.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex apply\n  synthex apply --yes\n  synthex plan --out plan.json && synthex apply plan.json\n  synthex apply --yes --expect-digest sha256:...\n  synthex apply --yes --on-error continue\n  synthex apply --target 'tenant/SHOP_*'\n  synthex apply --allow create,update"
+    after_help = "Examples:\n  synthex apply\n  synthex apply --yes\n  synthex plan --out plan.json && synthex apply plan.json\n  synthex apply --yes --expect-digest sha256:...\n  synthex apply --yes --on-error continue\n  synthex apply --yes --lock-timeout 10m\n  synthex apply --target 'tenant/SHOP_*'\n  synthex apply --allow create,update"
 )]
 pub struct ApplyArgs {
     /// A plan that was saved

@@ -5,6 +5,7 @@ pub mod completions;
 pub mod db;
 pub mod explain;
 pub mod init;
+pub mod lease;
 pub mod plan;
 pub mod render;
 pub mod schema;
@@ -55,6 +56,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::State(command)) => state::state(context, &command).await,
         Some(Command::Tenant(command)) => tenant::tenant(context, &command).await,
         Some(Command::Templates(command)) => templates::templates(context, &command).await,
+        Some(Command::Lease(command)) => lease::lease(context, &command).await,
         Some(Command::Completions(args)) => completions::completions(context, &args),
     }
 }
