@@ -95,7 +95,7 @@ pub enum Read {
     /// Nothing changed since they were last read in full: keys and digests, and the sources in case more is needed.
     Cached(Vec<Entry>, Vec<SourceFile>),
     /// Read in full.
-    Full(Catalog, Vec<Diagnostic>),
+    Full(Box<Catalog>, Vec<Diagnostic>),
 }
 
 /// Reads the manifests, or only finds out that they are those of the last time.
@@ -141,7 +141,7 @@ pub fn read_fully(
         let key = cache::key_of_shared(&found.project, &loaded.catalog.files[..own]);
         files::keep(&cache_file(found), &cache::encode(&key, &loaded.catalog, own));
     }
-    Ok(Read::Full(loaded.catalog, loaded.diagnostics))
+    Ok(Read::Full(Box::new(loaded.catalog), loaded.diagnostics))
 }
 
 fn cache_file(found: &Found) -> PathBuf {
