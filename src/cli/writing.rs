@@ -163,7 +163,7 @@ pub async fn carry_out(context: &Context, job: &Job<'_>, signals: &Signals) -> R
     if json {
         context.printer.json(&outcome_json(&planned.plan, Some(&applied)));
     } else {
-        context.printer.result(&outcome_text(planned, &applied));
+        context.printer.result(&outcome_text(job, &applied));
     }
     let partly = !applied.left_out.is_empty() || !planned.unusable.is_empty() || withheld > 0;
     Ok(if partly { ExitStatus::Partly } else { ExitStatus::Success })
@@ -358,7 +358,8 @@ fn unusable_words(unusable: &[ResourceKey]) -> String {
     format!("left out, because their manifests have problems (above): {}{more}", named.join(", "))
 }
 
-fn outcome_text(planned: &Planned, applied: &Applied) -> String {
+fn outcome_text(job: &Job<'_>, applied: &Applied) -> String {
+    let planned = job.planned;
     let Applied { revision, left_out } = applied;
     if left_out.is_empty() && planned.unusable.is_empty() {
         return format!("Applied as revision {revision}.\n");
@@ -373,9 +374,10 @@ fn outcome_text(planned: &Planned, applied: &Applied) -> String {
     let failed = left_out.values().filter(|left| matches!(left, LeftOut::Failed(_))).count();
     let skipped = left_out.len() - failed;
     text.push_str(&format!(
-        "Partly applied as revision {revision}: {} applied, {failed} failed, {} skipped. Run apply again to resume.\n",
+        "Partly applied as revision {revision}: {} applied, {failed} failed, {} skipped. Run {} again to resume.\n",
         planned.plan.actions.len() - left_out.len(),
         skipped + planned.unusable.len(),
+        job.command,
     ));
     text
 }

@@ -8,6 +8,8 @@ pub mod clean;
 pub mod codes;
 pub mod diagnostics;
 pub mod errors;
+pub mod history;
+pub mod history_json;
 pub mod json;
 pub mod paint;
 pub mod plan_json;

@@ -2,7 +2,7 @@
 
 use super::Rule;
 
-pub(super) const RULES: [Rule; 2] = [
+pub(super) const RULES: [Rule; 3] = [
     Rule {
         code: "SX0501",
         title: "a protected resource would be deleted",
@@ -15,5 +15,11 @@ remove it.",
         title: "a resource belongs to another project",
         text: "Another project declares the same resource and owns its row. If both applied, each would undo the other's changes for ever.
 Remove it from one of the two projects, or give it another name.",
+    },
+    Rule {
+        code: "SX0508",
+        title: "what comes back needs something that is not there",
+        text: "A rollback or a restore would bring back a resource that mentions another one, such as a credential its tenant, and that one is
+deleted. Bring it back as well: `synthex restore KEY KEY` takes several.",
     },
 ];

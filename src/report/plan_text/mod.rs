@@ -11,7 +11,9 @@ mod sections;
 #[cfg(test)]
 mod tests;
 
-use crate::plan::{Action, ActionKind, Plan};
+use crate::model::{Origin, Position};
+use crate::plan::diff::Difference;
+use crate::plan::{Action, ActionKind, FieldChange, Plan};
 
 use super::paint::{Paint, paint, push};
 use super::{PlanContext, Style};
@@ -38,6 +40,23 @@ pub fn human(plan: &Plan, context: &PlanContext, style: &Style, options: &PlanOp
     resources(&mut text, plan, style, options);
     sections::undeclared(&mut text, plan, style);
     sections::summary(&mut text, plan, style);
+    text
+}
+
+/// Fields that change, in columns, as a plan shows them.
+#[must_use]
+pub fn changed_fields(changes: &[Difference], hides_values: bool, style: &Style) -> String {
+    // In a history nobody asks which layer a value came from.
+    let from_itself = || Origin::Manifest(Position::start_of(""));
+    let change = |(path, before, after): &Difference| FieldChange {
+        path: path.clone(),
+        before: before.clone(),
+        after: after.clone(),
+        origin: from_itself(),
+    };
+    let changes: Vec<FieldChange> = changes.iter().map(change).collect();
+    let mut text = String::new();
+    fields::write(&mut text, &fields::changed(&changes, hides_values), style);
     text
 }
 
