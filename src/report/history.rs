@@ -8,7 +8,7 @@ use crate::plan::record::{Blamed, Event, Recorded, RecordedItem, Trail};
 
 use super::clean::{clean, value};
 use super::paint::{Paint, paint};
-use super::plan_text::changed_fields;
+use super::plan_text::{changed_fields, new_fields};
 use super::table::table;
 use super::{Style, time};
 
@@ -122,7 +122,12 @@ fn item_body(
         let line = format!("{}: {}", item.outcome, clean(error));
         text.push_str(&format!("      {}\n", paint(&line, Paint::Error, style)));
     }
-    text.push_str(&changed_fields(changes, item.key.kind.hides_values, style));
+    let hides = item.key.kind.hides_values;
+    let is_whole = item.action == ActionKind::Create && changes.len() == item.changes().len();
+    text.push_str(&match is_whole {
+        true => new_fields(&item.after.to_string(), hides, style),
+        false => changed_fields(changes, hides, style),
+    });
 }
 
 /// The life of one resource, newest first. `shown` are the events that the reader wants, of all that the trail has.

@@ -1,3 +1,5 @@
+//! The state after an earlier revision: who is who through renames, and what each of them was.
+
 use serde_json::json;
 
 use crate::kinds;

@@ -1,3 +1,5 @@
+//! Trails through renames, and who is to blame.
+
 use serde_json::json;
 
 use crate::kinds;

@@ -60,6 +60,14 @@ pub fn changed_fields(changes: &[Difference], hides_values: bool, style: &Style)
     text
 }
 
+/// The fields of a new resource, in columns, as a plan shows them.
+#[must_use]
+pub fn new_fields(canonical: &str, hides_values: bool, style: &Style) -> String {
+    let mut text = String::new();
+    fields::write(&mut text, &fields::whole(Some(canonical), Paint::Added, hides_values), style);
+    text
+}
+
 /// The symbol before a resource and its colour.
 fn symbol(kind: ActionKind, style: &Style) -> (&'static str, Paint) {
     match kind {
