@@ -253,6 +253,43 @@ fn what_failed_or_was_refused_is_on_record_too() {
 }
 
 #[test]
+fn what_was_interrupted_is_on_record_too() {
+    let estate = Estate::applied("history_interrupted");
+    estate.edit("T1.yaml", "status: active", "status: inactive");
+    estate.trigger("tenants", "update", "true", "perform pg_sleep(20);");
+    let mut run = estate.synthex(&["apply", "--yes"]).spawn();
+    let asleep =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
+    run.wait_until("it writes", || estate.database.query_one_i64(asleep) > 0);
+    run.interrupt();
+    run.wait().code(130);
+    let all = json(&estate, &["history", "--limit", "1"]);
+    assert_eq!(all["operations"][0]["status"], "interrupted", "{all:#}");
+}
+
+#[test]
+fn the_actor_is_the_user_of_the_ci_or_of_the_machine() {
+    let estate = Estate::new("history_actor");
+    let actor = || {
+        estate
+            .value("select actor from synthex.batch_operations order by revision desc limit 1")
+            .expect("one")
+    };
+    estate.apply().ok();
+    assert!(actor().contains('@'), "{}", actor());
+    estate.edit("T1.yaml", "status: active", "status: inactive");
+    estate
+        .synthex(&["apply", "--yes"])
+        .env("GITLAB_USER_LOGIN", "tanuki")
+        .env("CI_COMMIT_SHA", COMMITS[0])
+        .run()
+        .ok();
+    assert_eq!(actor(), "tanuki");
+    estate.synthex(&["rollback", "--to", "1", "--yes"]).env("GITHUB_ACTOR", "octocat").run().ok();
+    assert_eq!(actor(), "octocat");
+}
+
+#[test]
 fn what_cannot_be_recorded_does_not_happen() {
     let estate = Estate::applied("history_unrecorded");
     estate.edit("T1.yaml", "status: active", "status: inactive");
