@@ -141,6 +141,10 @@ pub enum Command {
     Render(commands::render::RenderArgs),
     Plan(commands::plan::PlanArgs),
     Apply(commands::apply::ApplyArgs),
+    History(commands::history::HistoryArgs),
+    Blame(commands::blame::BlameArgs),
+    Rollback(commands::rollback::RollbackArgs),
+    Restore(commands::restore::RestoreArgs),
     Schema(commands::schema::SchemaArgs),
     Explain(commands::explain::ExplainArgs),
     #[command(subcommand)]

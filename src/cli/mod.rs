@@ -13,6 +13,8 @@ pub mod printer;
 pub mod progress;
 pub mod project;
 pub mod prompt;
+pub mod records;
+pub mod reverting;
 pub mod saving;
 pub mod selecting;
 pub mod signals;

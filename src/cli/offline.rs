@@ -35,7 +35,7 @@ pub async fn make(context: &Context, wishes: &Wishes, path: &Path) -> Result<Pla
             .help(format!("add --workspace {only}, or make a snapshot of all workspaces")));
     }
     let heads = engine::observe_heads(&mut snapshot, workspace, &[]).await?;
-    let observing = Observing { context, found: &found, wishes };
+    let observing = Observing::new(context, &found, wishes);
     let Made { plan, notices, warnings, unusable } = observing.plan(&mut snapshot, read, Some(heads)).await?;
     let about = snapshot.about;
     Ok(Planned {

@@ -3,10 +3,14 @@
 use std::collections::HashSet;
 
 use crate::engine::{self, StateReader};
-use crate::kinds::project::Guards;
+use crate::kinds;
+use crate::kinds::project::{Guards, Moved};
 use crate::manifest::{Catalog, Origins};
 use crate::model::diagnostic::did_you_mean;
-use crate::model::{Diagnostic, Digest, Entry, KeyPattern, Origin, Position, ResourceKey, Severity, Sources};
+use crate::model::{
+    Diagnostic, Digest, Entry, KeyPattern, Origin, Position, ResourceKey, Scope, Severity, Sources,
+};
+use crate::plan::moves::Move;
 use crate::plan::{self, Desired, Head, Observed, Plan, Selection};
 use crate::report::PlanContext;
 use crate::store::{ConnectOptions, Connection, Identity, migration_state};
@@ -93,7 +97,7 @@ pub async fn make(context: &Context, wishes: &Wishes, command: &str) -> Result<P
         .map_err(|error| CliError::other("the manifests could not be read", error.to_string()))?;
     let read = read?;
     let (options, mut connection, heads, identity) = observed?;
-    let observing = Observing { context, found: &found, wishes };
+    let observing = Observing::new(context, &found, wishes);
     let made = observing.plan(&mut connection, read, heads).await?;
     connection.close().await;
     let database = database::shown(&source, &options);
@@ -136,9 +140,21 @@ async fn observe(
 
 /// The second half: manifests and heads are read.
 pub(super) struct Observing<'a> {
-    pub context: &'a Context,
-    pub found: &'a Found,
-    pub wishes: &'a Wishes,
+    context: &'a Context,
+    found: &'a Found,
+    wishes: &'a Wishes,
+    moves: Vec<Move>,
+}
+
+/// The renames that the project file declares. What names no resource renames none.
+fn moves(moved: &[Moved]) -> Vec<Move> {
+    let key = |text: &str| {
+        let mut parts = text.split('/');
+        let (slug, workspace, name) = (parts.next()?, parts.next()?, parts.next()?);
+        let kind = kinds::find_slug(slug).filter(|kind| kind.scope == Scope::Workspace)?;
+        Some(ResourceKey::new(kind, workspace.into(), name))
+    };
+    moved.iter().filter_map(|moved| Some((key(&moved.from)?, key(&moved.to)?))).collect()
 }
 
 /// A plan, and what is said with it.
@@ -147,6 +163,13 @@ pub(super) struct Made {
     pub notices: Vec<String>,
     pub warnings: Vec<Diagnostic>,
     pub unusable: Vec<ResourceKey>,
+}
+
+impl<'a> Observing<'a> {
+    /// For a project, and what the user wants of it.
+    pub fn new(context: &'a Context, found: &'a Found, wishes: &'a Wishes) -> Self {
+        Self { context, found, wishes, moves: moves(&found.project.spec.moved) }
+    }
 }
 
 impl Observing<'_> {
@@ -233,6 +256,7 @@ impl Observing<'_> {
             prune: self.wants_prune() && !self.found.partial,
             workspace: self.context.global.workspace.as_deref(),
             guards,
+            moves: &self.moves,
             permanent: self.wishes.permanent,
             take_over: &self.wishes.take_over,
             ..Desired::new(&self.found.project.name, entries)

@@ -151,7 +151,7 @@ pub async fn carry_out(context: &Context, job: &Job<'_>, signals: &Signals) -> R
     if json {
         context.printer.json(&outcome_json(&planned.plan, Some(&applied)));
     } else {
-        context.printer.result(&outcome_text(planned, &applied));
+        context.printer.result(&outcome_text(planned, &applied, job.command));
     }
     let partly = !applied.left_out.is_empty() || !planned.unusable.is_empty() || withheld > 0;
     Ok(if partly { ExitStatus::Partly } else { ExitStatus::Success })

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::kinds;
 use crate::model::diagnostic::did_you_mean;
 use crate::model::kind::{NUL, nul_at};
-use crate::model::{Digest, Entry, KindRef, ResourceKey, Scope, SourceRef};
+use crate::model::{Digest, Entry, KindRef, ResourceKey, Scope, SourceRef, declared};
 
 use super::expand::Layers;
 use super::problem::{Problem, Target};
@@ -159,16 +159,15 @@ impl Context {
         }
         match (kind.admit)(Value::Object(spec)) {
             Ok(admitted) if out.problems.len() == before => {
-                labels.sort_keys();
-                let labels = Value::Object(labels).to_string();
-                if let Some(pointer) = nul_at(&labels) {
-                    let target = Target::Value(format!("/metadata/labels{pointer}"));
+                let canonical = declared::canonical(labels, &admitted.canonical);
+                // The spec was looked at before: it can only be a label.
+                if let Some(pointer) = nul_at(&canonical) {
+                    let target = Target::Value(format!("/metadata{pointer}"));
                     let problem = Problem::error("SX0304", source, target, NUL);
                     out.problems.push(problem.help("remove the \\0 from the text").about(&key));
                     out.broken.push((key, source));
                     return;
                 }
-                let canonical = format!("{{\"labels\":{labels},\"spec\":{}}}", admitted.canonical);
                 for reference in admitted.references {
                     let Some(target) = kinds::find(reference.kind) else {
                         continue;

@@ -1,6 +1,8 @@
 //! What is declared, in the form that a planner needs: keys, digests, canonical specs, and a way to ask where a value
 //! comes from.
 
+use serde_json::{Map, Value};
+
 use super::digest::Digest;
 use super::key::ResourceKey;
 use super::position::{Position, SourceRef};
@@ -18,6 +20,13 @@ pub struct Entry {
     pub protect: bool,
     /// Where it was declared.
     pub source: SourceRef,
+}
+
+/// The canonical spec of a resource: its labels, sorted, and its spec as its kind wrote it.
+#[must_use]
+pub fn canonical(mut labels: Map<String, Value>, spec: &str) -> String {
+    labels.sort_keys();
+    format!("{{\"labels\":{},\"spec\":{spec}}}", Value::Object(labels))
 }
 
 /// Where a value comes from.

@@ -173,7 +173,7 @@ pub fn decode(bytes: &[u8]) -> Result<Saved, SavedError> {
     plan.unchanged = header.unchanged;
     plan.refusals =
         header.refusals.into_iter().map(refusal_of).collect::<Option<_>>().ok_or(SavedError::Changed)?;
-    let withheld = header.withheld.iter().map(|(code, count)| Some((action_kind(code)?, *count)));
+    let withheld = header.withheld.iter().map(|(code, count)| Some((ActionKind::from_code(code)?, *count)));
     plan.withheld = withheld.collect::<Option<_>>().ok_or(SavedError::Changed)?;
     plan.actions = changes.into_iter().map(action_of).collect::<Option<_>>().ok_or(SavedError::Changed)?;
     if plan.digest().to_string() != header.digest {
@@ -194,7 +194,7 @@ fn action_of(change: Change<'_>) -> Option<Action> {
         dependents.push((kind_of(kind)?, *count));
     }
     Some(Action {
-        kind: action_kind(&change.action)?,
+        kind: ActionKind::from_code(&change.action)?,
         key: ResourceKey::new(kind_of(&change.kind)?, change.workspace.into(), &change.name),
         reason: reason_of(&change.reason)?,
         position: change.position.map(|(file, line, column)| Position { file: file.into(), line, column }),
@@ -211,10 +211,6 @@ fn action_of(change: Change<'_>) -> Option<Action> {
         permanent: change.permanent,
         dependents,
     })
-}
-
-fn action_kind(code: &str) -> Option<ActionKind> {
-    ActionKind::ALL.into_iter().find(|kind| kind.code() == code)
 }
 
 fn refused_of(refusal: &Refusal) -> Refused {

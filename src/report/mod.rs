@@ -11,6 +11,8 @@ pub mod diagnostics;
 pub mod errors;
 pub mod explained;
 pub mod groups;
+pub mod history;
+pub mod history_json;
 pub mod json;
 pub mod only;
 pub mod paint;

@@ -10,10 +10,12 @@ pub mod connect;
 #[cfg(unix)]
 pub mod embedded;
 pub mod error;
+pub mod history;
 pub mod identity;
 pub mod lease;
 pub mod list;
 pub mod migrate;
+pub mod past;
 pub mod read;
 pub mod record;
 mod row;

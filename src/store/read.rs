@@ -89,7 +89,10 @@ impl StateReader for Connection {
 
 impl Connection {
     /// Names the workspace that row-level security lets us see, until the end of the transaction.
-    async fn enter(&mut self, workspace: &str) -> Result<(), StateError> {
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn enter(&mut self, workspace: &str) -> Result<(), StateError> {
         let query =
             sqlx::query("select set_config('synthex.workspace', $1, true)").bind(workspace).persistent(false);
         within(self.timeout, "choosing a workspace", sqlx::Executor::execute(&mut self.inner, query))

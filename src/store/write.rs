@@ -261,7 +261,7 @@ impl WriteTransaction for Transaction<'_> {
 
     async fn record(&mut self, operation: &Operation, items: &[Item<'_>]) -> Result<i64, StateError> {
         let work = record(self.connection, operation, items);
-        within(self.timeout, "recording the operation", work).await
+        within(self.timeout, "recording the operation", work).await.map_err(unrecorded)
     }
 
     async fn rows(&mut self, keys: &[ResourceKey]) -> Result<Vec<Row>, StateError> {
@@ -293,6 +293,21 @@ impl WriteTransaction for Transaction<'_> {
             }
             Ok(Err(_)) | Err(_) => Ok(CommitOutcome::Unknown),
         }
+    }
+}
+
+/// What cannot be recorded is not done: that is what is wrong, and not a value of a manifest.
+fn unrecorded(error: StateError) -> StateError {
+    if error.kind != StateErrorKind::Rejected {
+        return error;
+    }
+    let why = error.why.unwrap_or(error.what);
+    let help = "what cannot be recorded is not done; look for a trigger or constraint on synthex.batch_operations and its items";
+    StateError {
+        what: "the operation could not be recorded".to_owned(),
+        why: Some(why),
+        help: Some(help.to_owned()),
+        ..error
     }
 }
 

@@ -1,13 +1,17 @@
 //! The commands, one file each.
 
 pub mod apply;
+pub mod blame;
 pub mod completions;
 pub mod db;
 pub mod explain;
+pub mod history;
 pub mod init;
 pub mod lease;
 pub mod plan;
 pub mod render;
+pub mod restore;
+pub mod rollback;
 pub mod schema;
 pub mod state;
 pub mod templates;
@@ -50,6 +54,10 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Render(args)) => render::render(context, &args),
         Some(Command::Plan(args)) => plan::plan(context, &args).await,
         Some(Command::Apply(args)) => apply::apply(context, &args).await,
+        Some(Command::History(args)) => history::history(context, &args).await,
+        Some(Command::Blame(args)) => blame::blame(context, &args).await,
+        Some(Command::Rollback(args)) => rollback::rollback(context, &args).await,
+        Some(Command::Restore(args)) => restore::restore(context, &args).await,
         Some(Command::Schema(args)) => schema::schema(context, &args),
         Some(Command::Explain(args)) => explain::explain(context, &args),
         Some(Command::Db(command)) => db::db(context, &command).await,
@@ -119,7 +127,7 @@ async fn listed(context: &Context, kind: KindRef) -> Result<Rows, CliError> {
 }
 
 /// The database to look at: the project's, or without a project the one that is named.
-fn place(context: &Context) -> Result<(Source, Option<Found>), CliError> {
+pub fn place(context: &Context) -> Result<(Source, Option<Found>), CliError> {
     if context.global.files.is_empty() && files::find_project(Path::new(".")).is_none() {
         let source = database::source(context, None, &context.directory)?;
         // No embedded one is made in a folder that has no project.

@@ -12,7 +12,9 @@ pub(super) mod sections;
 #[cfg(test)]
 mod tests;
 
-use crate::plan::{Action, ActionKind, Plan};
+use crate::model::{Origin, Position};
+use crate::plan::diff::Difference;
+use crate::plan::{Action, ActionKind, FieldChange, Plan};
 
 use super::only::Only;
 use super::paint::{Paint, paint, push};
@@ -50,6 +52,31 @@ pub fn human(plan: &Plan, context: &PlanContext, style: &Style, options: &PlanOp
     remarks::left_out(&mut text, plan, style, options.only);
     sections::undeclared(&mut text, plan, style);
     sections::summary(&mut text, plan, style);
+    text
+}
+
+/// Fields that change, in columns, as a plan shows them.
+#[must_use]
+pub fn changed_fields(changes: &[Difference], hides_values: bool, style: &Style) -> String {
+    // In a history nobody asks which layer a value came from.
+    let from_itself = || Origin::Manifest(Position::start_of(""));
+    let change = |(path, before, after): &Difference| FieldChange {
+        path: path.clone(),
+        before: before.clone(),
+        after: after.clone(),
+        origin: from_itself(),
+    };
+    let changes: Vec<FieldChange> = changes.iter().map(change).collect();
+    let mut text = String::new();
+    fields::write(&mut text, &fields::changed(&changes, hides_values), style);
+    text
+}
+
+/// The fields of a new resource, in columns, as a plan shows them.
+#[must_use]
+pub fn new_fields(canonical: &str, hides_values: bool, style: &Style) -> String {
+    let mut text = String::new();
+    fields::write(&mut text, &fields::whole(Some(canonical), Paint::Added, hides_values), style);
     text
 }
 
