@@ -54,21 +54,29 @@ impl Connection {
         lineages: &[Lineage],
         revision: i64,
     ) -> Result<Vec<Content>, StateError> {
-        let sql = "select k.place, last.action, last.after::text, last.renamed_from is not distinct from k.name, \
-                first.before::text \
-             from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::integer[]) \
-                with ordinality as k (workspace, kind, name, revision, seq, place) \
-             left join lateral ( \
-                select i.action, i.after, i.renamed_from from synthex.batch_operation_items as i \
-                join synthex.batch_operations as o on o.id = i.operation_id \
-                where i.workspace = k.workspace and i.kind = k.kind and (i.name = k.name or i.renamed_from = k.name) \
-                and i.outcome = 'applied' and o.revision <= $6 order by o.revision desc, i.seq desc limit 1 \
-             ) as last on true \
-             left join lateral ( \
-                select i.before from synthex.batch_operations as o \
-                join synthex.batch_operation_items as i on i.operation_id = o.id and i.seq = k.seq \
-                where o.revision = k.revision \
-             ) as first on true \
+        // Joins instead of a subquery for each: tables that were just filled have no statistics, and then the planner of
+        // PostgreSQL takes a plan for those that is quadratic.
+        let sql = "with k as materialized ( \
+                select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::integer[]) \
+                    with ordinality as k (workspace, kind, name, revision, seq, place) \
+             ), found as ( \
+                select k.place, i.operation_id, i.seq, false as is_gone from k join synthex.batch_operation_items as i \
+                    on i.workspace = k.workspace and i.kind = k.kind and i.name = k.name where i.outcome = 'applied' \
+                union all \
+                select k.place, i.operation_id, i.seq, true from k join synthex.batch_operation_items as i \
+                    on i.workspace = k.workspace and i.kind = k.kind and i.renamed_from = k.name \
+                    where i.outcome = 'applied' and i.renamed_from is not null \
+             ), last as ( \
+                select distinct on (f.place) f.place, f.operation_id, f.seq, f.is_gone \
+                from found as f join synthex.batch_operations as o on o.id = f.operation_id \
+                where o.revision <= $6 order by f.place, o.revision desc, f.seq desc \
+             ) \
+             select k.place, written.action, written.after::text, coalesce(last.is_gone, false), first.before::text \
+             from k left join last on last.place = k.place \
+             left join synthex.batch_operation_items as written \
+                on written.operation_id = last.operation_id and written.seq = last.seq \
+             left join synthex.batch_operations as o on o.revision = k.revision \
+             left join synthex.batch_operation_items as first on first.operation_id = o.id and first.seq = k.seq \
              order by k.place";
         let then = |part: fn(&ResourceKey) -> &str| -> Vec<&str> {
             lineages.iter().map(|lineage| part(&lineage.then)).collect()

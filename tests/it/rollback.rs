@@ -326,3 +326,22 @@ fn restore_makes_anew_what_was_removed_by_hand() {
     assert_eq!(estate.declared(), before);
     estate.is_converged();
 }
+
+#[test]
+fn a_name_that_another_one_has_now_keeps_its_row_and_gets_the_content_back() {
+    let estate = Estate::applied("rollback_taken");
+    let first = estate.declared();
+    project_spec(&estate, &format!("{{{FREE}, moved: [{{from: tenant/w/T3, to: tenant/w/T8}}]}}"));
+    estate.project.remove("manifests/T3.yaml");
+    estate.project.write("manifests/T8.yaml", tenant_yaml("T8", "w"));
+    estate.apply().ok();
+    estate.declare_tenant("T3", &["industry: Toys"]);
+    estate.apply().ok();
+    let plan = estate.run(&["rollback", "--to", "1", "--yes"]).ok();
+    plan.stdout_has("tenant/w/T8 was tenant/w/T3, and cannot take that name back");
+    assert_eq!(estate.declared(), first);
+    // And forward again: the second of that name is not mistaken for the first.
+    roll_back(&estate, 2);
+    let living = "select string_agg(name, ' ' order by name) from synthex.tenants where deleted_at is null";
+    assert_eq!(estate.value(living).as_deref(), Some("T1 T2 T8"));
+}
