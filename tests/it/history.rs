@@ -229,7 +229,7 @@ fn keys_are_found_or_near_ones_are_named() {
 
 #[test]
 fn what_failed_or_was_refused_is_on_record_too() {
-    let estate = Estate::applied("history_failed");
+    let estate = Estate::applied("history_failed").with_usual_guards();
     estate.edit("T1.yaml", "status: active", "status: inactive");
     estate.trigger("tenants", "update", "true", "raise exception 'not today';");
     apply_as(&estate, "ann", COMMITS[0], &[]).code(1);

@@ -176,7 +176,7 @@ fn unknown_revisions_and_those_of_others_are_named() {
 
 #[test]
 fn guards_hold_for_rollbacks() {
-    let estate = Estate::applied("rollback_guards");
+    let estate = Estate::applied("rollback_guards").with_usual_guards();
     for name in ["P1", "P2", "P3", "P4", "P5", "P6"] {
         estate.declare_tenant(name, &["protect: true"]);
     }

@@ -16,6 +16,7 @@ use crate::store::migration_state;
 
 /// Look at the state as a whole
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  synthex state snapshot --out state.json")]
 pub enum StateCommand {
     Snapshot(SnapshotArgs),
 }

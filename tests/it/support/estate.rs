@@ -30,6 +30,14 @@ impl Estate {
     }
 
     /// The same, in that database.
+    /// Takes the project's own guards away, which are as good as none, so that the usual ones hold.
+    pub fn with_usual_guards(self) -> Estate {
+        let file = self.project.read("synthex.yaml");
+        self.project
+            .write("synthex.yaml", file.replace(", guards: {maxDeletes: 100, maxDeletePercent: 100}", ""));
+        self
+    }
+
     pub fn on(database: TestDatabase) -> Estate {
         let estate = Estate { project: Project::empty(), database };
         estate.write_manifests();
