@@ -88,6 +88,8 @@ pub enum Format {
     Human,
     /// JSON, also when the command fails
     Json,
+    /// Markdown, for a comment or an issue
+    Markdown,
     /// SARIF 2.1.0, of `validate` only
     Sarif,
     /// Annotations of a GitHub workflow, of `validate` only
@@ -122,6 +124,7 @@ pub enum Command {
     Render(commands::render::RenderArgs),
     Plan(commands::plan::PlanArgs),
     Apply(commands::apply::ApplyArgs),
+    Drift(commands::drift::DriftArgs),
     Schema(commands::schema::SchemaArgs),
     Explain(commands::explain::ExplainArgs),
     #[command(subcommand)]

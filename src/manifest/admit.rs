@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::kinds;
 use crate::model::diagnostic::did_you_mean;
-use crate::model::kind::{NUL, nul_at};
+use crate::model::kind::{NUL, canonical_text, nul_at};
 use crate::model::{Digest, Entry, KindRef, ResourceKey, Scope, SourceRef};
 
 use super::expand::Layers;
@@ -168,7 +168,7 @@ impl Context {
                     out.broken.push((key, source));
                     return;
                 }
-                let canonical = format!("{{\"labels\":{labels},\"spec\":{}}}", admitted.canonical);
+                let canonical = canonical_text(&labels, &admitted);
                 for reference in admitted.references {
                     let Some(target) = kinds::find(reference.kind) else {
                         continue;

@@ -128,6 +128,22 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// A row's canonical form as a manifest would have it, from `{"labels": ..., "spec": ...}`; `None` when no manifest
+    /// can say it.
+    #[must_use]
+    pub fn canonical_of(&self, row: &Value) -> Option<String> {
+        let admitted = (self.admit)(row.get("spec")?.clone()).ok()?;
+        Some(canonical_text(&row.get("labels")?.to_string(), &admitted))
+    }
+}
+
+/// The text that digests are made of. `labels` are JSON with sorted keys.
+#[must_use]
+pub fn canonical_text(labels: &str, admitted: &Admitted) -> String {
+    format!("{{\"labels\":{labels},\"spec\":{}}}", admitted.canonical)
+}
+
 /// A problem within one spec. The pointer starts at the spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecProblem {

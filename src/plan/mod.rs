@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod diff;
+pub mod drift;
 pub mod guards;
 pub mod ignore;
 pub mod moves;

@@ -7,6 +7,7 @@
 pub mod clean;
 pub mod codes;
 pub mod diagnostics;
+pub mod drift;
 pub mod errors;
 pub mod json;
 pub mod paint;

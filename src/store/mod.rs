@@ -7,12 +7,14 @@
 
 mod batch;
 pub mod connect;
+pub mod drift;
 #[cfg(unix)]
 pub mod embedded;
 pub mod error;
 pub mod identity;
 pub mod lease;
 pub mod list;
+pub mod living;
 pub mod migrate;
 pub mod read;
 pub mod record;
@@ -21,6 +23,7 @@ pub mod statements;
 pub mod write;
 
 pub use connect::{ConnectOptions, Connection};
+pub use drift::DriftScope;
 pub use identity::Identity;
 pub use list::{Listed, list};
 pub use migrate::{MigrationState, migration_state};

@@ -19,6 +19,7 @@ mod cli_first_run;
 mod cli_output;
 mod cuts;
 mod drift;
+mod drift_command;
 mod faults;
 mod generated;
 mod generated_docs;

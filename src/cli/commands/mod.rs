@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod completions;
 pub mod db;
+pub mod drift;
 pub mod explain;
 pub mod init;
 pub mod plan;
@@ -48,6 +49,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Render(args)) => render::render(context, &args),
         Some(Command::Plan(args)) => plan::plan(context, &args).await,
         Some(Command::Apply(args)) => apply::apply(context, &args).await,
+        Some(Command::Drift(args)) => drift::drift(context, &args).await,
         Some(Command::Schema(args)) => schema::schema(context, &args),
         Some(Command::Explain(args)) => explain::explain(context, &args),
         Some(Command::Db(command)) => db::db(context, &command).await,
@@ -79,7 +81,7 @@ fn only_human_or_json(context: &Context) -> Result<(), CliError> {
     use super::args::Format;
     match context.global.format {
         Format::Human | Format::Json => Ok(()),
-        Format::Sarif | Format::Github => {
+        Format::Markdown | Format::Sarif | Format::Github => {
             Err(CliError::usage("this command has no such format")
                 .help("use --format human or --format json"))
         }
