@@ -125,6 +125,9 @@ pub enum Command {
     Plan(commands::plan::PlanArgs),
     Apply(commands::apply::ApplyArgs),
     Drift(commands::drift::DriftArgs),
+    Export(commands::export::ExportArgs),
+    Unmanaged(commands::unmanaged::UnmanagedArgs),
+    Adopt(commands::adopt::AdoptArgs),
     Schema(commands::schema::SchemaArgs),
     Explain(commands::explain::ExplainArgs),
     #[command(subcommand)]

@@ -8,7 +8,9 @@ pub mod observe;
 pub mod partial;
 pub mod state;
 
-pub use apply::{Applied, ApplyError, ApplyRequest, Interrupt, NoProgress, OnError, Phase, Progress, apply};
+pub use apply::{
+    Applied, ApplyError, ApplyRequest, BROKEN_COMMIT, Interrupt, NoProgress, OnError, Phase, Progress, apply,
+};
 pub use observe::{observe_heads, observe_rows};
 pub use partial::LeftOut;
 pub use state::{

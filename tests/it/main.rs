@@ -26,6 +26,7 @@ mod generated_docs;
 mod interrupt;
 mod leases;
 mod outcomes;
+mod ownership;
 mod plan_json;
 mod pooler;
 mod properties;

@@ -106,8 +106,11 @@ impl Asking<'_> {
         }
         migration_state(connection).await?;
         let only = self.context.global.workspace.as_deref();
-        let declared =
-            if connection.is_confined().await? { workspaces(self.found, only)? } else { Vec::new() };
+        let declared = if connection.is_confined().await? {
+            project::visible_workspaces(self.found, only)?
+        } else {
+            Vec::new()
+        };
         let scope = DriftScope {
             project: &self.found.project.name,
             workspace: only,
@@ -162,23 +165,6 @@ impl Asking<'_> {
         }
         let keys: Vec<&ResourceKey> = own.iter().map(|row| &row.key).collect();
         Err(selecting::nothing_live(self.selection, &keys))
-    }
-}
-
-/// The workspaces to ask for, where the role sees one at a time: the one that is named, those that are declared, or the
-/// project's usual one.
-pub(super) fn workspaces(found: &Found, only: Option<&str>) -> Result<Vec<String>, CliError> {
-    if let Some(only) = only {
-        return Ok(vec![only.to_owned()]);
-    }
-    if let Ok((catalog, _)) = project::load_valid(found) {
-        return Ok(project::declared_workspaces(&catalog.entries));
-    }
-    match &found.project.spec.workspace {
-        Some(name) => Ok(vec![name.clone()]),
-        None => Err(CliError::usage("this role sees one workspace at a time, and none is named")
-            .why("row-level security confines it, and the manifests could not be read")
-            .help("name one with --workspace")),
     }
 }
 

@@ -1,16 +1,19 @@
 //! The commands, one file each.
 
+pub mod adopt;
 pub mod apply;
 pub mod completions;
 pub mod db;
 pub mod drift;
 pub mod explain;
+pub mod export;
 pub mod init;
 pub mod plan;
 pub mod render;
 pub mod schema;
 pub mod templates;
 pub mod tenant;
+pub mod unmanaged;
 pub mod validate;
 
 use std::path::Path;
@@ -50,6 +53,9 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Plan(args)) => plan::plan(context, &args).await,
         Some(Command::Apply(args)) => apply::apply(context, &args).await,
         Some(Command::Drift(args)) => drift::drift(context, &args).await,
+        Some(Command::Export(args)) => export::export(context, &args).await,
+        Some(Command::Unmanaged(args)) => unmanaged::unmanaged(context, &args).await,
+        Some(Command::Adopt(args)) => Box::pin(adopt::adopt(context, &args)).await,
         Some(Command::Schema(args)) => schema::schema(context, &args),
         Some(Command::Explain(args)) => explain::explain(context, &args),
         Some(Command::Db(command)) => db::db(context, &command).await,

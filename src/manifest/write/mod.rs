@@ -240,10 +240,6 @@ fn deny_layers(written: &mut Written, canonical: &Value, expanded: &Value) -> bo
     };
     let spec = written.manifest.get_mut("spec").and_then(Value::as_object_mut);
     if let Some(spec) = spec {
-        if expanded.pointer("/spec/industry").is_some() && !has("/spec", "industry") {
-            spec.insert("industry".to_owned(), Value::Null);
-            denied.push("industry".to_owned());
-        }
         for (key, value) in given("/spec/metadata") {
             if !value.is_null() && !has("/spec/metadata", &key) {
                 let own = spec.entry("metadata").or_insert_with(|| json!({}));
@@ -261,15 +257,16 @@ fn deny_layers(written: &mut Written, canonical: &Value, expanded: &Value) -> bo
             .push(format!("null: the row has no {fields}, which the template or the workspace would give"));
         return true;
     }
-    let labels: Vec<String> =
-        given("/labels").into_iter().map(|(key, _)| key).filter(|key| !has("/labels", key)).collect();
-    written.notes.push(if labels.is_empty() {
+    let labels = given("/labels").into_iter().map(|(key, _)| key).filter(|key| !has("/labels", key));
+    let mut added: Vec<String> = labels.map(|key| format!("labels.{key}")).collect();
+    if expanded.pointer("/spec/industry").is_some() && !has("/spec", "industry") {
+        added.push("industry".to_owned());
+    }
+    written.notes.push(if added.is_empty() {
         "a plan would change the row to what this says: no manifest can say what is in it".to_owned()
     } else {
-        format!(
-            "the row lacks labels that the workspace gives to its tenants, and a plan would add them: {}",
-            labels.join(", ")
-        )
+        let added = added.join(", ");
+        format!("the row lacks what the workspace gives to its tenants, and a plan would add it: {added}")
     });
     false
 }
