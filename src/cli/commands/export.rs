@@ -93,7 +93,7 @@ pub async fn export(context: &Context, args: &ExportArgs) -> Result<ExitStatus, 
             context.printer.json(&all);
         } else if !written.is_empty() {
             context.printer.stream(|out| {
-                write!(out, "{MODELINE}../schemas/manifest.schema.json\n")?;
+                writeln!(out, "{MODELINE}../schemas/manifest.schema.json")?;
                 for (index, one) in written.iter().enumerate() {
                     write!(out, "{}{}", if index > 0 { "---\n" } else { "" }, one.text())?;
                 }
