@@ -105,7 +105,7 @@ pub enum Format {
     Human,
     /// JSON, also when the command fails
     Json,
-    /// Markdown for the comment of a pull request, of `plan` only
+    /// Markdown, for a comment or an issue
     Markdown,
     /// SARIF 2.1.0, of `validate` only
     Sarif,
@@ -145,6 +145,10 @@ pub enum Command {
     Blame(commands::blame::BlameArgs),
     Rollback(commands::rollback::RollbackArgs),
     Restore(commands::restore::RestoreArgs),
+    Drift(commands::drift::DriftArgs),
+    Export(commands::export::ExportArgs),
+    Unmanaged(commands::unmanaged::UnmanagedArgs),
+    Adopt(commands::adopt::AdoptArgs),
     Schema(commands::schema::SchemaArgs),
     Explain(commands::explain::ExplainArgs),
     #[command(subcommand)]

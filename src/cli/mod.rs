@@ -6,6 +6,7 @@ pub mod context;
 pub mod database;
 pub mod environment;
 pub mod error;
+pub mod exporting;
 pub mod offline;
 pub mod outcome;
 pub mod planning;

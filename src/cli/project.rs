@@ -186,3 +186,26 @@ pub fn declared_workspaces(entries: &[Entry]) -> Vec<String> {
     let workspaces = entries.iter().filter(|entry| entry.key.kind.scope == Scope::Global);
     workspaces.map(|entry| entry.key.name.to_string()).collect()
 }
+
+/// The workspaces to ask for, where the role sees one at a time: the one that is named, those that are declared, or the
+/// project's usual one.
+///
+/// # Errors
+/// None of these is known.
+pub fn visible_workspaces(found: &Found, only: Option<&str>) -> Result<Vec<String>, CliError> {
+    if let Some(only) = only {
+        return Ok(vec![only.to_owned()]);
+    }
+    if let Ok((catalog, _)) = load_valid(found) {
+        return Ok(declared_workspaces(&catalog.entries));
+    }
+    found.project.spec.workspace.clone().map(|name| vec![name]).ok_or_else(no_workspace)
+}
+
+/// A role sees one workspace at a time, and none is named.
+#[must_use]
+pub fn no_workspace() -> CliError {
+    CliError::usage("this role sees one workspace at a time, and none is named")
+        .why("row-level security confines it")
+        .help("name one with --workspace")
+}

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::files;
 use crate::model::diagnostic::did_you_mean;
 use crate::model::selector::Selector;
-use crate::model::{Entry, KeyPattern};
+use crate::model::{Entry, KeyPattern, ResourceKey};
 use crate::plan::{Chosen, Selection};
 
 use super::error::CliError;
@@ -71,6 +71,20 @@ fn patterns(texts: &[String], option: &str) -> Result<Vec<KeyPattern>, CliError>
         Ok(KeyPattern::new(text))
     };
     texts.iter().map(pattern).collect()
+}
+
+/// Nothing of what is in the database is selected.
+#[must_use]
+pub fn nothing_live(selection: &Selection, keys: &[&ResourceKey]) -> CliError {
+    let near = selection.targets.iter().find_map(|pattern| {
+        let name = pattern.as_str().rsplit('/').next().unwrap_or_default();
+        did_you_mean(name, keys.iter().map(|key| &*key.name)).map(str::to_owned)
+    });
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`synthex export` prints every row with its labels".to_owned(),
+    };
+    CliError::usage("nothing that is in the database is selected").help(help)
 }
 
 /// Applies a selection to what is declared; `None` where all is selected.

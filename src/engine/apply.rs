@@ -25,6 +25,9 @@ use super::state::{
 /// How long a lease lasts without a heartbeat.
 pub const LEASE_TTL: Duration = Duration::from_secs(15);
 
+/// What is said when it is not known, or was only found out afterwards, whether a commit took place.
+pub const BROKEN_COMMIT: &str = "the connection broke during the commit";
+
 /// How many rows one statement writes.
 const BATCH: usize = 1000;
 
@@ -154,23 +157,21 @@ pub async fn apply<W: StateWriter>(
     };
     match outcome {
         Ok((CommitOutcome::Committed, applied)) => Ok(applied),
-        Ok((CommitOutcome::Unknown, applied)) => match writer
-            .was_committed(request.operation.id, &request.plan.workspaces())
-            .await
-        {
-            Ok(true) => Ok(applied),
-            Ok(false) => {
-                let error =
-                    StateError::new(StateErrorKind::Unreachable, "the connection broke during the commit")
+        Ok((CommitOutcome::Unknown, applied)) => {
+            match writer.was_committed(request.operation.id, &request.plan.workspaces()).await {
+                Ok(true) => Ok(applied),
+                Ok(false) => {
+                    let error = StateError::new(StateErrorKind::Unreachable, BROKEN_COMMIT)
                         .why("the database was asked afterwards, and the commit did not take place")
                         .help("run apply again");
-                Err(error.into())
+                    Err(error.into())
+                }
+                Err(error) => Err(StateError::new(error.kind, BROKEN_COMMIT)
+                    .why(format!("whether it took place could not be found out: {}", error.what))
+                    .help("run plan: it shows whether anything is left to do; running apply again is safe")
+                    .into()),
             }
-            Err(error) => Err(StateError::new(error.kind, "the connection broke during the commit")
-                .why(format!("whether it took place could not be found out: {}", error.what))
-                .help("run plan: it shows whether anything is left to do; running apply again is safe")
-                .into()),
-        },
+        }
         Err(error) => {
             // A lease that cannot be given back runs out by itself.
             if let Err(release) = writer.release(&request.holder).await {

@@ -11,7 +11,9 @@ pub mod partial;
 pub mod snapshot;
 pub mod state;
 
-pub use apply::{Applied, ApplyError, ApplyRequest, Interrupt, NoProgress, OnError, Phase, Progress, apply};
+pub use apply::{
+    Applied, ApplyError, ApplyRequest, BROKEN_COMMIT, Interrupt, NoProgress, OnError, Phase, Progress, apply,
+};
 pub use lease::{HeldLease, Holder, LeaseEntry, LeaseGrant, LeaseNews, Waiter};
 pub use observe::{observe_heads, observe_rows};
 pub use partial::LeftOut;

@@ -6,7 +6,7 @@ mod read;
 mod write;
 
 pub use read::{ManifestRoots, ProjectRows, find_project, read_manifests, read_project, read_secret};
-pub use write::{WriteError, create_new, ensure_folder, keep, write_atomically, write_with};
+pub use write::{WriteError, create_new, ensure_folder, keep, take_back, write_atomically, write_with};
 
 /// What the operating system says, in words; without the number that it gives to every error.
 #[must_use]

@@ -39,6 +39,19 @@ pub fn create_new(path: &Path, text: &str) -> Result<bool, WriteError> {
     Ok(true)
 }
 
+/// Removes files that were just written, and of these folders those that nothing else is in. What cannot be removed stays.
+pub fn take_back(files: &[PathBuf], folders: &[PathBuf]) {
+    for file in files {
+        if let Err(error) = std::fs::remove_file(file) {
+            tracing::debug!(%error, path = %file.display(), "a file was not removed");
+        }
+    }
+    for folder in folders {
+        // It fails where something else is in it.
+        let _ = std::fs::remove_dir(folder);
+    }
+}
+
 /// Keeps a file that may be lost: written in one step, but not forced to the disk. Failing to is not worth a word to the
 /// user.
 pub fn keep(path: &Path, bytes: &[u8]) {

@@ -19,6 +19,7 @@ pub mod rows;
 pub mod schema;
 pub mod unread;
 pub mod validate;
+pub mod write;
 pub mod yaml;
 
 pub use catalog::{Catalog, Project};

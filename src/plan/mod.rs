@@ -6,6 +6,7 @@
 pub mod action;
 pub mod desired;
 pub mod diff;
+pub mod drift;
 pub mod guards;
 pub mod ignored;
 pub mod moves;

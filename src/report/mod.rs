@@ -8,6 +8,7 @@ pub mod annotations;
 pub mod clean;
 pub mod codes;
 pub mod diagnostics;
+pub mod drift;
 pub mod errors;
 pub mod explained;
 pub mod groups;

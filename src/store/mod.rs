@@ -7,6 +7,7 @@
 
 mod batch;
 pub mod connect;
+pub mod drift;
 #[cfg(unix)]
 pub mod embedded;
 pub mod error;
@@ -14,6 +15,7 @@ pub mod history;
 pub mod identity;
 pub mod lease;
 pub mod list;
+pub mod living;
 pub mod migrate;
 pub mod past;
 pub mod read;
@@ -23,6 +25,7 @@ pub mod statements;
 pub mod write;
 
 pub use connect::{ConnectOptions, Connection};
+pub use drift::DriftScope;
 pub use identity::Identity;
 pub use lease::{Audit, known_workspaces, leases, release_by_hand};
 pub use list::{Listed, list};

@@ -151,10 +151,10 @@ impl Connection {
 
 /// Workspace and owner names, one copy of each.
 #[derive(Default)]
-struct Shared(HashMap<String, Arc<str>>);
+pub(super) struct Shared(HashMap<String, Arc<str>>);
 
 impl Shared {
-    fn name(&mut self, name: &str) -> Arc<str> {
+    pub(super) fn name(&mut self, name: &str) -> Arc<str> {
         if let Some(known) = self.0.get(name) {
             return Arc::clone(known);
         }
@@ -178,7 +178,7 @@ fn head_of(kind: KindRef, row: &PgRow, shared: &mut Shared) -> Result<Head, sqlx
     })
 }
 
-fn by_workspace(keys: &[ResourceKey]) -> Vec<(String, Vec<ResourceKey>)> {
+pub(super) fn by_workspace(keys: &[ResourceKey]) -> Vec<(String, Vec<ResourceKey>)> {
     let mut groups: std::collections::BTreeMap<String, Vec<ResourceKey>> = std::collections::BTreeMap::new();
     for key in keys {
         groups.entry(key.workspace.to_string()).or_default().push(key.clone());
@@ -187,7 +187,7 @@ fn by_workspace(keys: &[ResourceKey]) -> Vec<(String, Vec<ResourceKey>)> {
 }
 
 /// Keys of one kind after the other, as parameter lists.
-fn by_kind(keys: &[ResourceKey]) -> Vec<(KindRef, Vec<&str>, Vec<&str>)> {
+pub(super) fn by_kind(keys: &[ResourceKey]) -> Vec<(KindRef, Vec<&str>, Vec<&str>)> {
     let mut groups: Vec<(KindRef, Vec<&str>, Vec<&str>)> = Vec::new();
     for key in keys {
         let group = match groups.iter_mut().find(|(kind, _, _)| kind.rank == key.kind.rank) {
@@ -225,7 +225,7 @@ pub(super) async fn read_rows(
     Ok(rows)
 }
 
-fn row_of(kind: KindRef, found: &PgRow, shared: &mut Shared) -> Result<Row, sqlx::Error> {
+pub(super) fn row_of(kind: KindRef, found: &PgRow, shared: &mut Shared) -> Result<Row, sqlx::Error> {
     /// Workspace, name, labels, protected, touched_at, touched_by, owner, deleted.
     const COMMON: usize = 8;
     let mut cells = Vec::with_capacity(kind.columns().len());

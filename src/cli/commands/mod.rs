@@ -1,10 +1,13 @@
 //! The commands, one file each.
 
+pub mod adopt;
 pub mod apply;
 pub mod blame;
 pub mod completions;
 pub mod db;
+pub mod drift;
 pub mod explain;
+pub mod export;
 pub mod history;
 pub mod init;
 pub mod lease;
@@ -16,6 +19,7 @@ pub mod schema;
 pub mod state;
 pub mod templates;
 pub mod tenant;
+pub mod unmanaged;
 pub mod validate;
 
 use std::path::Path;
@@ -58,6 +62,10 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Blame(args)) => blame::blame(context, &args).await,
         Some(Command::Rollback(args)) => rollback::rollback(context, &args).await,
         Some(Command::Restore(args)) => restore::restore(context, &args).await,
+        Some(Command::Drift(args)) => drift::drift(context, &args).await,
+        Some(Command::Export(args)) => export::export(context, &args).await,
+        Some(Command::Unmanaged(args)) => unmanaged::unmanaged(context, &args).await,
+        Some(Command::Adopt(args)) => Box::pin(adopt::adopt(context, &args)).await,
         Some(Command::Schema(args)) => schema::schema(context, &args),
         Some(Command::Explain(args)) => explain::explain(context, &args),
         Some(Command::Db(command)) => db::db(context, &command).await,

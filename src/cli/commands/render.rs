@@ -1,14 +1,14 @@
 //! `render`: the resources as they are planned: templates, tenant sets and defaults expanded.
 
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::project;
-use crate::manifest::schema::API_VERSION;
-use crate::model::{Entry, Scope};
+use crate::manifest::write;
+use crate::model::Entry;
 
 /// Print the resources as they are planned: templates, tenant sets and defaults expanded
 ///
@@ -68,25 +68,8 @@ pub fn render(context: &Context, args: &RenderArgs) -> Result<ExitStatus, CliErr
 }
 
 /// The manifest that declares exactly what an entry is.
-#[must_use]
-pub fn manifest_of(entry: &Entry) -> Value {
-    let canonical: Value = serde_json::from_str(&entry.canonical).unwrap_or_default();
-    let mut metadata = Map::new();
-    metadata.insert("name".to_owned(), json!(&*entry.key.name));
-    if entry.key.kind.scope == Scope::Workspace {
-        metadata.insert("workspace".to_owned(), json!(&*entry.key.workspace));
-    }
-    if let Some(labels) =
-        canonical.get("labels").filter(|labels| labels.as_object().is_some_and(|map| !map.is_empty()))
-    {
-        metadata.insert("labels".to_owned(), labels.clone());
-    }
-    json!({
-        "apiVersion": API_VERSION,
-        "kind": entry.key.kind.name,
-        "metadata": metadata,
-        "spec": canonical.get("spec").cloned().unwrap_or_default(),
-    })
+fn manifest_of(entry: &Entry) -> Value {
+    write::manifest_of(&entry.key, &serde_json::from_str(&entry.canonical).unwrap_or_default())
 }
 
 fn matches(pattern: &str, entry: &Entry) -> bool {
