@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::engine::{self, StateReader as _};
 use crate::kinds::project::Guards;
-use crate::manifest::{Catalog, Origins};
+use crate::manifest::{self, Catalog, Origins};
 use crate::model::diagnostic::did_you_mean;
 use crate::model::{Diagnostic, Digest, Entry, KeyPattern, Origin, Position, ResourceKey, Severity, Sources};
 use crate::plan::{self, Desired, Head, Observed, Plan, Selection};
@@ -93,7 +93,7 @@ pub async fn make(context: &Context, wishes: &Wishes, command: &str) -> Result<P
         .map_err(|error| CliError::other("the manifests could not be read", error.to_string()))?;
     let read = read?;
     let (options, mut connection, heads, identity) = observed?;
-    let observing = Observing { context, found: &found, wishes };
+    let observing = Observing::new(context, &found, wishes);
     let made = observing.plan(&mut connection, read, heads).await?;
     connection.close().await;
     let database = database::shown(&source, &options);
@@ -139,6 +139,10 @@ struct Observing<'a> {
     context: &'a Context,
     found: &'a Found,
     wishes: &'a Wishes,
+    moves: Vec<plan::moves::Move>,
+    ignores: Vec<plan::Ignore>,
+    /// Of rules that end soon, or have ended.
+    endings: Vec<String>,
 }
 
 /// A plan, and what is said with it.
@@ -149,7 +153,20 @@ struct Made {
     unusable: Vec<ResourceKey>,
 }
 
-impl Observing<'_> {
+impl<'o> Observing<'o> {
+    fn new(context: &'o Context, found: &'o Found, wishes: &'o Wishes) -> Self {
+        let spec = &found.project.spec;
+        let rules = manifest::project::ignores(spec, context.clock.now().date_naive());
+        Self {
+            context,
+            found,
+            wishes,
+            moves: manifest::moved::moves(&spec.moved),
+            ignores: rules.active.iter().map(|rule| plan::Ignore::new(&rule.target, &rule.path)).collect(),
+            endings: rules.notices,
+        }
+    }
+
     async fn plan(
         &self,
         connection: &mut Connection,
@@ -235,6 +252,9 @@ impl Observing<'_> {
             guards,
             permanent: self.wishes.permanent,
             take_over: &self.wishes.take_over,
+            environment: self.found.project.spec.environment.as_deref(),
+            moves: &self.moves,
+            ignores: &self.ignores,
             ..Desired::new(&self.found.project.name, entries)
         }
     }
@@ -259,6 +279,7 @@ impl Observing<'_> {
         if self.found.partial && self.wants_prune() {
             notices.push("--file names a part of the manifests, so nothing is deleted".to_owned());
         }
+        notices.extend(self.endings.iter().cloned());
         notices
     }
 

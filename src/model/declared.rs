@@ -25,6 +25,8 @@ pub struct Entry {
 pub enum Origin {
     /// Written in the manifest or row.
     Manifest(Position),
+    /// Set by a patch of an overlay.
+    Overlay(Position),
     /// Given by a template.
     Template(String),
     /// Given by the workspace.

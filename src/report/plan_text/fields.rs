@@ -172,6 +172,7 @@ pub(super) fn changed(changes: &[FieldChange], hides_values: bool) -> Vec<Field>
 fn origin_words(origin: &Origin) -> Option<String> {
     match origin {
         Origin::Manifest(_) => None,
+        Origin::Overlay(position) => Some(format!("(overlay {})", clean(&position.to_string()))),
         Origin::Template(name) => Some(format!("(template {})", clean(name))),
         Origin::Workspace(name) => Some(format!("(workspace {})", clean(name))),
         Origin::Default => Some("(default)".to_owned()),
