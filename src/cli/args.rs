@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::text::duration_seconds;
@@ -59,9 +60,22 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub database_timeout: u64,
+    /// The environment of the project file whose variables, overlays and database count
+    #[arg(
+        short,
+        long,
+        value_name = "NAME",
+        global = true,
+        env = "SYNTHEX_ENVIRONMENT",
+        help_heading = "Global options"
+    )]
+    pub environment: Option<String>,
     /// Only this workspace: what is outside it is neither shown nor changed
     #[arg(short, long, value_name = "NAME", global = true, help_heading = "Global options")]
     pub workspace: Option<String>,
+    /// The time to take for now, RFC 3339 or a date in UTC: for tests, and for what will be true next week
+    #[arg(long, value_name = "TIME", global = true, value_parser = instant, help_heading = "Global options")]
+    pub as_of: Option<DateTime<Utc>>,
     /// How results are written to standard output
     #[arg(long, value_enum, default_value_t = Format::Human, global = true, help_heading = "Global options")]
     pub format: Format,
@@ -77,6 +91,12 @@ pub struct Global {
     /// How logs are written
     #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT", global = true, help_heading = "Global options")]
     pub log_format: LogFormat,
+}
+
+fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    let date = || text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0).map(|at| at.and_utc());
+    let instant = DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc));
+    instant.or_else(date).ok_or("write 2026-12-31T09:00:00Z or 2026-12-31".to_owned())
 }
 
 fn timeout(text: &str) -> Result<u64, String> {

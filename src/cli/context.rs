@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::engine::Holder;
 use crate::files;
 use crate::model::Clock;
-use crate::model::clock::SystemClock;
+use crate::model::clock::{FixedClock, SystemClock};
 
 use super::args::Global;
 use super::environment::Environment;
@@ -47,7 +47,11 @@ impl Context {
                 return Err((printer, failure));
             }
         };
-        Ok(Self { global, environment, printer, clock: Box::new(SystemClock), directory })
+        let clock: Box<dyn Clock> = match global.as_of {
+            Some(instant) => Box::new(FixedClock(instant)),
+            None => Box::new(SystemClock),
+        };
+        Ok(Self { global, environment, printer, clock, directory })
     }
 
     /// How long any one answer of the database may take.

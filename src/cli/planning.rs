@@ -3,14 +3,10 @@
 use std::collections::HashSet;
 
 use crate::engine::{self, StateReader};
-use crate::kinds;
-use crate::kinds::project::{Guards, Moved};
-use crate::manifest::{Catalog, Origins};
+use crate::kinds::project::Guards;
+use crate::manifest::{self, Catalog, Origins};
 use crate::model::diagnostic::did_you_mean;
-use crate::model::{
-    Diagnostic, Digest, Entry, KeyPattern, Origin, Position, ResourceKey, Scope, Severity, Sources,
-};
-use crate::plan::moves::Move;
+use crate::model::{Diagnostic, Digest, Entry, KeyPattern, Origin, Position, ResourceKey, Severity, Sources};
 use crate::plan::{self, Desired, Head, Observed, Plan, Selection};
 use crate::report::PlanContext;
 use crate::store::{ConnectOptions, Connection, Identity, migration_state};
@@ -143,18 +139,10 @@ pub(super) struct Observing<'a> {
     context: &'a Context,
     found: &'a Found,
     wishes: &'a Wishes,
-    moves: Vec<Move>,
-}
-
-/// The renames that the project file declares. What names no resource renames none.
-fn moves(moved: &[Moved]) -> Vec<Move> {
-    let key = |text: &str| {
-        let mut parts = text.split('/');
-        let (slug, workspace, name) = (parts.next()?, parts.next()?, parts.next()?);
-        let kind = kinds::find_slug(slug).filter(|kind| kind.scope == Scope::Workspace)?;
-        Some(ResourceKey::new(kind, workspace.into(), name))
-    };
-    moved.iter().filter_map(|moved| Some((key(&moved.from)?, key(&moved.to)?))).collect()
+    moves: Vec<plan::moves::Move>,
+    ignores: Vec<plan::Ignore>,
+    /// Of rules that end soon, or have ended.
+    endings: Vec<String>,
 }
 
 /// A plan, and what is said with it.
@@ -165,14 +153,21 @@ pub(super) struct Made {
     pub unusable: Vec<ResourceKey>,
 }
 
-impl<'a> Observing<'a> {
+impl<'o> Observing<'o> {
     /// For a project, and what the user wants of it.
-    pub fn new(context: &'a Context, found: &'a Found, wishes: &'a Wishes) -> Self {
-        Self { context, found, wishes, moves: moves(&found.project.spec.moved) }
+    pub fn new(context: &'o Context, found: &'o Found, wishes: &'o Wishes) -> Self {
+        let spec = &found.project.spec;
+        let rules = manifest::project::ignores(spec, context.clock.now().date_naive());
+        Self {
+            context,
+            found,
+            wishes,
+            moves: manifest::moved::moves(&spec.moved),
+            ignores: rules.active.iter().map(|rule| plan::Ignore::new(&rule.target, &rule.path)).collect(),
+            endings: rules.notices,
+        }
     }
-}
 
-impl Observing<'_> {
     pub async fn plan(
         &self,
         connection: &mut impl StateReader,
@@ -256,9 +251,11 @@ impl Observing<'_> {
             prune: self.wants_prune() && !self.found.partial,
             workspace: self.context.global.workspace.as_deref(),
             guards,
-            moves: &self.moves,
             permanent: self.wishes.permanent,
             take_over: &self.wishes.take_over,
+            environment: self.found.project.spec.environment.as_deref(),
+            moves: &self.moves,
+            ignores: &self.ignores,
             ..Desired::new(&self.found.project.name, entries)
         }
     }
@@ -283,6 +280,7 @@ impl Observing<'_> {
         if self.found.partial && self.wants_prune() {
             notices.push("--file names a part of the manifests, so nothing is deleted".to_owned());
         }
+        notices.extend(self.endings.iter().cloned());
         notices
     }
 

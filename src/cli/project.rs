@@ -19,6 +19,8 @@ pub struct Found {
     pub folder: PathBuf,
     /// Where manifests are.
     pub roots: ManifestRoots,
+    /// Where the overlays of the environment are, in their order.
+    pub overlays: Vec<ManifestRoots>,
     /// Whether `--file` names only a part of the manifests, so that what is missing must not be deleted.
     pub partial: bool,
 }
@@ -64,14 +66,38 @@ pub fn find(context: &Context) -> Result<Found, CliError> {
     };
     let source = files::read_project(&file).map_err(|problem| CliError::manifests(vec![problem]))?;
     let project = manifest::project::parse(source).map_err(CliError::manifests)?;
+    let project = in_environment(context, project)?;
     let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
     let confine = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.clone() };
     let partial = !parts.is_empty();
+    let overlays: Vec<PathBuf> = project.spec.overlays().iter().map(|path| folder.join(path)).collect();
+    let without: Vec<PathBuf> = project.spec.all_overlays().map(|path| folder.join(path)).collect();
+    // An overlay is read in any case.
+    parts.retain(|part| !overlays.iter().any(|overlay| files::is_within(part, overlay)));
     let paths =
         if partial { parts } else { project.spec.manifests.iter().map(|path| folder.join(path)).collect() };
-    let roots =
-        ManifestRoots { paths, project_file: file, confine, max_file_size: project.spec.max_file_size() };
-    Ok(Found { project, folder, roots, partial })
+    let max_file_size = project.spec.max_file_size();
+    let roots = ManifestRoots { paths, project_file: file, confine, max_file_size, without };
+    let overlays =
+        overlays.into_iter().map(|path| ManifestRoots { paths: vec![path], ..roots.clone() }).collect();
+    Ok(Found { project, folder, roots, overlays, partial })
+}
+
+/// The project in the environment that the options, the variable or the project itself mean.
+fn in_environment(context: &Context, project: Project) -> Result<Project, CliError> {
+    // A variable that is set and empty is as good as none.
+    let named = context.global.environment.as_deref().filter(|name| !name.is_empty());
+    manifest::project::in_environment(project, named)
+        .map_err(|error| CliError::usage(error.what).help(error.help))
+}
+
+/// Reads the manifests of a project and of its environment's overlays.
+fn read_sources(found: &Found) -> Result<Vec<SourceFile>, Vec<Diagnostic>> {
+    let mut sources = files::read_manifests(&found.roots)?;
+    for (overlay, roots) in (0..=u16::MAX).zip(&found.overlays) {
+        sources.extend(files::read_manifests(roots)?.into_iter().map(|file| file.in_overlay(overlay)));
+    }
+    Ok(sources)
 }
 
 fn set_once(place: &mut Option<PathBuf>, file: PathBuf) -> Result<(), CliError> {
@@ -103,7 +129,7 @@ pub enum Read {
 /// # Errors
 /// Every problem of every manifest.
 pub fn read(found: &Found, use_cache: bool, tolerate: bool) -> Result<Read, CliError> {
-    let sources = files::read_manifests(&found.roots).map_err(CliError::manifests)?;
+    let sources = read_sources(found).map_err(CliError::manifests)?;
     // In CI the folder may come from a pull request, and with it a cache made to hide what the manifests say.
     let cached = if use_cache { files::read_optional(&cache_file(found)) } else { None };
     let Some(bytes) = cached else { return read_fully(found, sources, use_cache, tolerate) };
@@ -147,7 +173,9 @@ pub fn read_fully(
 fn cache_file(found: &Found) -> PathBuf {
     // One cache for each selection of manifests.
     let mut writer = DigestWriter::default();
-    for path in &found.roots.paths {
+    let overlays = found.overlays.iter().flat_map(|roots| &roots.paths);
+    writer.field(found.project.spec.environment.as_deref().unwrap_or_default().as_bytes());
+    for path in found.roots.paths.iter().chain(overlays) {
         writer.field(path.as_os_str().as_encoded_bytes());
     }
     let name = writer.finish().to_hex();
@@ -157,7 +185,12 @@ fn cache_file(found: &Found) -> PathBuf {
 fn parse(found: &Found, sources: Vec<SourceFile>) -> Loaded {
     let rows = ProjectRows { confine: found.roots.confine.clone(), max_file_size: found.roots.max_file_size };
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    manifest::load(found.project.clone(), sources, &rows, threads)
+    let mut loaded = manifest::load(found.project.clone(), sources, &rows, threads);
+    if found.partial {
+        // What a patch fits may be in the part that was not named.
+        loaded.diagnostics.retain(|diagnostic| diagnostic.code != "SX0214");
+    }
+    loaded
 }
 
 /// Reads the manifests. Warnings are shown; the catalog comes back only without errors.
@@ -165,7 +198,7 @@ fn parse(found: &Found, sources: Vec<SourceFile>) -> Loaded {
 /// # Errors
 /// Every problem of every manifest.
 pub fn load(found: &Found) -> Result<Loaded, Vec<Diagnostic>> {
-    files::read_manifests(&found.roots).map(|sources| parse(found, sources))
+    read_sources(found).map(|sources| parse(found, sources))
 }
 
 /// [`load`], with problems as an error.

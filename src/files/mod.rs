@@ -46,6 +46,12 @@ pub fn is_there(path: &std::path::Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
 }
 
+/// Whether a path is a folder or in it, links followed.
+#[must_use]
+pub fn is_within(path: &std::path::Path, folder: &std::path::Path) -> bool {
+    path.canonicalize().is_ok_and(|path| folder.canonicalize().is_ok_and(|folder| path.starts_with(folder)))
+}
+
 /// The working directory.
 ///
 /// # Errors

@@ -11,10 +11,12 @@ use crate::model::kind::{NUL, nul_at};
 use crate::model::{Digest, Entry, KindRef, ResourceKey, Scope, SourceRef, declared};
 
 use super::expand::Layers;
+use super::overlay::{Clash, Overlays};
 use super::problem::{Problem, Target};
 use super::rows;
 use super::schema::{self, API_VERSION};
 use super::validate::{self, Finding};
+use super::variables::Variables;
 use super::yaml::{self, Document, YamlError, YamlErrorKind};
 
 /// What documents are checked against.
@@ -26,6 +28,10 @@ pub struct Context {
     pub workspaces: HashMap<String, Arc<str>>,
     /// What documents that could not be read may declare, and workspaces and templates that have problems.
     pub unread: HashSet<String>,
+    /// Values for `${NAME}`.
+    pub variables: Variables,
+    /// Patches.
+    pub overlays: Overlays,
 }
 
 /// What came of some documents.
@@ -39,6 +45,10 @@ pub struct Output {
     pub mentions: Vec<Mention>,
     /// Keys of resources that have problems: mentions of them are not dangling.
     pub broken: Vec<(ResourceKey, SourceRef)>,
+    /// Which patches fit which resources.
+    pub patched: Vec<(ResourceKey, Vec<u32>)>,
+    /// Patches that set the same field.
+    pub clashes: Vec<Clash>,
 }
 
 /// One resource mentions another.
@@ -207,6 +217,8 @@ impl Context {
             && let Ok(kind) = kind_of(&document.value, source)
         {
             stringify(&mut document, kind, text);
+            // What is wrong with variables is said once the document can be read.
+            self.variables.put_into(kind, &mut document.value, source, &mut Vec::new());
             let value = &document.value;
             let schema = (schema::validator(kind), schema::cached(kind));
             for finding in validate::findings(schema.0, schema.1, value, kind.hides_values) {

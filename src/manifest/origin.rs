@@ -8,6 +8,7 @@ use crate::model::{Entry, Origin, Position, ResourceKey, Sources};
 
 use super::catalog::Catalog;
 use super::expand::{Layers, TemplateLayer, WorkspaceLayer};
+use super::overlay::Setter;
 use super::resolve::Resolver;
 
 /// Finds origins in a catalog.
@@ -31,8 +32,18 @@ impl<'a> Origins<'a> {
             Some("labels") => format!("/metadata/{}", steps.join("/")),
             _ => format!("/spec/{}", steps.join("/")),
         };
-        if let Some(position) = self.resolver.field_at(&entry.source, &pointer) {
-            return Origin::Manifest(position);
+        match self.catalog.overlays.setter(&entry.key, &pointer) {
+            Some(Setter::Sets(patch, place)) => {
+                let position = self.resolver.field_at(&patch, &place);
+                return Origin::Overlay(position.unwrap_or_else(|| self.resolver.declared_at(&patch)));
+            }
+            // What a patch takes out comes from the layers below, although the manifest has it.
+            Some(Setter::Removes) => {}
+            None => {
+                if let Some(position) = self.resolver.field_at(&entry.source, &pointer) {
+                    return Origin::Manifest(position);
+                }
+            }
         }
         if entry.key.kind.name != "Tenant" {
             return Origin::Default;

@@ -34,6 +34,8 @@ pub fn canonical(mut labels: Map<String, Value>, spec: &str) -> String {
 pub enum Origin {
     /// Written in the manifest or row.
     Manifest(Position),
+    /// Set by a patch of an overlay.
+    Overlay(Position),
     /// Given by a template.
     Template(String),
     /// Given by the workspace.

@@ -46,6 +46,9 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
+/// The mark of a value whose schema allows `null` because `null` says something.
+pub const NULL_MARK: &str = "x-synthex-null";
+
 /// The mark by which tests find the fields of type [`Text`] in a schema.
 pub const TEXT_MARK: &str = "x-synthex-text";
 

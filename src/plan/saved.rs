@@ -277,8 +277,10 @@ fn reason_of(json: &Value) -> Option<Reason> {
 }
 
 fn field_json(change: &FieldChange) -> Value {
+    let at = |layer: &str, place: &Position| json!([layer, &*place.file, place.line, place.column]);
     let origin = match &change.origin {
-        Origin::Manifest(place) => json!(["manifest", &*place.file, place.line, place.column]),
+        Origin::Manifest(place) => at("manifest", place),
+        Origin::Overlay(place) => at("overlay", place),
         Origin::Template(name) => json!(["template", name]),
         Origin::Workspace(name) => json!(["workspace", name]),
         Origin::Default => json!(["default"]),
@@ -298,14 +300,14 @@ fn field_of(json: &Value) -> Option<FieldChange> {
     let text = |at: usize| origin.get(at).and_then(Value::as_str);
     let number =
         |at: usize| origin.get(at).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
+    let place = || Some(Position { file: text(1)?.into(), line: number(2)?, column: number(3)? });
     Some(FieldChange {
         path: serde_json::from_value(json.get("path")?.clone()).ok()?,
         before: json.get("before").cloned(),
         after: json.get("after").cloned(),
         origin: match text(0)? {
-            "manifest" => {
-                Origin::Manifest(Position { file: text(1)?.into(), line: number(2)?, column: number(3)? })
-            }
+            "manifest" => Origin::Manifest(place()?),
+            "overlay" => Origin::Overlay(place()?),
             "template" => Origin::Template(text(1)?.to_owned()),
             "workspace" => Origin::Workspace(text(1)?.to_owned()),
             "default" => Origin::Default,

@@ -92,6 +92,7 @@ impl Explained<'_> {
         let mut lines = Vec::new();
         match &field.origin {
             Some(Origin::Manifest(position)) => lines.push(format!("declared at {position}")),
+            Some(Origin::Overlay(position)) => lines.push(format!("set by an overlay at {position}")),
             Some(Origin::Template(name)) if field.layer.is_none() => {
                 lines.push(format!("given by the built-in template {name}"));
             }
@@ -133,6 +134,7 @@ impl Explained<'_> {
             }
             let (layer, name, position) = match &field.origin {
                 Some(Origin::Manifest(position)) => ("manifest", None, Some(position)),
+                Some(Origin::Overlay(position)) => ("overlay", None, Some(position)),
                 Some(Origin::Template(name)) => ("template", Some(name), field.layer.as_ref()),
                 Some(Origin::Workspace(name)) => ("workspace", Some(name), field.layer.as_ref()),
                 Some(Origin::Default) => ("default", None, None),

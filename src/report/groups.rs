@@ -65,6 +65,7 @@ fn same(action: &Action) -> Option<String> {
     for change in &action.changes {
         let layer = match &change.origin {
             Origin::Manifest(_) => ("manifest", ""),
+            Origin::Overlay(_) => ("overlay", ""),
             Origin::Template(name) => ("template", name.as_str()),
             Origin::Workspace(name) => ("workspace", name.as_str()),
             Origin::Default => ("default", ""),

@@ -185,10 +185,10 @@ fn field(change: &FieldChange) -> Value {
 }
 
 fn layer(origin: &Origin) -> Value {
+    let at = |layer: &str, Position { file, line, column }: &Position| json!({"layer": layer, "file": &**file, "line": line, "column": column});
     match origin {
-        Origin::Manifest(Position { file, line, column }) => {
-            json!({"layer": "manifest", "file": &**file, "line": line, "column": column})
-        }
+        Origin::Manifest(position) => at("manifest", position),
+        Origin::Overlay(position) => at("overlay", position),
         Origin::Template(name) => json!({"layer": "template", "name": name}),
         Origin::Workspace(name) => json!({"layer": "workspace", "name": name}),
         Origin::Default => json!({"layer": "default"}),

@@ -182,6 +182,7 @@ pub(in crate::report) fn unchanged(action: &Action, changing: &[Field]) -> Vec<F
 fn origin_words(origin: &Origin) -> Option<String> {
     match origin {
         Origin::Manifest(_) => None,
+        Origin::Overlay(position) => Some(format!("(overlay {})", clean(&position.to_string()))),
         Origin::Template(name) => Some(format!("(template {})", clean(name))),
         Origin::Workspace(name) => Some(format!("(workspace {})", clean(name))),
         Origin::Default => Some("(default)".to_owned()),

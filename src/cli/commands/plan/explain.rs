@@ -178,11 +178,11 @@ fn layer(
             };
             (entry, path)
         }
-        Origin::Manifest(_) | Origin::Default => return None,
+        Origin::Manifest(_) | Origin::Overlay(_) | Origin::Default => return None,
     };
     let path: Vec<String> = path.into_iter().map(str::to_owned).collect();
     match origins.origin(entry, &path) {
-        Origin::Manifest(position) => Some(position),
+        Origin::Manifest(position) | Origin::Overlay(position) => Some(position),
         Origin::Template(_) | Origin::Workspace(_) | Origin::Default => Some(origins.declared_at(entry)),
     }
 }
