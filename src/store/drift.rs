@@ -110,8 +110,23 @@ impl Connection {
             }
             keys.sort_unstable();
             keys.dedup();
-            if !keys.is_empty() {
-                self.look_closer(kind, keys, rows, seen).await?;
+            if keys.is_empty() {
+                continue;
+            }
+            let first = seen.len();
+            self.look_closer(kind, keys, rows, seen).await?;
+            let former = former_names(&seen[first..]);
+            if former.is_empty() {
+                continue;
+            }
+            let mut gone = Vec::new();
+            self.look_closer(kind, former.keys().cloned().collect(), HashMap::new(), &mut gone).await?;
+            let known: Vec<ResourceKey> = seen[first..].iter().map(|one| one.key.clone()).collect();
+            for mut one in gone.into_iter().filter(|one| one.live.is_none()) {
+                if known.binary_search(&one.key).is_err() {
+                    one.writes.extend(former.get(&one.key).cloned());
+                    seen.push(one);
+                }
             }
         }
         Ok(())
@@ -258,6 +273,27 @@ fn compare(kind: KindRef, batches: &Mutex<mpsc::Receiver<Vec<PgRow>>>) -> Result
             }
         }
     }
+}
+
+/// The names that rows had before somebody gave them another by hand, and the write that did it: nothing marks those.
+fn former_names(seen: &[Seen]) -> HashMap<ResourceKey, ForeignWrite> {
+    let mut former = HashMap::new();
+    for one in seen {
+        for write in &one.writes {
+            let before = write.before.as_ref();
+            let text = |name: &str| before.and_then(|row| row.get(name)).and_then(Value::as_str);
+            if let Some(name) = text("name").filter(|name| **name != *one.key.name) {
+                // A workspace is its own; every other row names the one it was in.
+                let workspace = text("workspace").unwrap_or(name);
+                // The update that follows a rename to other tables runs as their owner, and the event may name that role.
+                let marked = one.live.as_ref().and_then(|row| row.touched_by.clone());
+                let actor = marked.filter(|_| one.writes.len() == 1).unwrap_or_else(|| write.actor.clone());
+                let write = ForeignWrite { actor, ..write.clone() };
+                former.insert(ResourceKey::new(one.key.kind, workspace.into(), name), write);
+            }
+        }
+    }
+    former
 }
 
 fn parameters(keys: &[ResourceKey]) -> (Vec<&str>, Vec<&str>) {

@@ -112,13 +112,13 @@ pub const LAST_APPLIED: &str = "select k.workspace, k.name, l.after::text, l.rev
        where i.workspace = k.workspace and i.kind = $3 and i.renamed_from = k.name and i.outcome = 'applied') as x \
       join synthex.batch_operations as o on o.id = x.operation_id order by o.revision desc, x.seq desc limit 1) as l";
 
-/// Foreign writes to some resources since a time, of those that were written more than once or are gone; `$1` workspaces,
-/// `$2` names, `$3` the times, `$4` the table.
+/// Foreign writes to some resources since a time, of those that were written more than once, are gone, or got another name;
+/// `$1` workspaces, `$2` names, `$3` the times, `$4` the table.
 pub const FOREIGN_WRITES: &str = "select e.workspace, e.name, e.actor, e.occurred_at, e.before, e.after from ( \
       select e.*, count(*) over (partition by e.workspace, e.name) as writes from synthex.drift_events as e \
       join unnest($1::text[], $2::text[], $3::timestamptz[]) as k (workspace, name, since) \
       on e.workspace = k.workspace and e.name = k.name and e.occurred_at >= k.since where e.kind = $4) as e \
-     where e.writes > 1 or e.after is null order by e.workspace, e.name, e.id";
+     where e.writes > 1 or e.after is null or e.before ->> 'name' <> e.name order by e.workspace, e.name, e.id";
 
 /// The columns that a write sets, with the name of the parameter list's column and the type to cast to.
 fn written(kind: KindRef) -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -166,6 +166,20 @@ fn rows_removed_made_and_restored_by_hand_are_told_apart() {
 }
 
 #[test]
+fn a_row_that_got_another_name_by_hand_is_one_that_is_gone_and_one_that_was_made() {
+    let estate = Estate::applied("drifts_renamed");
+    let role = editor(&estate, "editor");
+    edit_as(&estate, &role, "update synthex.tenants set name = 'T9' where name = 'T3'");
+    for args in [&[][..], &["--full"]] {
+        assert_eq!(drift(&estate, args), ["removed tenant/w/T3", "made tenant/w/T9"]);
+    }
+    let document = estate.run(&["drift", "--format", "json"]).json();
+    for drifted in document["drift"].as_array().unwrap() {
+        assert_eq!(drifted["actor"], role.as_str(), "{drifted:#}");
+    }
+}
+
+#[test]
 fn what_was_changed_past_the_triggers_is_found_in_full() {
     let estate = Estate::new("drifts_unseen");
     estate.declare_tenant("T1", &["employeeCount: 40", "metadata: {a: 1.50, b: [x, {c: null}], n: 1e300}"]);
