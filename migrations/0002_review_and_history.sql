@@ -97,3 +97,36 @@ create policy one_workspace on synthex.lease_waiters using (lease = (select curr
 
 -- Who may add to the record at all may add an operation before its items say which workspaces it is about.
 create policy added on synthex.batch_operations for insert with check (true);
+
+-- What a foreign key carries along, it carries along as the owner of the table. The role to name is still the one that
+-- wrote the first row.
+create or replace function synthex.capture_actor() returns trigger
+    language plpgsql
+    set search_path = pg_catalog
+    as $$
+begin
+    if pg_trigger_depth() = 1 or coalesce(current_setting('synthex.actor', true), '') = '' then
+        perform set_config('synthex.actor', current_user, true);
+    end if;
+    return null;
+end
+$$;
+create or replace function synthex.mark_touched() returns trigger
+    language plpgsql
+    set search_path = pg_catalog
+    as $$
+begin
+    if tg_op = 'UPDATE' then
+        if new is not distinct from old then
+            return new;
+        end if;
+        new.revision := old.revision + 1;
+        new.digest := old.digest;
+        new.updated_at := clock_timestamp();
+    end if;
+    new.touched_at := clock_timestamp();
+    new.touched_by := coalesce(
+        case when pg_trigger_depth() > 1 then nullif(current_setting('synthex.actor', true), '') end, current_user);
+    return new;
+end
+$$;

@@ -71,6 +71,15 @@ pub async fn load(context: &Context, path: &Path, max_age: TimeDelta) -> Result<
         let why = format!("it was made for project `{}`, and this is `{}`", plan.project, found.project.name);
         return Err(stale(format!("the plan {shown} is another project's"), why));
     }
+    if plan.environment != found.project.spec.environment {
+        let named = |environment: &Option<String>| match environment {
+            Some(name) => format!("environment `{name}`"),
+            None => "no environment".to_owned(),
+        };
+        let (planned, here) = (named(&plan.environment), named(&found.project.spec.environment));
+        let why = format!("it was made for {planned}, and this is {here}");
+        return Err(stale(format!("the plan {shown} is another environment's"), why));
+    }
     let source = database::source(context, Some(&found.project), &found.folder)?;
     let options = database::open(context, &source, "apply").await?;
     let mut connection = options.connect().await?;

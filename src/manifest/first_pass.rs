@@ -95,7 +95,11 @@ impl FirstPass {
                 }
                 Ok(document) => match kind_of(&document.value, whole) {
                     Ok(_) => {
-                        self.sort_document(document, Raw { text, overlay: file.overlay, source: whole }, text);
+                        self.sort_document(
+                            document,
+                            Raw { text, overlay: file.overlay, source: whole },
+                            text,
+                        );
                     }
                     Err(problem) => self.strays.push(problem),
                 },
