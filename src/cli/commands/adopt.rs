@@ -298,6 +298,7 @@ impl<'a> Adopting<'a> {
         let exactly = Selection { exactly: Some(keys), ..Selection::default() };
         let chosen = selecting::choose(&exactly, &catalog.entries)?;
         let desired = Desired {
+            environment: self.found.project.spec.environment.as_deref(),
             chosen: chosen.as_ref(),
             take_over: &self.take_over,
             workspace,
