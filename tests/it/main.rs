@@ -35,6 +35,7 @@ mod plan_json;
 mod pooler;
 mod properties;
 mod quickstart;
+mod render_diff;
 mod roles;
 mod rollback;
 mod rule_codes;
