@@ -18,6 +18,7 @@ use super::project;
 /// Problems of manifests, or of the snapshot.
 pub async fn make(context: &Context, wishes: &Wishes, path: &Path) -> Result<Planned, CliError> {
     let found = project::find(context)?;
+    let wishes = &project::narrowed(&found, wishes).await?;
     let read = project::read(&found, false, wishes.tolerate)?;
     let commit = context.commit(&found.folder).await;
     let shown = path.display();

@@ -48,6 +48,8 @@ pub struct Wishes {
     pub permanent: bool,
     /// Only these.
     pub selection: Selection,
+    /// Only what is declared otherwise than in this commit.
+    pub changed_since: Option<String>,
     /// Take these over from other projects.
     pub take_over: Vec<KeyPattern>,
     /// Refuse what looks like a rename.
@@ -77,6 +79,7 @@ impl Planned {
 /// Problems of manifests, or of the database.
 pub async fn make(context: &Context, wishes: &Wishes, command: &str) -> Result<Planned, CliError> {
     let found = project::find(context)?;
+    let wishes = &project::narrowed(&found, wishes).await?;
     let source = database::source(context, Some(&found.project), &found.folder)?;
     let reading = {
         let found = found.clone();
@@ -230,7 +233,8 @@ impl<'o> Observing<'o> {
         let observed = engine::observe_rows(connection, &desired, heads).await?;
         let mut plan = plan::plan(&desired, &observed, &mut Origins::new(&catalog));
         let nothing = plan.is_empty() && plan.undeclared.is_empty() && plan.refusals.is_empty();
-        if nothing && chosen.as_ref().is_some_and(|chosen| chosen.matched == 0) {
+        let compared = self.wishes.selection.among.is_some();
+        if nothing && !compared && chosen.as_ref().is_some_and(|chosen| chosen.matched == 0) {
             return Err(selecting::nothing_selected(&self.wishes.selection, &catalog.entries));
         }
         if is_incomplete {

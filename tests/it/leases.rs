@@ -273,7 +273,7 @@ fn waiting(estate: &Estate) -> i64 {
 
 /// Six runs, or twenty where `SYNTHEX_CHAOS` asks for it.
 fn crowd() -> Vec<(String, Project)> {
-    let count = if std::env::var_os("SYNTHEX_CHAOS").is_some_and(|value| value == "1") { 20 } else { 6 };
+    let count = crate::support::chaos_rounds(6, 20);
     (0..count).map(|number| format!("M{number}")).map(|name| (name.clone(), neighbour(&name))).collect()
 }
 
