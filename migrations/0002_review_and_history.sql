@@ -63,22 +63,28 @@ alter table synthex.notification_channels
     add constraint notification_channels_workspace_fallback_fkey foreign key (workspace, fallback)
         references synthex.notification_channels (workspace, name) on update cascade deferrable initially deferred;
 
--- Runs that wait for a lease, in the order in which they came.
-alter table synthex.leases add column reason text;
+-- Who holds a lease, for people, and runs that wait for one, in the order in which they came.
+alter table synthex.leases
+    add column actor  text,
+    add column reason text;
+comment on column synthex.leases.actor is 'Who holds it: the CI identity, or user@host.';
 comment on column synthex.leases.reason is 'Why a person took it by hand; null for runs.';
+create sequence synthex.lease_tickets;
+comment on sequence synthex.lease_tickets is 'Numbers the runs that wait for leases.';
 create table synthex.lease_waiters (
-    ticket  bigint      generated always as identity primary key,
     lease   text        not null,
+    ticket  bigint      not null,
     holder  uuid        not null,
     host    text        not null,
     pid     bigint      not null,
     command text        not null,
     since   timestamptz not null default clock_timestamp(),
     seen_at timestamptz not null default clock_timestamp(),
+    primary key (lease, ticket),
     unique (holder, lease)
 );
 comment on table synthex.lease_waiters is 'Runs that wait for a lease. One that has not been seen for some seconds waits no longer.';
-comment on column synthex.lease_waiters.ticket is 'Rises: who came first is served first.';
+comment on column synthex.lease_waiters.ticket is 'Rises: who came first is served first. A run has one for all the leases it wants, so that no two runs wait for each other.';
 comment on column synthex.lease_waiters.lease is 'The lease that is waited for.';
 comment on column synthex.lease_waiters.holder is 'The run that waits.';
 comment on column synthex.lease_waiters.host is 'The machine it runs on.';
@@ -86,6 +92,41 @@ comment on column synthex.lease_waiters.pid is 'Its process on that machine.';
 comment on column synthex.lease_waiters.command is 'The command it runs.';
 comment on column synthex.lease_waiters.since is 'When it began to wait, by the database''s clock.';
 comment on column synthex.lease_waiters.seen_at is 'When it last said that it still waits.';
-create index lease_waiters_by_lease on synthex.lease_waiters (lease, ticket);
 alter table synthex.lease_waiters enable row level security;
 create policy one_workspace on synthex.lease_waiters using (lease = (select current_setting('synthex.workspace', true)));
+
+-- Who may add to the record at all may add an operation before its items say which workspaces it is about.
+create policy added on synthex.batch_operations for insert with check (true);
+
+-- What a foreign key carries along, it carries along as the owner of the table. The role to name is still the one that
+-- wrote the first row.
+create or replace function synthex.capture_actor() returns trigger
+    language plpgsql
+    set search_path = pg_catalog
+    as $$
+begin
+    if pg_trigger_depth() = 1 or coalesce(current_setting('synthex.actor', true), '') = '' then
+        perform set_config('synthex.actor', current_user, true);
+    end if;
+    return null;
+end
+$$;
+create or replace function synthex.mark_touched() returns trigger
+    language plpgsql
+    set search_path = pg_catalog
+    as $$
+begin
+    if tg_op = 'UPDATE' then
+        if new is not distinct from old then
+            return new;
+        end if;
+        new.revision := old.revision + 1;
+        new.digest := old.digest;
+        new.updated_at := clock_timestamp();
+    end if;
+    new.touched_at := clock_timestamp();
+    new.touched_by := coalesce(
+        case when pg_trigger_depth() > 1 then nullif(current_setting('synthex.actor', true), '') end, current_user);
+    return new;
+end
+$$;

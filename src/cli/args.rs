@@ -1,8 +1,12 @@
 //! The arguments. The doc comments are the help texts, and the command reference in `docs/` is made from them.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::text::duration_seconds;
 
 use super::commands;
 
@@ -56,9 +60,22 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub database_timeout: u64,
+    /// The environment of the project file whose variables, overlays and database count
+    #[arg(
+        short,
+        long,
+        value_name = "NAME",
+        global = true,
+        env = "SYNTHEX_ENVIRONMENT",
+        help_heading = "Global options"
+    )]
+    pub environment: Option<String>,
     /// Only this workspace: what is outside it is neither shown nor changed
     #[arg(short, long, value_name = "NAME", global = true, help_heading = "Global options")]
     pub workspace: Option<String>,
+    /// The time to take for now, RFC 3339 or a date in UTC: for tests, and for what will be true next week
+    #[arg(long, value_name = "TIME", global = true, value_parser = instant, help_heading = "Global options")]
+    pub as_of: Option<DateTime<Utc>>,
     /// How results are written to standard output
     #[arg(long, value_enum, default_value_t = Format::Human, global = true, help_heading = "Global options")]
     pub format: Format,
@@ -76,9 +93,29 @@ pub struct Global {
     pub log_format: LogFormat,
 }
 
+fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    let date = || text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0).map(|at| at.and_utc());
+    let instant = DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc));
+    instant.or_else(date).ok_or("write 2026-12-31T09:00:00Z or 2026-12-31".to_owned())
+}
+
 fn timeout(text: &str) -> Result<u64, String> {
     let seconds = text.parse().ok().filter(|seconds| (1..=3_600).contains(seconds));
     seconds.ok_or("write seconds, from 1 to 3600, here and in SYNTHEX_DATABASE_TIMEOUT".to_owned())
+}
+
+/// Reads how long to wait for something: seconds, or a number with its unit.
+///
+/// # Errors
+/// It is neither, or longer than a day.
+pub fn waiting_time(text: &str) -> Result<Duration, String> {
+    let plain = text.parse().ok();
+    let zero = (text == "0s").then_some(0);
+    let seconds = plain.or(zero).or_else(|| duration_seconds(text)?.try_into().ok());
+    let seconds = seconds.filter(|seconds: &u64| *seconds <= 86_400);
+    seconds
+        .map(Duration::from_secs)
+        .ok_or("write seconds, or a time such as 60s, 5m or 1h; at most 24h".to_owned())
 }
 
 /// How results are written.
@@ -88,6 +125,8 @@ pub enum Format {
     Human,
     /// JSON, also when the command fails
     Json,
+    /// Markdown, for a comment or an issue
+    Markdown,
     /// SARIF 2.1.0, of `validate` only
     Sarif,
     /// Annotations of a GitHub workflow, of `validate` only
@@ -122,13 +161,25 @@ pub enum Command {
     Render(commands::render::RenderArgs),
     Plan(commands::plan::PlanArgs),
     Apply(commands::apply::ApplyArgs),
+    History(commands::history::HistoryArgs),
+    Blame(commands::blame::BlameArgs),
+    Rollback(commands::rollback::RollbackArgs),
+    Restore(commands::restore::RestoreArgs),
+    Drift(commands::drift::DriftArgs),
+    Export(commands::export::ExportArgs),
+    Unmanaged(commands::unmanaged::UnmanagedArgs),
+    Adopt(commands::adopt::AdoptArgs),
     Schema(commands::schema::SchemaArgs),
     Explain(commands::explain::ExplainArgs),
     #[command(subcommand)]
     Db(commands::db::DbCommand),
     #[command(subcommand)]
+    State(commands::state::StateCommand),
+    #[command(subcommand)]
     Tenant(commands::tenant::TenantCommand),
     #[command(subcommand)]
     Templates(commands::templates::TemplatesCommand),
+    #[command(subcommand)]
+    Lease(commands::lease::LeaseCommand),
     Completions(commands::completions::CompletionsArgs),
 }

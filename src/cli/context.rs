@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::engine::Holder;
 use crate::files;
 use crate::model::Clock;
-use crate::model::clock::SystemClock;
+use crate::model::clock::{FixedClock, SystemClock};
 
 use super::args::Global;
 use super::environment::Environment;
@@ -47,7 +47,11 @@ impl Context {
                 return Err((printer, failure));
             }
         };
-        Ok(Self { global, environment, printer, clock: Box::new(SystemClock), directory })
+        let clock: Box<dyn Clock> = match global.as_of {
+            Some(instant) => Box::new(FixedClock(instant)),
+            None => Box::new(SystemClock),
+        };
+        Ok(Self { global, environment, printer, clock, directory })
     }
 
     /// How long any one answer of the database may take.
@@ -61,11 +65,13 @@ impl Context {
     pub fn holder(&self, command: &str) -> Holder {
         Holder {
             id: new_id(),
+            actor: self.actor(),
             host: host_name(),
             pid: std::process::id(),
             command: command.to_owned(),
             run_url: self.run_url(),
             commit: None,
+            reason: None,
         }
     }
 
@@ -82,7 +88,9 @@ impl Context {
         }
     }
 
-    fn run_url(&self) -> Option<String> {
+    /// Where the CI run can be looked at.
+    #[must_use]
+    pub fn run_url(&self) -> Option<String> {
         let get = |name| self.environment.get(name);
         if let (Some(server), Some(repository), Some(run)) =
             (get("GITHUB_SERVER_URL"), get("GITHUB_REPOSITORY"), get("GITHUB_RUN_ID"))

@@ -23,6 +23,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "DATABASE_URL",
         "The database's URL, where neither `--database-url` nor `SYNTHEX_DATABASE_URL` is given.",
     ),
+    ("SYNTHEX_ENVIRONMENT", "The environment of the project file, where `--environment` is not given."),
     (
         "SYNTHEX_DATABASE_TIMEOUT",
         "Seconds to wait for any one answer of the database (`--database-timeout`).",

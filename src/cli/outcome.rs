@@ -93,7 +93,7 @@ pub fn unusable_words(unusable: &[ResourceKey]) -> String {
 
 /// What came of a plan, for people.
 #[must_use]
-pub fn outcome_text(planned: &Planned, applied: &Applied) -> String {
+pub fn outcome_text(planned: &Planned, applied: &Applied, command: &str) -> String {
     let Applied { revision, left_out } = applied;
     if left_out.is_empty() && !planned.has_problems() {
         return format!("Applied as revision {revision}.\n");
@@ -108,7 +108,7 @@ pub fn outcome_text(planned: &Planned, applied: &Applied) -> String {
     let failed = left_out.values().filter(|left| matches!(left, LeftOut::Failed(_))).count();
     let skipped = left_out.len() - failed;
     text.push_str(&format!(
-        "Partly applied as revision {revision}: {} applied, {failed} failed, {} skipped. Run apply again to resume.\n",
+        "Partly applied as revision {revision}: {} applied, {failed} failed, {} skipped. Run {command} again to resume.\n",
         planned.plan.actions.len() - left_out.len(),
         skipped + planned.unusable.len(),
     ));

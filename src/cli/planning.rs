@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use crate::engine::{self, StateReader as _};
+use crate::engine::{self, StateReader};
 use crate::kinds::project::Guards;
-use crate::manifest::{Catalog, Origins};
-use crate::model::diagnostic::did_you_mean;
+use crate::manifest::{self, Catalog, Origins};
+use crate::model::diagnostic::{did_you_mean, has_errors};
 use crate::model::{Diagnostic, Digest, Entry, KeyPattern, Origin, Position, ResourceKey, Severity, Sources};
 use crate::plan::{self, Desired, Head, Observed, Plan, Selection};
 use crate::report::PlanContext;
@@ -48,6 +48,8 @@ pub struct Wishes {
     pub permanent: bool,
     /// Only these.
     pub selection: Selection,
+    /// Only what is declared otherwise than in this commit.
+    pub changed_since: Option<String>,
     /// Take these over from other projects.
     pub take_over: Vec<KeyPattern>,
     /// Refuse what looks like a rename.
@@ -60,7 +62,7 @@ impl Planned {
     /// Whether something is declared wrongly, and the rest was planned all the same.
     #[must_use]
     pub fn has_problems(&self) -> bool {
-        self.warnings.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+        has_errors(&self.warnings)
     }
 
     /// The context of a rendering.
@@ -83,6 +85,7 @@ impl Planned {
 /// Problems of manifests, or of the database.
 pub async fn make(context: &Context, wishes: &Wishes, command: &str) -> Result<Planned, CliError> {
     let found = project::find(context)?;
+    let wishes = &project::narrowed(&found, wishes).await?;
     let source = database::source(context, Some(&found.project), &found.folder)?;
     let reading = {
         let found = found.clone();
@@ -99,7 +102,7 @@ pub async fn make(context: &Context, wishes: &Wishes, command: &str) -> Result<P
         .map_err(|error| CliError::other("the manifests could not be read", error.to_string()))?;
     let read = read?;
     let (options, mut connection, heads, identity) = observed?;
-    let observing = Observing { context, found: &found, wishes };
+    let observing = Observing::new(context, &found, wishes);
     let made = observing.plan(&mut connection, read, heads).await?;
     connection.close().await;
     let database = database::shown(&source, &options);
@@ -141,24 +144,42 @@ async fn observe(
 }
 
 /// The second half: manifests and heads are read.
-struct Observing<'a> {
+pub(super) struct Observing<'a> {
     context: &'a Context,
     found: &'a Found,
     wishes: &'a Wishes,
+    moves: Vec<plan::moves::Move>,
+    ignores: Vec<plan::Ignore>,
+    /// Of rules that end soon, or have ended.
+    endings: Vec<String>,
 }
 
 /// A plan, and what is said with it.
-struct Made {
-    plan: Plan,
-    notices: Vec<String>,
-    warnings: Vec<Diagnostic>,
-    unusable: Vec<ResourceKey>,
+pub(super) struct Made {
+    pub plan: Plan,
+    pub notices: Vec<String>,
+    pub warnings: Vec<Diagnostic>,
+    pub unusable: Vec<ResourceKey>,
 }
 
-impl Observing<'_> {
-    async fn plan(
+impl<'o> Observing<'o> {
+    /// For a project, and what the user wants of it.
+    pub fn new(context: &'o Context, found: &'o Found, wishes: &'o Wishes) -> Self {
+        let spec = &found.project.spec;
+        let rules = manifest::project::ignores(spec, context.clock.now().date_naive());
+        Self {
+            context,
+            found,
+            wishes,
+            moves: manifest::moved::moves(&spec.moved),
+            ignores: rules.active.iter().map(|rule| plan::Ignore::new(&rule.target, &rule.path)).collect(),
+            endings: rules.notices,
+        }
+    }
+
+    pub async fn plan(
         &self,
-        connection: &mut Connection,
+        connection: &mut impl StateReader,
         read: Read,
         heads: Option<Vec<Head>>,
     ) -> Result<Made, CliError> {
@@ -218,7 +239,8 @@ impl Observing<'_> {
         let observed = engine::observe_rows(connection, &desired, heads).await?;
         let mut plan = plan::plan(&desired, &observed, &mut Origins::new(&catalog));
         let nothing = plan.is_empty() && plan.undeclared.is_empty() && plan.refusals.is_empty();
-        if nothing && chosen.as_ref().is_some_and(|chosen| chosen.matched == 0) {
+        let compared = self.wishes.selection.among.is_some();
+        if nothing && !compared && chosen.as_ref().is_some_and(|chosen| chosen.matched == 0) {
             return Err(selecting::nothing_selected(&self.wishes.selection, &catalog.entries));
         }
         if is_incomplete {
@@ -249,6 +271,9 @@ impl Observing<'_> {
             guards,
             permanent: self.wishes.permanent,
             take_over: &self.wishes.take_over,
+            environment: self.found.project.spec.environment.as_deref(),
+            moves: &self.moves,
+            ignores: &self.ignores,
             ..Desired::new(&self.found.project.name, entries)
         }
     }
@@ -273,6 +298,7 @@ impl Observing<'_> {
         if self.found.partial && self.wants_prune() {
             notices.push("--file names a part of the manifests, so nothing is deleted".to_owned());
         }
+        notices.extend(self.endings.iter().cloned());
         notices
     }
 

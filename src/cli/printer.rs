@@ -93,6 +93,11 @@ impl Printer {
         }
     }
 
+    /// Writes annotations for the system that runs this. It reads both outputs; standard output is for results.
+    pub fn annotations(&self, commands: &str) {
+        write_stderr(commands);
+    }
+
     /// Shows problems of manifests.
     pub fn diagnostics(&self, diagnostics: &[Diagnostic]) {
         write_stderr(&report::diagnostics::human(diagnostics, &self.stderr, SHOWN_PROBLEMS));

@@ -6,7 +6,8 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
-use crate::engine::{Phase, Progress};
+use crate::engine::{LeaseNews, Phase, Progress};
+use crate::report;
 
 use super::context::Context;
 use super::printer::write_stderr;
@@ -29,6 +30,7 @@ pub enum ProgressMode {
 pub struct Display {
     bar: Option<ProgressBar>,
     lines: bool,
+    quiet: bool,
     json: bool,
     total: usize,
     phase: Phase,
@@ -46,6 +48,7 @@ impl Display {
         Self {
             bar: draws.then(|| bar(total)),
             lines: !draws && !quiet,
+            quiet: context.printer.is_quiet(),
             json: mode == ProgressMode::Json,
             total,
             phase: Phase::Migrate,
@@ -120,6 +123,31 @@ impl Progress for Display {
                 words(self.phase),
                 self.total
             ));
+        }
+    }
+
+    fn lease(&mut self, news: &LeaseNews) {
+        if self.json {
+            return self.line(&lease_json(news));
+        }
+        if !self.quiet {
+            let line = format!("{}\n", report::clean::clean(&news.sentence()));
+            match &self.bar {
+                Some(bar) => bar.suspend(|| write_stderr(&line)),
+                None => write_stderr(&line),
+            }
+        }
+    }
+}
+
+/// The line of JSON about a lease.
+fn lease_json(news: &LeaseNews) -> serde_json::Value {
+    match news {
+        LeaseNews::Waiting { workspace, held, ahead } => {
+            json!({"event": "waiting", "workspace": workspace, "held_by": held, "ahead": ahead})
+        }
+        LeaseNews::Evicted(lease) => {
+            json!({"event": "evicted", "workspace": lease.workspace, "held_by": lease})
         }
     }
 }

@@ -79,6 +79,15 @@ pub async fn load(
         let why = format!("it was made for project `{}`, and this is `{}`", plan.project, found.project.name);
         return Err(stale(format!("the plan {shown} is another project's"), why));
     }
+    if plan.environment != found.project.spec.environment {
+        let named = |environment: &Option<String>| match environment {
+            Some(name) => format!("environment `{name}`"),
+            None => "no environment".to_owned(),
+        };
+        let (planned, here) = (named(&plan.environment), named(&found.project.spec.environment));
+        let why = format!("it was made for {planned}, and this is {here}");
+        return Err(stale(format!("the plan {shown} is another environment's"), why));
+    }
     if let Some(workspace) = context.global.workspace.as_deref()
         && let Some(other) = plan.actions.iter().find(|action| *action.key.workspace != *workspace)
     {

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::files;
 use crate::model::diagnostic::did_you_mean;
 use crate::model::selector::Selector;
-use crate::model::{Entry, KeyPattern};
+use crate::model::{Entry, KeyPattern, ResourceKey};
 use crate::plan::{Chosen, Selection};
 
 use super::error::CliError;
@@ -55,10 +55,16 @@ impl SelectArgs {
             None => None,
             Some(text) => Some(text.parse::<Selector>().map_err(|error| {
                 CliError::usage(error.to_string())
-                    .help("for example tier=gold, or market in (ANZ_SMB,UK),!legacy")
+                    .help("for example: -l 'tier=gold,market in (ANZ_SMB,UK_SMB),!legacy'")
             })?),
         };
-        Ok(Selection { targets, excludes: patterns(&self.exclude, "--exclude")?, labels, exactly: None })
+        Ok(Selection {
+            targets,
+            excludes: patterns(&self.exclude, "--exclude")?,
+            labels,
+            among: None,
+            exactly: None,
+        })
     }
 }
 
@@ -73,6 +79,20 @@ fn patterns(texts: &[String], option: &str) -> Result<Vec<KeyPattern>, CliError>
         Ok(KeyPattern::new(text))
     };
     texts.iter().map(pattern).collect()
+}
+
+/// Nothing of what is in the database is selected.
+#[must_use]
+pub fn nothing_live(selection: &Selection, keys: &[&ResourceKey]) -> CliError {
+    let near = selection.targets.iter().find_map(|pattern| {
+        let name = pattern.as_str().rsplit('/').next().unwrap_or_default();
+        did_you_mean(name, keys.iter().map(|key| &*key.name)).map(str::to_owned)
+    });
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`synthex export` prints every row with its labels".to_owned(),
+    };
+    CliError::usage("nothing that is in the database is selected").help(help)
 }
 
 /// Applies a selection to what is declared; `None` where all is selected.

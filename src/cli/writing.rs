@@ -13,7 +13,7 @@ use crate::report;
 use crate::report::plan_text::PlanOptions;
 use crate::store::Writer;
 
-use super::args::Format;
+use super::args::{self, Format};
 use super::context::{Context, new_id};
 use super::error::{CliError, ExitStatus};
 use super::outcome::{failure, interrupted, outcome_json, outcome_text, unusable_words, withheld_words};
@@ -41,8 +41,8 @@ pub struct WriteArgs {
     /// What happens when one change cannot be made
     #[arg(long, value_enum, default_value_t = OnErrorArg::Stop, value_name = "WHAT")]
     pub on_error: OnErrorArg,
-    /// How long to wait for a lease that another run holds, in seconds or as 90s, 5m
-    #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration)]
+    /// How long to wait in line for a lease that another run holds: `60`, `60s`, `5m`
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = args::waiting_time)]
     pub lock_timeout: Duration,
     /// How progress is shown on standard error
     #[arg(long, value_enum, default_value_t = ProgressMode::Auto, value_name = "MODE")]
@@ -61,18 +61,6 @@ pub enum OnErrorArg {
 fn digest(text: &str) -> Result<Digest, String> {
     Digest::from_hex(text)
         .ok_or("write sha256: and 64 hexadecimal digits, as `synthex plan` prints it".to_owned())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let seconds = match text.parse::<i64>() {
-        Ok(seconds) => Some(seconds),
-        Err(_) => crate::model::text::duration_seconds(text),
-    };
-    let seconds =
-        seconds.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds <= 86_400);
-    seconds
-        .map(Duration::from_secs)
-        .ok_or("write seconds, or a time such as 90s or 5m, at most 24h".to_owned())
 }
 
 /// What is written, and as what.
@@ -166,7 +154,7 @@ pub async fn carry_out(context: &Context, job: &Job<'_>, signals: &Signals) -> R
     if json {
         context.printer.json(&outcome_json(&planned.plan, Some(&applied), Some(planned)));
     } else {
-        context.printer.result(&outcome_text(planned, &applied));
+        context.printer.result(&outcome_text(planned, &applied, job.command));
     }
     let partly = !applied.left_out.is_empty() || planned.has_problems() || withheld > 0;
     Ok(if partly { ExitStatus::Partly } else { ExitStatus::Success })

@@ -12,15 +12,20 @@ use thiserror::Error;
 use crate::model::ResourceKey;
 use crate::plan::{Plan, Summary};
 
+use super::keep_alive::{keep_alive, lost_or};
+use super::lease::{Holder, LeaseGrant, LeaseNews};
 use super::partial::LeftOut;
 use super::rows::write_rows;
 use super::state::{
-    CommitOutcome, Holder, Item, ItemOutcome, LeaseGrant, LeaseKeeper, Operation, OperationStatus,
-    StateError, StateErrorKind, StateWriter, WriteTransaction,
+    CommitOutcome, Item, ItemOutcome, Operation, OperationStatus, StateError, StateErrorKind, StateWriter,
+    WriteTransaction,
 };
 
 /// How long a lease lasts without a heartbeat.
 pub const LEASE_TTL: Duration = Duration::from_secs(15);
+
+/// What is said when it is not known, or was only found out afterwards, whether a commit took place.
+pub const BROKEN_COMMIT: &str = "the connection broke during the commit";
 
 /// What an apply is asked to do.
 #[derive(Clone, Debug)]
@@ -72,6 +77,8 @@ pub trait Progress {
     fn phase(&mut self, phase: Phase);
     /// So many rows have been written.
     fn written(&mut self, rows: usize);
+    /// It waits for a lease, or has taken one over.
+    fn lease(&mut self, _: &LeaseNews) {}
 }
 
 /// Nobody listens.
@@ -146,24 +153,24 @@ pub async fn apply<W: StateWriter>(
     };
     match outcome {
         Ok((CommitOutcome::Committed, applied)) => Ok(applied),
-        Ok((CommitOutcome::Unknown, applied)) => match writer
-            .was_committed(request.operation.id, &request.plan.workspaces())
-            .await
-        {
-            Ok(true) => Ok(applied),
-            Ok(false) => {
-                let error =
-                    StateError::new(StateErrorKind::Unreachable, "the connection broke during the commit")
+        Ok((CommitOutcome::Unknown, applied)) => {
+            match writer.was_committed(request.operation.id, &request.plan.workspaces()).await {
+                Ok(true) => Ok(applied),
+                Ok(false) => {
+                    let error = StateError::new(StateErrorKind::Unreachable, BROKEN_COMMIT)
                         .why("the database was asked afterwards, and the commit did not take place")
                         .help("run apply again");
-                Err(error.into())
+                    Err(error.into())
+                }
+                Err(error) => Err(ApplyError::OutcomeUnknown(
+                    StateError::new(error.kind, BROKEN_COMMIT)
+                        .why(format!("whether it took place could not be found out: {}", error.what))
+                        .help(
+                            "run plan: it shows whether anything is left to do; running apply again is safe",
+                        ),
+                )),
             }
-            Err(error) => Err(ApplyError::OutcomeUnknown(
-                StateError::new(error.kind, "the connection broke during the commit")
-                    .why(format!("whether it took place could not be found out: {}", error.what))
-                    .help("run plan: it shows whether anything is left to do; running apply again is safe"),
-            )),
-        },
+        }
         Err(error) => {
             // A lease that cannot be given back runs out by itself.
             if let Err(release) = writer.release(&request.holder).await {
@@ -183,7 +190,9 @@ async fn prepare<W: StateWriter>(
     writer.migrate().await?;
     progress.phase(Phase::Lease);
     let workspaces = request.plan.workspaces();
-    let grant = writer.take_leases(&request.holder, &workspaces, LEASE_TTL, request.lock_timeout).await?;
+    let mut hear = |news: LeaseNews| progress.lease(&news);
+    let wait = request.lock_timeout;
+    let grant = writer.take_leases(&request.holder, &workspaces, LEASE_TTL, wait, &mut hear).await?;
     let keeper = writer.keeper(&grant).await?;
     Ok((grant, keeper))
 }
@@ -204,11 +213,17 @@ async fn write_all<W: StateWriter>(
         transaction.release(&request.holder).await?;
         Ok::<_, ApplyError>((transaction, Applied { revision, left_out }))
     };
-    let (transaction, applied) = tokio::select! {
+    let done = tokio::select! {
         biased;
         () = interrupt.requested() => return Err(ApplyError::Interrupted),
         lost = keep_alive(keeper, grant) => return Err(lost.into()),
-        done = until_commit => done?,
+        done = until_commit => done,
+    };
+    let (transaction, applied) = match done {
+        Err(ApplyError::State(error)) if error.kind == StateErrorKind::Unreachable => {
+            return Err(lost_or(keeper, error).await.into());
+        }
+        done => done?,
     };
     progress.phase(Phase::Commit);
     Ok((transaction.commit().await?, applied))
@@ -237,21 +252,4 @@ async fn record(
         ..request.operation.clone()
     };
     Ok(transaction.record(&operation, &items).await?)
-}
-
-/// Beats until a lease is lost. A beat that merely fails is tried again until the lease would have run out: the writing
-/// transaction holds the lease's row anyway.
-async fn keep_alive(keeper: &mut impl LeaseKeeper, grant: &LeaseGrant) -> StateError {
-    let mut failures = 0;
-    loop {
-        tokio::time::sleep(grant.ttl / 3).await;
-        match keeper.beat().await {
-            Ok(()) => failures = 0,
-            Err(error) if error.kind == StateErrorKind::LeaseLost => return error,
-            Err(error) => {
-                failures += 1;
-                tracing::debug!(error = %error, failures, "a heartbeat did not reach the database");
-            }
-        }
-    }
 }

@@ -4,15 +4,21 @@
 //! It knows neither SQL nor a terminal.
 
 pub mod apply;
+mod keep_alive;
+pub mod lease;
 pub mod observe;
 pub mod partial;
 mod rows;
+pub mod snapshot;
 pub mod state;
 
-pub use apply::{Applied, ApplyError, ApplyRequest, Interrupt, NoProgress, OnError, Phase, Progress, apply};
+pub use apply::{
+    Applied, ApplyError, ApplyRequest, BROKEN_COMMIT, Interrupt, NoProgress, OnError, Phase, Progress, apply,
+};
+pub use lease::{HeldLease, Holder, LeaseEntry, LeaseGrant, LeaseNews, Waiter};
 pub use observe::{observe_heads, observe_rows};
 pub use partial::LeftOut;
 pub use state::{
-    CommitOutcome, Holder, Item, ItemOutcome, LeaseGrant, LeaseKeeper, Operation, OperationStatus,
-    StateError, StateErrorKind, StateReader, StateWriter, WriteTransaction,
+    CommitOutcome, Item, ItemOutcome, LeaseKeeper, Operation, OperationStatus, StateError, StateErrorKind,
+    StateReader, StateWriter, WriteTransaction,
 };

@@ -50,10 +50,10 @@ impl<'a> Isolation<'a> {
         let mentioned = mentioned.collect();
         let units = actions.iter().zip(&mentions).map(|(action, mentions)| unit(action, mentions)).collect();
         let mut isolation = Self { actions, units, mentions, mentioned, left_out: HashMap::new() };
-        for index in 0..actions.len() {
+        for (index, action) in actions.iter().enumerate() {
             let mentions = &isolation.mentions[index];
             let missing = mentions.iter().find(|key| unusable.contains(*key));
-            if let Some(key) = missing.filter(|_| actions[index].kind == ActionKind::Create) {
+            if let Some(key) = missing.filter(|_| action.kind == ActionKind::Create) {
                 let why = format!("{key} is declared wrongly");
                 isolation.left_out.insert(index, LeftOut::Skipped(why));
             }

@@ -119,7 +119,8 @@ fn batches<'a>(actions: impl Iterator<Item = &'a Action>) -> Vec<Vec<&'a Action>
         Some((action.key.kind.rank, statement))
     };
     // Within one kind the order of statements is free: gather by shape, keeping the order of kinds and of deletes.
-    let mut runs: Vec<(Option<(u8, u8)>, Vec<&Action>)> = Vec::new();
+    type Shape = Option<(u8, u8)>;
+    let mut runs: Vec<(Shape, Vec<&Action>)> = Vec::new();
     for action in actions {
         let wanted = shape(action);
         let same_kind = |have: &Option<(u8, u8)>| {

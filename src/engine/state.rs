@@ -9,6 +9,8 @@ use uuid::Uuid;
 use crate::model::{Digest, KindRef, ResourceKey};
 use crate::plan::{Action, Head, Row, Summary, Vanished};
 
+use super::lease::{Holder, LeaseGrant, LeaseNews};
+
 /// What went wrong, as far as the caller acts on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StateErrorKind {
@@ -131,34 +133,6 @@ pub trait StateReader {
     async fn is_confined(&mut self) -> Result<bool, StateError>;
 }
 
-/// Who takes a lease.
-#[derive(Clone, Debug)]
-pub struct Holder {
-    /// This run.
-    pub id: Uuid,
-    /// The machine.
-    pub host: String,
-    /// The process.
-    pub pid: u32,
-    /// The command line's verb, such as `apply`.
-    pub command: String,
-    /// Where the CI run can be looked at.
-    pub run_url: Option<String>,
-    /// The commit of the manifests that are applied.
-    pub commit: Option<String>,
-}
-
-/// Leases that were granted, each with its fencing token.
-#[derive(Clone, Debug)]
-pub struct LeaseGrant {
-    /// Who has them.
-    pub holder: Holder,
-    /// Workspace and fencing token, sorted by workspace.
-    pub tokens: Vec<(String, i64)>,
-    /// How long they last without a heartbeat.
-    pub ttl: Duration,
-}
-
 /// Keeps leases alive from its own connection.
 pub trait LeaseKeeper {
     /// Says that the holder is alive. Fails with [`StateErrorKind::LeaseLost`] when somebody took a lease over.
@@ -177,13 +151,15 @@ pub trait StateWriter {
     /// Installs what is missing of the schema. Returns how many migrations ran.
     async fn migrate(&mut self) -> Result<usize, StateError>;
 
-    /// Takes the leases of some workspaces, all or none, waiting at most `wait`.
+    /// Takes the leases of some workspaces, all or none, waiting in line for at most `wait`. Whoever stops waiting before
+    /// that, or fails, leaves the line with [`StateWriter::release`].
     async fn take_leases(
         &mut self,
         holder: &Holder,
         workspaces: &[String],
         ttl: Duration,
         wait: Duration,
+        hear: &mut impl FnMut(LeaseNews),
     ) -> Result<LeaseGrant, StateError>;
 
     /// Opens the connection that keeps leases alive.

@@ -2,11 +2,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the one home of reading and writing files")]
 
+mod git;
 mod read;
 mod write;
 
+pub use git::{GitError, GitTree};
 pub use read::{ManifestRoots, ProjectRows, find_project, read_manifests, read_project, read_secret};
-pub use write::{WriteError, create_new, ensure_folder, keep, write_atomically};
+pub use write::{WriteError, create_new, ensure_folder, keep, take_back, write_atomically, write_with};
 
 /// What the operating system says, in words; without the number that it gives to every error.
 #[must_use]
@@ -44,6 +46,12 @@ pub fn is_folder(path: &std::path::Path) -> bool {
 #[must_use]
 pub fn is_there(path: &std::path::Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
+}
+
+/// Whether a path is a folder or in it, links followed.
+#[must_use]
+pub fn is_within(path: &std::path::Path, folder: &std::path::Path) -> bool {
+    path.canonicalize().is_ok_and(|path| folder.canonicalize().is_ok_and(|folder| path.starts_with(folder)))
 }
 
 /// The working directory.

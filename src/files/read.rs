@@ -21,6 +21,8 @@ pub struct ManifestRoots {
     pub confine: PathBuf,
     /// Bytes.
     pub max_file_size: u64,
+    /// Folders and files of overlays, which are no manifests of what is around them.
+    pub without: Vec<PathBuf>,
 }
 
 /// The project file at or above a folder.
@@ -68,11 +70,17 @@ pub fn read_manifests(roots: &ManifestRoots) -> Result<Vec<SourceFile>, Vec<Diag
     let confine = roots.confine.canonicalize().ok();
     let mut seen = std::collections::HashSet::new();
     let mut files = Vec::new();
+    let overlays = Overlays::of(roots);
+    let mut left_out = 0;
     for path in found {
         let Ok(real) = path.canonicalize() else {
             problems.push(unreadable(&path, "it leads nowhere"));
             continue;
         };
+        if overlays.have(&real) {
+            left_out += 1;
+            continue;
+        }
         if Some(&real) == project_file.as_ref() || !seen.insert(real.clone()) {
             continue;
         }
@@ -85,7 +93,30 @@ pub fn read_manifests(roots: &ManifestRoots) -> Result<Vec<SourceFile>, Vec<Diag
             Err(problem) => problems.push(problem),
         }
     }
+    if files.is_empty() && left_out > 0 && problems.is_empty() {
+        let root = roots.paths.first().map(|path| shown(path)).unwrap_or_default();
+        problems.push(
+            Diagnostic::error("SX0116", format!("all manifests in {root} belong to overlays"))
+                .help("put what all environments share beside the overlays, not into them")
+                .at(Position::start_of(&root)),
+        );
+    }
     if problems.is_empty() { Ok(files) } else { Err(problems) }
+}
+
+/// The overlays below the folders that are read; an overlay that is read itself is none.
+struct Overlays(Vec<PathBuf>);
+
+impl Overlays {
+    fn of(roots: &ManifestRoots) -> Self {
+        let read: Vec<PathBuf> = roots.paths.iter().filter_map(|path| path.canonicalize().ok()).collect();
+        let inside = |overlay: &PathBuf| !read.iter().any(|root| root.starts_with(overlay));
+        Self(roots.without.iter().filter_map(|path| path.canonicalize().ok()).filter(inside).collect())
+    }
+
+    fn have(&self, real: &Path) -> bool {
+        self.0.iter().any(|overlay| real.starts_with(overlay))
+    }
 }
 
 fn gather(
@@ -162,7 +193,7 @@ fn walk_problem<'a>(error: &'a ignore::Error, path: &'a Path) -> (&'a Path, Stri
     }
 }
 
-fn is_manifest(path: &Path) -> bool {
+pub(super) fn is_manifest(path: &Path) -> bool {
     path.extension().and_then(|extension| extension.to_str()).is_some_and(|extension| {
         ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
     })
@@ -252,7 +283,7 @@ impl RowFiles for ProjectRows {
 }
 
 /// Takes `x/..` out of a path, so that the same file is shown the same way.
-fn tidy(path: &Path) -> PathBuf {
+pub(super) fn tidy(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for component in path.components() {
         match component {

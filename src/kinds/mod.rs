@@ -6,6 +6,7 @@
 pub mod alert_rule;
 pub mod credential;
 pub mod notification_channel;
+pub mod patch;
 pub mod project;
 pub mod registry;
 pub mod tenant;
@@ -13,4 +14,4 @@ pub mod tenant_set;
 pub mod tenant_template;
 pub mod workspace;
 
-pub use registry::{KINDS, find, find_slug, stored};
+pub use registry::{COUNT, KINDS, find, find_slug, stored};

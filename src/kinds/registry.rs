@@ -3,11 +3,12 @@
 use crate::model::{Kind, KindRef};
 
 use super::{
-    alert_rule, credential, notification_channel, project, tenant, tenant_set, tenant_template, workspace,
+    alert_rule, credential, notification_channel, patch, project, tenant, tenant_set, tenant_template,
+    workspace,
 };
 
 /// Every kind; a kind's rank is its index here.
-pub static KINDS: [KindRef; 8] = [
+pub static KINDS: [KindRef; COUNT] = [
     &project::KIND,
     &workspace::KIND,
     &tenant_template::KIND,
@@ -16,7 +17,11 @@ pub static KINDS: [KindRef; 8] = [
     &credential::KIND,
     &notification_channel::KIND,
     &alert_rule::KIND,
+    &patch::KIND,
 ];
+
+/// How many kinds there are.
+pub const COUNT: usize = 9;
 
 /// The kinds that have a table, in dependency order.
 pub fn stored() -> impl DoubleEndedIterator<Item = KindRef> {

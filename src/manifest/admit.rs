@@ -8,13 +8,15 @@ use serde_json::{Map, Value};
 use crate::kinds;
 use crate::model::diagnostic::did_you_mean;
 use crate::model::kind::{NUL, nul_at};
-use crate::model::{Digest, Entry, KindRef, ResourceKey, Scope, SourceRef};
+use crate::model::{Digest, Entry, KindRef, ResourceKey, Scope, SourceRef, declared};
 
 use super::expand::Layers;
+use super::overlay::{Clash, Overlays};
 use super::problem::{Problem, Target};
 use super::rows;
 use super::schema::{self, API_VERSION};
 use super::validate::{self, Finding};
+use super::variables::Variables;
 use super::yaml::{self, Document, YamlError, YamlErrorKind};
 
 /// What documents are checked against.
@@ -26,6 +28,10 @@ pub struct Context {
     pub workspaces: HashMap<String, Arc<str>>,
     /// What documents that could not be read may declare, and workspaces and templates that have problems.
     pub unread: HashSet<String>,
+    /// Values for `${NAME}`.
+    pub variables: Variables,
+    /// Patches.
+    pub overlays: Overlays,
 }
 
 /// What came of some documents.
@@ -39,6 +45,10 @@ pub struct Output {
     pub mentions: Vec<Mention>,
     /// Keys of resources that have problems: mentions of them are not dangling.
     pub broken: Vec<(ResourceKey, SourceRef)>,
+    /// Which patches fit which resources.
+    pub patched: Vec<(ResourceKey, Vec<u32>)>,
+    /// Patches that set the same field.
+    pub clashes: Vec<Clash>,
 }
 
 /// One resource mentions another.
@@ -159,16 +169,15 @@ impl Context {
         }
         match (kind.admit)(Value::Object(spec)) {
             Ok(admitted) if out.problems.len() == before => {
-                labels.sort_keys();
-                let labels = Value::Object(labels).to_string();
-                if let Some(pointer) = nul_at(&labels) {
-                    let target = Target::Value(format!("/metadata/labels{pointer}"));
+                let canonical = declared::canonical(labels, &admitted.canonical);
+                // The spec was looked at before: it can only be a label.
+                if let Some(pointer) = nul_at(&canonical) {
+                    let target = Target::Value(format!("/metadata{pointer}"));
                     let problem = Problem::error("SX0304", source, target, NUL);
                     out.problems.push(problem.help("remove the \\0 from the text").about(&key));
                     out.broken.push((key, source));
                     return;
                 }
-                let canonical = format!("{{\"labels\":{labels},\"spec\":{}}}", admitted.canonical);
                 for reference in admitted.references {
                     let Some(target) = kinds::find(reference.kind) else {
                         continue;
@@ -208,6 +217,8 @@ impl Context {
             && let Ok(kind) = kind_of(&document.value, source)
         {
             stringify(&mut document, kind, text);
+            // What is wrong with variables is said once the document can be read.
+            self.variables.put_into(kind, &mut document.value, source, &mut Vec::new());
             let value = &document.value;
             let schema = (schema::validator(kind), schema::cached(kind));
             for finding in validate::findings(schema.0, schema.1, value, kind.hides_values) {

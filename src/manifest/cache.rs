@@ -42,7 +42,8 @@ fn key_of<'a>(project: &Project, files: impl Iterator<Item = &'a SourceFile>) ->
     writer.field(env!("CARGO_PKG_VERSION").as_bytes()).field(schema::fingerprint().as_bytes());
     writer.field(project.name.as_bytes()).field(format!("{:?}", project.spec).as_bytes());
     for file in files {
-        writer.field(file.path.as_bytes()).field(file.bytes());
+        let overlay = file.overlay.map_or(0, |number| u32::from(number) + 1);
+        writer.field(file.path.as_bytes()).field(&overlay.to_le_bytes()).field(file.bytes());
     }
     writer.finish()
 }
@@ -161,6 +162,7 @@ mod tests {
             files: vec![file, rows],
             entries: vec![entry("a"), entry("b")],
             broken: Vec::new(),
+            overlays: Default::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::overlay::Overlays;
 use crate::kinds::project::ProjectSpec;
 use crate::model::declared::Entry;
 use crate::model::{Digest, ResourceKey, SourceFile};
@@ -30,6 +31,8 @@ pub struct Catalog {
     pub entries: Vec<Entry>,
     /// Resources that are declared with problems; sorted.
     pub broken: Vec<ResourceKey>,
+    /// What overlays changed.
+    pub overlays: Overlays,
 }
 
 impl Catalog {

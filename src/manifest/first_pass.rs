@@ -6,14 +6,18 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::kinds::project::ProjectSpec;
 use crate::model::{FileId, KindRef, SourceFile, SourceRef};
 
 use super::admit::{Context, Output, kind_of, stringify, yaml_problem};
 use super::csv;
 use super::expand::{Layers, TemplateLayer, WorkspaceLayer};
+use super::overlay;
+use super::prepare::{Mark, Raw};
 use super::problem::{Problem, Target};
 use super::resolve::is_json;
 use super::rows::{self, RowItem, SetContext};
+use super::variables::{self, Variables};
 use super::yaml::{self, Document, Limits};
 use crate::model::files::RowFiles;
 
@@ -31,7 +35,8 @@ const INDEPENDENT: [&str; 4] = ["Tenant", "Credential", "NotificationChannel", "
 pub(super) struct FirstPass {
     pub(super) context: Context,
     pub(super) work: Vec<Work>,
-    sets: Vec<(Box<Document>, SourceRef)>,
+    /// With the patches that were laid over them.
+    sets: Vec<(Value, SourceRef, Vec<u32>)>,
     /// What is wrong with JSON files, unless a tenant set names them.
     strays: Vec<Problem>,
     referenced: HashSet<String>,
@@ -44,9 +49,14 @@ pub(super) struct FirstPass {
 }
 
 impl FirstPass {
-    pub(super) fn new(default_workspace: Option<String>) -> Self {
+    pub(super) fn new(project: &ProjectSpec) -> Self {
+        let context = Context {
+            layers: Layers::new(project.workspace.clone()),
+            variables: Variables::new(&project.variables),
+            ..Context::default()
+        };
         Self {
-            context: Context { layers: Layers::new(default_workspace), ..Context::default() },
+            context,
             work: Vec::new(),
             sets: Vec::new(),
             strays: Vec::new(),
@@ -55,6 +65,18 @@ impl FirstPass {
             output: Output::default(),
             invalid_layers: HashSet::new(),
             sets_failed: false,
+        }
+    }
+
+    /// Reads the patches, which must be known before anything that they may fit.
+    pub(super) fn read_patches(&mut self, files: &[Arc<SourceFile>]) {
+        for (index, file) in files.iter().enumerate() {
+            if let Some(overlay) = file.overlay {
+                let id = FileId(small(index));
+                let variables = &self.context.variables;
+                let patches = overlay::read_file(id, file, overlay, variables, &mut self.problems);
+                self.context.overlays.add(patches);
+            }
         }
     }
 
@@ -72,7 +94,13 @@ impl FirstPass {
                     self.strays.push(problem.help("name it in a TenantSet: `from: {json: FILE}`"));
                 }
                 Ok(document) => match kind_of(&document.value, whole) {
-                    Ok(_) => self.sort_document(document, whole, text),
+                    Ok(_) => {
+                        self.sort_document(
+                            document,
+                            Raw { text, overlay: file.overlay, source: whole },
+                            text,
+                        );
+                    }
                     Err(problem) => self.strays.push(problem),
                 },
                 Err(errors) => {
@@ -93,7 +121,8 @@ impl FirstPass {
             match yaml::parse(text, range, &Limits::default()) {
                 Ok(Some(document)) => {
                     documents += 1;
-                    self.sort_document(document, source, text);
+                    let part = &text[source.start as usize..source.end as usize];
+                    self.sort_document(document, Raw { text: part, overlay: file.overlay, source }, text);
                 }
                 Ok(None) => {}
                 Err(errors) => {
@@ -111,7 +140,8 @@ impl FirstPass {
         }
     }
 
-    fn sort_document(&mut self, mut document: Document, source: SourceRef, text: &str) {
+    fn sort_document(&mut self, mut document: Document, raw: Raw<'_>, text: &str) {
+        let source = raw.source;
         let kind = match kind_of(&document.value, source) {
             Ok(kind) => kind,
             Err(problem) => return self.problems.push(problem),
@@ -120,12 +150,28 @@ impl FirstPass {
         match kind.name {
             "Workspace" | "TenantTemplate" => {
                 let before = self.output.problems.len();
-                self.context.admit(kind, document.value.clone(), source, &mut self.output);
+                if let Some(applied) = self.context.prepare(kind, &mut document.value, raw, &mut self.output)
+                {
+                    let mark = Mark::of(&self.output);
+                    self.context.admit(kind, document.value.clone(), source, &mut self.output);
+                    self.context.redirect(&applied, mark, &mut self.output);
+                }
                 self.note_layer(kind, &document.value, self.output.problems.len() == before);
             }
             "TenantSet" => {
                 rows::stringify(&mut document, "/spec/from/rows", text);
-                self.sets.push((Box::new(document), source));
+                match self.context.prepare(kind, &mut document.value, raw, &mut self.output) {
+                    Some(applied) => self.sets.push((document.value, source, applied)),
+                    None => self.sets_failed = true,
+                }
+            }
+            "Patch" if raw.overlay.is_some() => {}
+            "Patch" => {
+                let target = Target::Value("/kind".into());
+                let message = "a Patch stands only in an overlay";
+                let help =
+                    "move it into a folder that an environment of the project file names under `overlays`";
+                self.problems.push(Problem::error("SX0213", source, target, message).help(help));
             }
             "Project" => {
                 let target = Target::Value("/kind".into());
@@ -157,19 +203,20 @@ impl FirstPass {
 
     /// Checks the tenant sets and turns their rows into work.
     pub(super) fn read_sets(&mut self, files: &mut Vec<Arc<SourceFile>>, row_files: &dyn RowFiles) {
-        for (document, source) in std::mem::take(&mut self.sets) {
+        for (value, source, applied) in std::mem::take(&mut self.sets) {
             let Some(kind) = crate::kinds::find("TenantSet") else {
                 return;
             };
             let mut checked = Output::default();
-            self.context.admit(kind, document.value.clone(), source, &mut checked);
+            let mark = Mark::of(&checked);
+            self.context.admit(kind, value.clone(), source, &mut checked);
+            self.context.redirect(&applied, mark, &mut checked);
             // A set is not stored; what matters is whether it passed.
             if !checked.problems.is_empty() {
                 self.problems.append(&mut checked.problems);
                 self.sets_failed = true;
                 continue;
             }
-            let value = &document.value;
             let text_at = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
             let set = SetContext {
                 workspace: text_at("/metadata/workspace"),
@@ -235,7 +282,22 @@ impl FirstPass {
             ));
         }
         let id = FileId(small(files.len()));
-        let read = if is_table { csv::read(&file, id, source) } else { rows::read_json(&file, id, source) };
+        let variables = &self.context.variables;
+        let read = if is_table {
+            csv::read(&file, id, source).map(|mut rows| {
+                if variables::may_be_in(file.text()) {
+                    rows.retain_mut(|(row, map)| {
+                        let at = SourceRef { row: Some(*row), ..source };
+                        let complete = variables.put_into_row(map, at, &mut self.problems);
+                        self.sets_failed |= !complete;
+                        complete
+                    });
+                }
+                rows
+            })
+        } else {
+            rows::read_json(&file, id, source, variables)
+        };
         files.push(Arc::new(file));
         match read {
             Ok(found) => self.work.extend(found.into_iter().map(|(row, map)| {

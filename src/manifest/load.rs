@@ -3,16 +3,18 @@
 //! First the few documents that others depend on (the project's workspaces, templates and tenant sets), then all the
 //! others in parallel. A document is parsed, checked and dropped; only its key, digest and canonical spec are kept.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::model::files::RowFiles;
-use crate::model::{Diagnostic, FileId, SourceFile, SourceRef, diagnostic};
+use crate::model::{Diagnostic, FileId, ResourceKey, SourceFile, SourceRef, diagnostic};
 
 use super::admit::{Context, Output, kind_of, stringify};
 use super::catalog::{Catalog, Project};
 use super::check::{self, Known};
 use super::first_pass::{FirstPass, Work, small};
+use super::prepare::{Mark, Raw};
 use super::problem::Problem;
 use super::resolve::Resolver;
 use super::unread;
@@ -31,7 +33,8 @@ pub struct Loaded {
 #[must_use]
 pub fn load(project: Project, files: Vec<SourceFile>, row_files: &dyn RowFiles, threads: usize) -> Loaded {
     let mut files: Vec<Arc<SourceFile>> = files.into_iter().map(Arc::new).collect();
-    let mut first = FirstPass::new(project.spec.workspace.clone());
+    let mut first = FirstPass::new(&project.spec);
+    first.read_patches(&files);
     for (index, file) in files.iter().enumerate() {
         first.read_file(FileId(small(index)), file);
     }
@@ -47,6 +50,8 @@ pub fn load(project: Project, files: Vec<SourceFile>, row_files: &dyn RowFiles, 
         all.entries.extend(part.entries);
         all.mentions.extend(part.mentions);
         all.broken.extend(part.broken);
+        all.patched.extend(part.patched);
+        all.clashes.extend(part.clashes);
         problems.extend(part.problems);
     }
     // Stable and run-detecting: the parts are sorted already. Equal keys end up in file order.
@@ -59,10 +64,20 @@ pub fn load(project: Project, files: Vec<SourceFile>, row_files: &dyn RowFiles, 
     check::unknown_workspaces(&known, &mut problems);
     check::dangling(&known, &all.mentions, &mut problems);
     check::cycles(&all.mentions, &mut problems);
+    let mut overlays = context.overlays;
+    let contested: HashSet<ResourceKey> = all.clashes.iter().map(|clash| clash.key.clone()).collect();
+    let used = all.patched.iter().flat_map(|(_, patches)| patches).copied().collect();
+    overlays.check(all.clashes, &used, &known, &mut problems);
+    overlays.note(all.patched);
     let diagnostics = resolve(&files, problems);
     let mut broken: Vec<_> = all.broken.into_iter().map(|(key, _)| key).collect();
+    if !contested.is_empty() {
+        all.entries.retain(|entry| !contested.contains(&entry.key));
+        broken.extend(contested);
+        broken.sort();
+    }
     broken.dedup();
-    Loaded { catalog: Catalog { project, files, entries: all.entries, broken }, diagnostics }
+    Loaded { catalog: Catalog { project, files, entries: all.entries, broken, overlays }, diagnostics }
 }
 
 fn place(entry: &crate::model::Entry) -> (FileId, u32, u32) {
@@ -122,7 +137,11 @@ fn process(context: &Context, files: &[Arc<SourceFile>], item: Work, out: &mut O
         Work::Row(row) => {
             if let Some(kind) = crate::kinds::find("Tenant") {
                 let before = out.problems.len();
-                context.admit(kind, row.manifest, row.source, out);
+                let mut manifest = row.manifest;
+                let applied = context.patch(kind, &mut manifest, overlay_of(files, row.source), out);
+                let mark = Mark::of(out);
+                context.admit(kind, manifest, row.source, out);
+                context.redirect(&applied, mark, out);
                 // The set's template is wrong once, not once a row: equal problems at one place become one diagnostic.
                 let added = out.problems[before..].iter_mut();
                 for problem in added.filter(|problem| row.shares_template && problem.code == "SX0205") {
@@ -131,7 +150,12 @@ fn process(context: &Context, files: &[Arc<SourceFile>], item: Work, out: &mut O
                 }
             }
         }
-        Work::Parsed { kind, document, source } => context.admit(kind, document.value, source, out),
+        Work::Parsed { kind, document, source } => {
+            let text = files.get(source.file.0 as usize).map_or("", |file| file.text());
+            let text = text.get(source.start as usize..source.end as usize).unwrap_or(text);
+            let raw = Raw { text, overlay: overlay_of(files, source), source };
+            context.admit_raw(kind, document.value, raw, out);
+        }
         Work::Text { file, start, end } => {
             let source = SourceRef { file, start, end, row: None };
             let Some(text) = files.get(file.0 as usize).map(|file| file.text()) else {
@@ -142,7 +166,9 @@ fn process(context: &Context, files: &[Arc<SourceFile>], item: Work, out: &mut O
                 Ok(Some(mut document)) => match kind_of(&document.value, source) {
                     Ok(kind) => {
                         stringify(&mut document, kind, text);
-                        context.admit(kind, document.value, source, out);
+                        let part = &text[start as usize..end as usize];
+                        let raw = Raw { text: part, overlay: overlay_of(files, source), source };
+                        context.admit_raw(kind, document.value, raw, out);
                     }
                     Err(problem) => out.problems.push(problem),
                 },
@@ -150,4 +176,9 @@ fn process(context: &Context, files: &[Arc<SourceFile>], item: Work, out: &mut O
             }
         }
     }
+}
+
+/// The overlay that a document stands in.
+fn overlay_of(files: &[Arc<SourceFile>], source: SourceRef) -> Option<u16> {
+    files.get(source.file.0 as usize).and_then(|file| file.overlay)
 }

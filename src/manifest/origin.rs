@@ -8,6 +8,7 @@ use crate::model::{Entry, Origin, Position, ResourceKey, Sources};
 
 use super::catalog::Catalog;
 use super::expand::{Layers, TemplateLayer, WorkspaceLayer};
+use super::overlay::Setter;
 use super::resolve::Resolver;
 
 /// Finds origins in a catalog.
@@ -31,8 +32,18 @@ impl<'a> Origins<'a> {
             Some("labels") => format!("/metadata/{}", steps.join("/")),
             _ => format!("/spec/{}", steps.join("/")),
         };
-        if let Some(position) = self.resolver.field_at(&entry.source, &pointer) {
-            return Origin::Manifest(position);
+        match self.catalog.overlays.setter(&entry.key, &pointer) {
+            Some(Setter::Sets(patch, place)) => {
+                let position = self.resolver.field_at(&patch, &place);
+                return Origin::Overlay(position.unwrap_or_else(|| self.resolver.declared_at(&patch)));
+            }
+            // What a patch takes out comes from the layers below, although the manifest has it.
+            Some(Setter::Removes) => {}
+            None => {
+                if let Some(position) = self.resolver.field_at(&entry.source, &pointer) {
+                    return Origin::Manifest(position);
+                }
+            }
         }
         if entry.key.kind.name != "Tenant" {
             return Origin::Default;
@@ -63,6 +74,42 @@ impl<'a> Origins<'a> {
             }
         }
         Origin::Default
+    }
+
+    /// Where the layer that gives a field stands; `None` for defaults and built-in templates.
+    pub fn place(&mut self, entry: &Entry, path: &[String], origin: &Origin) -> Option<Position> {
+        let first = path.first().map_or("", String::as_str);
+        let below = |parents: &[&str]| -> Vec<String> {
+            parents.iter().map(|step| (*step).to_owned()).chain(path.iter().skip(1).cloned()).collect()
+        };
+        let catalog = self.catalog;
+        let find = |kind: &str, workspace: &str, name: &str| {
+            let rank = crate::kinds::find(kind)?.rank;
+            let found = catalog.entries.binary_search_by(|entry| entry.key.cmp_parts(rank, workspace, name));
+            found.ok().map(|index| &catalog.entries[index])
+        };
+        let (layer, path) = match origin {
+            Origin::Manifest(position) | Origin::Overlay(position) => return Some(position.clone()),
+            Origin::Default => return None,
+            Origin::Template(name) => {
+                let usual = catalog.project.spec.workspace.as_deref();
+                let places = [Some(&*entry.key.workspace), usual];
+                let layer =
+                    places.into_iter().flatten().find_map(|place| find("TenantTemplate", place, name))?;
+                (layer, if first == "metadata" { below(&["defaultMetadata"]) } else { path.to_vec() })
+            }
+            Origin::Workspace(name) => {
+                let path = match first {
+                    "metadata" | "labels" | "industry" => below(&["defaults", first]),
+                    _ => path.to_vec(),
+                };
+                (find("Workspace", name, name)?, path)
+            }
+        };
+        match self.find(layer, &path) {
+            Origin::Manifest(position) | Origin::Overlay(position) => Some(position),
+            _ => Some(self.resolver.declared_at(&layer.source)),
+        }
     }
 
     fn spec(&mut self, entry: &Entry) -> &Value {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use chrono::{Days, NaiveDate};
 use serde_json::Value;
 
 use crate::kinds;
-use crate::kinds::project::ProjectSpec;
+use crate::kinds::project::{Ignore, ProjectSpec};
 use crate::model::{Diagnostic, FileId, SourceFile, SourceRef};
 
 use super::admit::{Context, Output, kind_of, stringify, yaml_problem};
@@ -13,6 +14,7 @@ use super::catalog::Project;
 use super::expand::Layers;
 use super::first_pass::small;
 use super::load::resolve;
+use super::moved;
 use super::problem::{Problem, Target};
 use super::yaml::{self, Document, Limits};
 
@@ -23,6 +25,74 @@ use super::yaml::{self, Document, Limits};
 pub fn parse(file: SourceFile) -> Result<Project, Vec<Diagnostic>> {
     let files = [Arc::new(file)];
     read(&files[0]).map_err(|problems| resolve(&files, problems))
+}
+
+/// Why a project cannot be taken in an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoEnvironment {
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// The project in an environment: the named one, else the one that the project file names. A project that has environments
+/// is never taken in none of them: its manifests alone are what no place is meant to have.
+///
+/// # Errors
+/// There is none of that name, or none is named.
+pub fn in_environment(mut project: Project, name: Option<&str>) -> Result<Project, NoEnvironment> {
+    let spec = project.spec;
+    let meant = name.map(str::to_owned).or_else(|| spec.environment.clone());
+    project.spec = match meant {
+        Some(name) if spec.environments.contains_key(&name) => spec.in_environment(&name),
+        Some(name) => {
+            let what = format!("{} has no environment `{name}`", project.file);
+            return Err(NoEnvironment { what, help: spec.other_environments(&name) });
+        }
+        None if spec.environments.is_empty() => spec,
+        None => {
+            let what = format!("{} has environments, and none is named", project.file);
+            let names = spec.environment_names();
+            let help = format!(
+                "add --environment NAME, or name the usual one in the project file (`environment:`); there are {names}"
+            );
+            return Err(NoEnvironment { what, help });
+        }
+    };
+    Ok(project)
+}
+
+/// Which `ignore` rules hold on a day, and what the reader of a plan must know of the others.
+#[derive(Clone, Debug, Default)]
+pub struct Ignores<'a> {
+    /// The rules that hold.
+    pub active: Vec<&'a Ignore>,
+    /// Rules that end soon, and rules that have ended.
+    pub notices: Vec<String>,
+}
+
+/// From this many days before its end a rule is announced to end.
+const SOON: Days = Days::new(7);
+
+/// The `ignore` rules of a project on a day, in UTC.
+#[must_use]
+pub fn ignores(spec: &ProjectSpec, today: NaiveDate) -> Ignores<'_> {
+    let mut found = Ignores::default();
+    for rule in &spec.ignore {
+        let Ignore { path, target, until, reason } = rule;
+        if today >= *until {
+            found.notices.push(format!(
+                "{path} of {target} is no longer ignored: the rule ended on {until}; remove it from `ignore` ({reason})"
+            ));
+            continue;
+        }
+        found.active.push(rule);
+        if today.checked_add_days(SOON).is_none_or(|soon| soon >= *until) {
+            found.notices.push(format!("{path} of {target} is ignored only until {until} ({reason})"));
+        }
+    }
+    found
 }
 
 fn read(file: &SourceFile) -> Result<Project, Vec<Problem>> {
@@ -46,6 +116,11 @@ fn read(file: &SourceFile) -> Result<Project, Vec<Problem>> {
     let spec = document.value.get("spec").cloned().unwrap_or_default();
     let spec: ProjectSpec = serde_json::from_value(spec)
         .map_err(|error| one(Problem::error("SX0190", source, at("/spec"), error.to_string())))?;
+    let mut problems = Vec::new();
+    moved::check(&spec.moved, source, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
     if name == "cli" {
         let problem = Problem::error("SX0210", source, at("/metadata/name"), "`cli` is not a project's name");
         return Err(one(problem.help("it marks what commands make; choose another name")));
@@ -85,4 +160,56 @@ fn only_document(file: &SourceFile) -> Result<(Document, SourceRef), Vec<Problem
 #[must_use]
 pub fn kind() -> crate::model::KindRef {
     &kinds::project::KIND
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[track_caller]
+    fn check_ignore(today: &str, active: bool, notice: Option<&str>) {
+        let rule = json!({"path": "/metadata/notes", "until": "2026-12-31", "reason": "CRM import"});
+        let spec: ProjectSpec = serde_json::from_value(json!({"ignore": [rule]})).unwrap();
+        let found = ignores(&spec, today.parse().unwrap());
+        assert_eq!(found.active.len(), usize::from(active), "{today}");
+        assert_eq!(found.notices.first().map(String::as_str), notice, "{today}");
+    }
+
+    #[test]
+    fn a_rule_is_announced_to_end_a_week_before_it_does() {
+        let soon = "/metadata/notes of tenant/* is ignored only until 2026-12-31 (CRM import)";
+        let over = "/metadata/notes of tenant/* is no longer ignored: the rule ended on 2026-12-31; remove it from `ignore` (CRM import)";
+        check_ignore("2026-12-23", true, None);
+        check_ignore("2026-12-24", true, Some(soon));
+        check_ignore("2026-12-30", true, Some(soon));
+        check_ignore("2026-12-31", false, Some(over));
+        check_ignore("2027-05-01", false, Some(over));
+    }
+
+    #[track_caller]
+    fn check_environment(spec: &Value, name: Option<&str>, expected: Result<Option<&str>, &str>) {
+        let spec = serde_json::from_value(spec.clone()).unwrap();
+        let project = Project { name: "p".into(), file: "synthex.yaml".into(), spec };
+        let found = in_environment(project, name).map(|project| project.spec.environment);
+        match (found, expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found.as_deref(), expected),
+            (Err(error), Err(part)) => assert!(format!("{error:?}").contains(part), "{error:?}"),
+            (found, expected) => panic!("{found:?}, not {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn an_environment_is_named_or_the_usual_one_or_none_exists() {
+        let none = json!({});
+        check_environment(&none, None, Ok(None));
+        check_environment(&none, Some("prod"), Err("the project has no `environments`"));
+        let two = json!({"environments": {"prod": {}, "staging": {}}});
+        check_environment(&two, Some("prod"), Ok(Some("prod")));
+        check_environment(&two, Some("prid"), Err("did you mean `prod`?"));
+        check_environment(&two, None, Err("there are prod, staging"));
+        let usual = json!({"environment": "staging", "environments": {"prod": {}, "staging": {}}});
+        check_environment(&usual, None, Ok(Some("staging")));
+        check_environment(&usual, Some("prod"), Ok(Some("prod")));
+    }
 }

@@ -8,6 +8,7 @@ use super::admit::yaml_problem;
 use super::problem::{Problem, Target};
 use super::schema::{self, API_VERSION};
 use super::validate;
+use super::variables::{self, Variables};
 use super::yaml::{self, Document, Limits};
 
 /// A row on its way to becoming a tenant.
@@ -146,11 +147,39 @@ pub fn stringify(document: &mut Document, prefix: &str, source: &str) {
     }
 }
 
+/// Writes numbers and booleans of a row as text where the tenant has a text.
+pub fn numbers_as_texts(row: &mut Map<String, Value>) {
+    let write = |value: &mut Value| {
+        if value.is_number() || value.is_boolean() {
+            *value = Value::String(value.to_string());
+        }
+    };
+    for text in TEXTS {
+        let (outer, inner) = match text.trim_start_matches('/').split_once('/') {
+            Some((outer, inner)) => (outer, Some(inner)),
+            None => (text.trim_start_matches('/'), None),
+        };
+        match (row.get_mut(outer), inner) {
+            (Some(value), None) => write(value),
+            (Some(Value::Object(map)), Some(inner)) => map.get_mut(inner).into_iter().for_each(write),
+            _ => {}
+        }
+    }
+    if let Some(Value::Object(labels)) = row.get_mut("labels") {
+        labels.values_mut().for_each(write);
+    }
+}
+
 /// The rows of a JSON file. `source` is the `TenantSet` that names it.
 ///
 /// # Errors
 /// Problems of the file's syntax and shape, and every row that the row schema refuses.
-pub fn read_json(file: &SourceFile, id: FileId, source: SourceRef) -> Result<Vec<RawRow>, Vec<Problem>> {
+pub fn read_json(
+    file: &SourceFile,
+    id: FileId,
+    source: SourceRef,
+    variables: &Variables,
+) -> Result<Vec<RawRow>, Vec<Problem>> {
     let whole = SourceRef { row: Some(RowRef { file: id, index: 0, start: 0 }), ..source };
     let failed = |code, target, message: String, help: Option<String>| {
         let problem = Problem::error(code, whole, target, message);
@@ -185,9 +214,16 @@ pub fn read_json(file: &SourceFile, id: FileId, source: SourceRef) -> Result<Vec
     let Value::Array(items) = document.value else {
         return Ok(rows);
     };
-    for (index, item) in items.into_iter().enumerate() {
+    let has_variables = variables::may_be_in(text);
+    for (index, mut item) in items.into_iter().enumerate() {
         let row = RowRef { file: id, index: u32::try_from(index).unwrap_or(u32::MAX), start: 0 };
         let at = SourceRef { row: Some(row), ..source };
+        if let Value::Object(map) = &mut item
+            && has_variables
+            && !variables.put_into_row(map, at, &mut problems)
+        {
+            continue;
+        }
         for finding in validate::findings(schema::row_validator(), schema::row_schema(), &item, false) {
             let outward = |pointer: String| format!("/spec{pointer}");
             let target = match finding.target {

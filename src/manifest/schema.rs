@@ -12,9 +12,9 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::kinds::{KINDS, stored};
+use crate::kinds::{self, KINDS, stored};
 use crate::model::key::NAME_PATTERN;
-use crate::model::text::{Labels, Text};
+use crate::model::text::{Labels, NULL_MARK, Text};
 use crate::model::{KindRef, Scope};
 
 /// The API group and version of every manifest.
@@ -187,8 +187,9 @@ fn tidy(schema: &mut Schema) {
     let Some(map) = schema.as_object_mut() else { return };
     enum_with_descriptions(map);
     describe_only_property(map);
+    let keeps_null = map.contains_key(NULL_MARK);
     if let Some(Value::Array(types)) = map.get_mut("type") {
-        types.retain(|name| name != "null");
+        types.retain(|name| name != "null" || keeps_null);
         if let [only] = types.as_slice() {
             let only = only.clone();
             map.insert("type".into(), only);
@@ -250,7 +251,7 @@ fn enum_with_descriptions(map: &mut Map<String, Value>) {
 /// Never for a schema that the unit tests compiled.
 #[must_use]
 pub fn validator(kind: KindRef) -> &'static Validator {
-    static COMPILED: [OnceLock<Validator>; 8] = [const { OnceLock::new() }; 8];
+    static COMPILED: [OnceLock<Validator>; kinds::COUNT] = [const { OnceLock::new() }; kinds::COUNT];
     COMPILED[usize::from(kind.rank)].get_or_init(|| compile(cached(kind)))
 }
 
@@ -288,7 +289,7 @@ pub fn row_schema() -> &'static Value {
 /// The schema of a kind's manifests, made once.
 #[must_use]
 pub fn cached(kind: KindRef) -> &'static Value {
-    static SCHEMAS: [OnceLock<Value>; 8] = [const { OnceLock::new() }; 8];
+    static SCHEMAS: [OnceLock<Value>; kinds::COUNT] = [const { OnceLock::new() }; kinds::COUNT];
     SCHEMAS[usize::from(kind.rank)].get_or_init(|| of_kind(kind))
 }
 

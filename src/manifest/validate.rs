@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::model::diagnostic::did_you_mean;
 
+use super::advice;
 use super::problem::Target;
 
 /// Something the schema does not allow. The pointer starts at the validated value.
@@ -256,28 +257,7 @@ impl Context<'_> {
 
     fn wrong_form(&self, field: &str, pattern: &str, instance: &Value) -> (String, String) {
         let shown = self.shown_after_colon(instance);
-        let help = match (field, pattern) {
-            ("shopifyShop", _) => {
-                "write the permanent domain in lower case, such as acme.myshopify.com".to_owned()
-            }
-            ("gmcMerchantId", _) => "write the account number, digits only".to_owned(),
-            ("website", _) => "write the whole address, such as https://acme.example".to_owned(),
-            ("url", _) => "write an http or https address without a user in it".to_owned(),
-            ("phone", _) => "write digits and spaces, such as +61 2 5550 0000".to_owned(),
-            ("thresholds", _) => "write a number and one of h, d, w, such as 30d, or `expired`".to_owned(),
-            ("maxFileSize", _) => "write a number and one of B, KiB, MiB, GiB, such as 10MiB".to_owned(),
-            ("env", _) => "write the name of an environment variable, such as SHOPIFY_TOKEN".to_owned(),
-            ("gcpSecretManager", _) => "write projects/PROJECT/secrets/NAME/versions/VERSION".to_owned(),
-            (_, crate::model::key::NAME_PATTERN) => {
-                "start with a letter or digit; then letters, digits, `.`, `_` and `-`, at most 128 in all"
-                    .to_owned()
-            }
-            (_, crate::model::text::DURATION_PATTERN) => {
-                "write a number and one of s, m, h, d, w, such as 24h".to_owned()
-            }
-            _ => format!("it must match {pattern}"),
-        };
-        (format!("`{field}`{WRONG_FORM}{shown}"), help)
+        (format!("`{field}`{WRONG_FORM}{shown}"), advice::on_form(field, pattern))
     }
 
     fn shown_after_colon(&self, value: &Value) -> String {

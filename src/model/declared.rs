@@ -1,6 +1,8 @@
 //! What is declared, in the form that a planner needs: keys, digests, canonical specs, and a way to ask where a value
 //! comes from.
 
+use serde_json::{Map, Value};
+
 use super::digest::Digest;
 use super::key::ResourceKey;
 use super::position::{Position, SourceRef};
@@ -20,11 +22,20 @@ pub struct Entry {
     pub source: SourceRef,
 }
 
+/// The canonical spec of a resource: its labels, sorted, and its spec as its kind wrote it.
+#[must_use]
+pub fn canonical(mut labels: Map<String, Value>, spec: &str) -> String {
+    labels.sort_keys();
+    format!("{{\"labels\":{},\"spec\":{spec}}}", Value::Object(labels))
+}
+
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// Written in the manifest or row.
     Manifest(Position),
+    /// Set by a patch of an overlay.
+    Overlay(Position),
     /// Given by a template.
     Template(String),
     /// Given by the workspace.

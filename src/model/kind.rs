@@ -126,6 +126,15 @@ impl Kind {
             None => &[],
         }
     }
+
+    /// A row's canonical form as a manifest would have it, from `{"labels": ..., "spec": ...}`; `None` when no manifest
+    /// can say it.
+    #[must_use]
+    pub fn canonical_of(&self, row: &Value) -> Option<String> {
+        let admitted = (self.admit)(row.get("spec")?.clone()).ok()?;
+        let labels = row.get("labels")?.as_object()?.clone();
+        Some(super::declared::canonical(labels, &admitted.canonical))
+    }
 }
 
 /// A problem within one spec. The pointer starts at the spec.

@@ -12,6 +12,8 @@ pub struct FileId(pub u32);
 pub struct SourceFile {
     /// The path as shown: relative to the working directory where that is shorter.
     pub path: String,
+    /// The overlay that it belongs to, by number; `None` for what is declared for all environments.
+    pub overlay: Option<u16>,
     content: Result<String, Vec<u8>>,
 }
 
@@ -19,7 +21,15 @@ impl SourceFile {
     /// Takes the bytes of a file. That they are UTF-8 is found out once, here.
     #[must_use]
     pub fn new(path: String, bytes: Vec<u8>) -> Self {
-        Self { path, content: String::from_utf8(bytes).map_err(std::string::FromUtf8Error::into_bytes) }
+        let content = String::from_utf8(bytes).map_err(std::string::FromUtf8Error::into_bytes);
+        Self { path, overlay: None, content }
+    }
+
+    /// The same file as part of an overlay.
+    #[must_use]
+    pub fn in_overlay(mut self, overlay: u16) -> Self {
+        self.overlay = Some(overlay);
+        self
     }
 
     /// The bytes.

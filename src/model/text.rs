@@ -46,6 +46,9 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
+/// The mark of a value whose schema allows `null` because `null` says something.
+pub const NULL_MARK: &str = "x-synthex-null";
+
 /// The mark by which tests find the fields of type [`Text`] in a schema.
 pub const TEXT_MARK: &str = "x-synthex-text";
 
@@ -104,6 +107,25 @@ pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error
 /// As [`whole`].
 pub fn optional_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     whole(deserializer).map(Some)
+}
+
+/// [`whole`], for a smaller type.
+///
+/// # Errors
+/// As [`whole`], or the number does not fit.
+pub fn small_whole<'de, D: Deserializer<'de>, T: TryFrom<i64>>(deserializer: D) -> Result<T, D::Error> {
+    let number = whole(deserializer)?;
+    T::try_from(number).map_err(|_| serde::de::Error::custom(format!("{number} does not fit")))
+}
+
+/// [`small_whole`], for a field that may be absent.
+///
+/// # Errors
+/// As [`small_whole`].
+pub fn optional_small_whole<'de, D: Deserializer<'de>, T: TryFrom<i64>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    small_whole(deserializer).map(Some)
 }
 
 /// Whether a flag is off; for `skip_serializing_if`.

@@ -37,6 +37,12 @@ impl ActionKind {
         }
     }
 
+    /// The kind with this word.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
     /// Every kind, in the order in which they are counted.
     pub const ALL: [Self; 6] =
         [Self::Create, Self::Update, Self::Rename, Self::Restore, Self::Adopt, Self::Delete];

@@ -6,15 +6,19 @@
 pub mod action;
 pub mod desired;
 pub mod diff;
+pub mod drift;
 pub mod guards;
 pub mod ignored;
 pub mod moves;
 pub mod observed;
 pub mod order;
+pub mod past;
 pub mod planner;
 pub mod reason;
+pub mod record;
 pub mod references;
 pub mod saved;
+pub mod sealed;
 pub mod selection;
 
 pub use action::{Action, ActionKind, FieldChange, Plan, Reason, Refusal, Summary, Suspect};

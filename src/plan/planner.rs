@@ -29,7 +29,7 @@ enum Pair<'a> {
 #[must_use]
 pub fn wanted_rows(desired: &Desired<'_>, heads: &[Head]) -> Vec<ResourceKey> {
     let renamed = moves::apply(desired.moves, desired.entries, heads);
-    let (heads, former) = parts(&renamed, heads);
+    let (heads, former) = parts(renamed.as_ref(), heads);
     let mut wanted = Vec::new();
     let mut created: HashSet<(u8, &str)> = HashSet::new();
     for pair in pairs(desired, heads) {
@@ -65,7 +65,7 @@ pub fn may_be_deleted(desired: &Desired<'_>, heads: &[Head]) -> Vec<ResourceKey>
         return Vec::new();
     }
     let renamed = moves::apply(desired.moves, desired.entries, heads);
-    let gone = pairs(desired, parts(&renamed, heads).0).filter_map(|pair| match pair {
+    let gone = pairs(desired, parts(renamed.as_ref(), heads).0).filter_map(|pair| match pair {
         Pair::Observed(head) if is_undeclared(desired, head) => Some(head.key.clone()),
         _ => None,
     });
@@ -94,13 +94,13 @@ pub fn missing(desired: &Desired<'_>, heads: &[Head]) -> Vec<ResourceKey> {
         Pair::Declared(entry) => Some(entry.key.clone()),
         _ => None,
     };
-    pairs(desired, parts(&renamed, heads).0).filter_map(declared_only).collect()
+    pairs(desired, parts(renamed.as_ref(), heads).0).filter_map(declared_only).collect()
 }
 
 type Former = HashMap<ResourceKey, Box<str>>;
 
 /// The heads to look at, and the former names of those that are renamed.
-fn parts<'a>(renamed: &'a Option<moves::Renamed>, heads: &'a [Head]) -> (&'a [Head], &'a Former) {
+fn parts<'a>(renamed: Option<&'a moves::Renamed>, heads: &'a [Head]) -> (&'a [Head], &'a Former) {
     static NOBODY: std::sync::LazyLock<Former> = std::sync::LazyLock::new(HashMap::new);
     match renamed {
         Some((heads, former)) => (heads, former),
@@ -121,7 +121,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed, sources: &mut dyn Source
     let mut plan = Plan::nothing(desired.project, desired.environment);
     plan.included = desired.chosen.map(|chosen| chosen.included.clone()).unwrap_or_default();
     let renamed = moves::apply(desired.moves, desired.entries, &observed.heads);
-    let (heads, former) = parts(&renamed, &observed.heads);
+    let (heads, former) = parts(renamed.as_ref(), &observed.heads);
     for pair in pairs(desired, heads) {
         match pair {
             Pair::Declared(entry) => plan.actions.push(create(entry, observed, sources)),
@@ -133,7 +133,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed, sources: &mut dyn Source
             }
             Pair::Both(entry, head) => {
                 let row = observed.rows.get(&old_key(&head.key, former));
-                match change(desired, entry, head, row, former.get(&head.key), sources) {
+                match change(desired, entry, head, row, former.get(&head.key).map(AsRef::as_ref), sources) {
                     Some(action) => plan.actions.push(action),
                     None => plan.unchanged += 1,
                 }
@@ -248,7 +248,7 @@ fn change(
     entry: &Entry,
     head: &Head,
     row: Option<&Row>,
-    former: Option<&Box<str>>,
+    former: Option<&str>,
     sources: &mut dyn Sources,
 ) -> Option<Action> {
     let empty = Value::Null;
@@ -281,7 +281,7 @@ fn change(
         digest: Some(digest),
         protected: head.protected || entry.protect,
         changes,
-        from: former.cloned(),
+        from: former.map(Into::into),
         permanent: false,
         dependents: Vec::new(),
     })
@@ -293,12 +293,12 @@ fn why(
     head: &Head,
     digest: Digest,
     touched: Option<(String, chrono::DateTime<chrono::Utc>)>,
-    former: Option<&Box<str>>,
+    former: Option<&str>,
     differs: bool,
 ) -> Option<(ActionKind, Reason)> {
     let ours = head.owner.as_deref() == Some(desired.project);
     if let Some(from) = former {
-        return Some((ActionKind::Rename, Reason::Moved { from: from.clone() }));
+        return Some((ActionKind::Rename, Reason::Moved { from: from.into() }));
     }
     if head.deleted {
         let reason = match (desired.cause, touched) {

@@ -16,6 +16,7 @@ use crate::model::{Digest, Origin, Position, ResourceKey};
 use super::action::{Action, ActionKind, FieldChange, Plan, Refusal, Suspect};
 use super::guards;
 use super::reason::Reason;
+use super::sealed::{seal, unseal, version};
 
 /// The version of the format. A newer one is refused.
 pub const FORMAT: u32 = 1;
@@ -131,8 +132,6 @@ struct Change<'a> {
     fields: Vec<Value>,
 }
 
-const CHECKSUM: &str = ",\"checksum\":\"";
-
 /// Writes a plan.
 #[must_use]
 pub fn encode(plan: &Plan, binding: &Binding) -> String {
@@ -158,9 +157,7 @@ pub fn encode(plan: &Plan, binding: &Binding) -> String {
         text.push_str(&serde_json::to_string(&change_of(action)).unwrap_or_default());
     }
     text.push_str("\n]");
-    let checksum = Digest::of(text.as_bytes());
-    text.push_str(&format!("{CHECKSUM}{checksum}\"}}\n"));
-    text
+    seal(text)
 }
 
 fn change_of(action: &Action) -> Change<'_> {
@@ -204,15 +201,11 @@ pub fn decode(bytes: &[u8]) -> Result<Saved, SavedError> {
     if !text.starts_with("{\"synthex_plan\":") {
         return Err(SavedError::NotAPlan);
     }
-    if let Some(version) = version_of(text).filter(|version| *version > FORMAT) {
+    if let Some(version) = version(text, "synthex_plan").filter(|version| *version > FORMAT) {
         return Err(SavedError::Newer(version));
     }
-    let at = text.rfind(CHECKSUM).ok_or(SavedError::Changed)?;
-    let checksum = Digest::of(&bytes[..at]);
-    if text[at..] != format!("{CHECKSUM}{checksum}\"}}\n") {
-        return Err(SavedError::Changed);
-    }
-    let (header, changes) = text[..at].split_once(",\"changes\":").ok_or(SavedError::Changed)?;
+    let open = unseal(text).ok_or(SavedError::Changed)?;
+    let (header, changes) = open.split_once(",\"changes\":").ok_or(SavedError::Changed)?;
     let header: Header = serde_json::from_str(&format!("{header}}}")).map_err(|_| SavedError::Changed)?;
     let changes: Vec<Change<'_>> = serde_json::from_str(changes).map_err(|_| SavedError::Changed)?;
     let mut plan = Plan::nothing(&header.project, header.environment.as_deref());
@@ -224,7 +217,7 @@ pub fn decode(bytes: &[u8]) -> Result<Saved, SavedError> {
         header.suspects.into_iter().map(suspect_of).collect::<Option<_>>().ok_or(SavedError::Changed)?;
     plan.refusals =
         header.refusals.into_iter().map(refusal_of).collect::<Option<_>>().ok_or(SavedError::Changed)?;
-    let withheld = header.withheld.iter().map(|(code, count)| Some((action_kind(code)?, *count)));
+    let withheld = header.withheld.iter().map(|(code, count)| Some((ActionKind::from_code(code)?, *count)));
     plan.withheld = withheld.collect::<Option<_>>().ok_or(SavedError::Changed)?;
     plan.actions = changes.into_iter().map(action_of).collect::<Option<_>>().ok_or(SavedError::Changed)?;
     if plan.digest().to_string() != header.digest {
@@ -237,11 +230,6 @@ fn not_utf8(bytes: &[u8]) -> SavedError {
     if bytes.starts_with(b"{\"synthex_plan\":") { SavedError::Changed } else { SavedError::NotAPlan }
 }
 
-fn version_of(text: &str) -> Option<u32> {
-    let digits = text.strip_prefix("{\"synthex_plan\":")?;
-    digits.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
-}
-
 fn action_of(change: Change<'_>) -> Option<Action> {
     let canonical = |raw: Option<&RawValue>| raw.map(|raw| raw.get().into());
     let kind_of = |name: &str| kinds::find(name);
@@ -250,7 +238,7 @@ fn action_of(change: Change<'_>) -> Option<Action> {
         dependents.push((kind_of(kind)?, *count));
     }
     Some(Action {
-        kind: action_kind(&change.action)?,
+        kind: ActionKind::from_code(&change.action)?,
         key: ResourceKey::new(kind_of(&change.kind)?, change.workspace.into(), &change.name),
         reason: reason_of(&change.reason)?,
         position: change.position.map(position_of),
@@ -267,10 +255,6 @@ fn action_of(change: Change<'_>) -> Option<Action> {
         permanent: change.permanent,
         dependents,
     })
-}
-
-fn action_kind(code: &str) -> Option<ActionKind> {
-    ActionKind::ALL.into_iter().find(|kind| kind.code() == code)
 }
 
 fn refused_of(refusal: &Refusal) -> Refused {
@@ -352,8 +336,10 @@ fn reason_of(json: &Value) -> Option<Reason> {
 }
 
 fn field_json(change: &FieldChange) -> Value {
+    let at = |layer: &str, place: &Position| json!([layer, &*place.file, place.line, place.column]);
     let origin = match &change.origin {
-        Origin::Manifest(place) => json!(["manifest", &*place.file, place.line, place.column]),
+        Origin::Manifest(place) => at("manifest", place),
+        Origin::Overlay(place) => at("overlay", place),
         Origin::Template(name) => json!(["template", name]),
         Origin::Workspace(name) => json!(["workspace", name]),
         Origin::Default => json!(["default"]),
@@ -373,14 +359,14 @@ fn field_of(json: &Value) -> Option<FieldChange> {
     let text = |at: usize| origin.get(at).and_then(Value::as_str);
     let number =
         |at: usize| origin.get(at).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
+    let place = || Some(Position { file: text(1)?.into(), line: number(2)?, column: number(3)? });
     Some(FieldChange {
         path: serde_json::from_value(json.get("path")?.clone()).ok()?,
         before: json.get("before").cloned(),
         after: json.get("after").cloned(),
         origin: match text(0)? {
-            "manifest" => {
-                Origin::Manifest(Position { file: text(1)?.into(), line: number(2)?, column: number(3)? })
-            }
+            "manifest" => Origin::Manifest(place()?),
+            "overlay" => Origin::Overlay(place()?),
             "template" => Origin::Template(text(1)?.to_owned()),
             "workspace" => Origin::Workspace(text(1)?.to_owned()),
             "default" => Origin::Default,

@@ -4,14 +4,23 @@
 //! terminal can do. Texts that come from a manifest, a file name or the database pass through [`clean`] before they reach
 //! a person, so that none of them can send escape sequences to a terminal.
 
+pub mod annotations;
 pub mod clean;
 pub mod codes;
 pub mod diagnostics;
+pub mod drift;
 pub mod errors;
+pub mod explained;
+pub mod groups;
+pub mod history;
+pub mod history_json;
 pub mod json;
+pub mod only;
 pub mod paint;
 pub mod plan_json;
+pub mod plan_markdown;
 pub mod plan_text;
+pub mod risk;
 #[cfg(test)]
 mod sample;
 pub mod table;

@@ -7,13 +7,17 @@
 
 mod batch;
 pub mod connect;
+pub mod drift;
 #[cfg(unix)]
 pub mod embedded;
 pub mod error;
+pub mod history;
 pub mod identity;
 pub mod lease;
 pub mod list;
+pub mod living;
 pub mod migrate;
+pub mod past;
 pub mod read;
 pub mod record;
 mod row;
@@ -21,7 +25,9 @@ pub mod statements;
 pub mod write;
 
 pub use connect::{ConnectOptions, Connection};
+pub use drift::DriftScope;
 pub use identity::Identity;
+pub use lease::{Audit, known_workspaces, leases, release_by_hand};
 pub use list::{Listed, list};
 pub use migrate::{MigrationState, migration_state};
 pub use write::Writer;

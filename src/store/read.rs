@@ -89,12 +89,40 @@ impl StateReader for Connection {
 
 impl Connection {
     /// Names the workspace that row-level security lets us see, until the end of the transaction.
-    async fn enter(&mut self, workspace: &str) -> Result<(), StateError> {
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn enter(&mut self, workspace: &str) -> Result<(), StateError> {
         let query =
             sqlx::query("select set_config('synthex.workspace', $1, true)").bind(workspace).persistent(false);
         within(self.timeout, "choosing a workspace", sqlx::Executor::execute(&mut self.inner, query))
             .await
             .map(|_| ())
+    }
+
+    /// Every row that something else removed and that is not there again.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn all_vanished(
+        &mut self,
+        workspace: Option<&str>,
+    ) -> Result<Vec<(ResourceKey, Vanished)>, StateError> {
+        let work = async {
+            let query = sqlx::query(statements::ALL_VANISHED).bind(workspace).persistent(false);
+            let mut vanished = Vec::new();
+            for found in query.fetch_all(&mut self.inner).await? {
+                let table: &str = found.try_get(0)?;
+                let kind = crate::kinds::stored()
+                    .find(|kind| kind.table.as_ref().is_some_and(|own| own.name == table));
+                if let Some(kind) = kind {
+                    let key = ResourceKey::new(kind, found.try_get::<&str, _>(1)?.into(), found.try_get(2)?);
+                    vanished.push((key, Vanished { actor: found.try_get(3)?, at: found.try_get(4)? }));
+                }
+            }
+            Ok(vanished)
+        };
+        within(self.timeout, "reading drift events", work).await
     }
 
     async fn read_heads(
@@ -123,10 +151,10 @@ impl Connection {
 
 /// Workspace and owner names, one copy of each.
 #[derive(Default)]
-struct Shared(HashMap<String, Arc<str>>);
+pub(super) struct Shared(HashMap<String, Arc<str>>);
 
 impl Shared {
-    fn name(&mut self, name: &str) -> Arc<str> {
+    pub(super) fn name(&mut self, name: &str) -> Arc<str> {
         if let Some(known) = self.0.get(name) {
             return Arc::clone(known);
         }
@@ -150,7 +178,7 @@ fn head_of(kind: KindRef, row: &PgRow, shared: &mut Shared) -> Result<Head, sqlx
     })
 }
 
-fn by_workspace(keys: &[ResourceKey]) -> Vec<(String, Vec<ResourceKey>)> {
+pub(super) fn by_workspace(keys: &[ResourceKey]) -> Vec<(String, Vec<ResourceKey>)> {
     let mut groups: std::collections::BTreeMap<String, Vec<ResourceKey>> = std::collections::BTreeMap::new();
     for key in keys {
         groups.entry(key.workspace.to_string()).or_default().push(key.clone());
@@ -159,7 +187,7 @@ fn by_workspace(keys: &[ResourceKey]) -> Vec<(String, Vec<ResourceKey>)> {
 }
 
 /// Keys of one kind after the other, as parameter lists.
-fn by_kind(keys: &[ResourceKey]) -> Vec<(KindRef, Vec<&str>, Vec<&str>)> {
+pub(super) fn by_kind(keys: &[ResourceKey]) -> Vec<(KindRef, Vec<&str>, Vec<&str>)> {
     let mut groups: Vec<(KindRef, Vec<&str>, Vec<&str>)> = Vec::new();
     for key in keys {
         let group = match groups.iter_mut().find(|(kind, _, _)| kind.rank == key.kind.rank) {
@@ -197,7 +225,7 @@ pub(super) async fn read_rows(
     Ok(rows)
 }
 
-fn row_of(kind: KindRef, found: &PgRow, shared: &mut Shared) -> Result<Row, sqlx::Error> {
+pub(super) fn row_of(kind: KindRef, found: &PgRow, shared: &mut Shared) -> Result<Row, sqlx::Error> {
     /// Workspace, name, labels, protected, touched_at, touched_by, owner, deleted.
     const COMMON: usize = 8;
     let mut cells = Vec::with_capacity(kind.columns().len());

@@ -34,6 +34,29 @@ pub fn heads(kind: KindRef, one_workspace: bool) -> String {
 /// Whole rows by key, every column as text; `$1` workspaces, `$2` names.
 #[must_use]
 pub fn rows(kind: KindRef) -> String {
+    format!(
+        "{} join unnest($1::text[], $2::text[]) as k (workspace, name) on {} = k.workspace and t.name = k.name",
+        whole_rows(kind),
+        workspace_column(kind)
+    )
+}
+
+/// Whole rows that live, of a workspace where `$1` names one.
+#[must_use]
+pub fn living(kind: KindRef) -> String {
+    let workspace = workspace_column(kind);
+    format!("{} where t.deleted_at is null and ($1::text is null or {workspace} = $1)", whole_rows(kind))
+}
+
+/// Whole rows that live and belong to the project `$2`, of a workspace where `$1` names one, with their digest behind the
+/// kind's columns.
+#[must_use]
+pub fn living_of_project(kind: KindRef) -> String {
+    let sql = living(kind).replacen(" from synthex.", ", t.digest from synthex.", 1);
+    format!("{sql} and t.owner = $2")
+}
+
+fn whole_rows(kind: KindRef) -> String {
     let workspace = workspace_column(kind);
     let mut sql = format!(
         "select {workspace}, t.name, t.labels::text, t.protected::text, (t.touched_at at time zone 'UTC')::text, t.touched_by, \
@@ -46,14 +69,56 @@ pub fn rows(kind: KindRef) -> String {
         };
         let _ = write!(sql, ", {value}");
     }
-    let _ = write!(
-        sql,
-        " from synthex.{} as t join unnest($1::text[], $2::text[]) as k (workspace, name) \
-         on {workspace} = k.workspace and t.name = k.name",
-        table(kind).name
-    );
+    let _ = write!(sql, " from synthex.{} as t", table(kind).name);
     sql
 }
+
+/// Keys of rows that something else wrote, or removed; `$1` is a workspace or null.
+#[must_use]
+pub fn marked(kind: KindRef) -> String {
+    let (workspace, table) = (workspace_column(kind), table(kind).name);
+    format!(
+        "select {workspace}, t.name from synthex.{table} as t \
+         where t.touched_at is not null and ($1::text is null or {workspace} = $1) \
+         union select e.workspace, e.name from synthex.drift_events as e \
+         where e.kind = '{table}' and e.operation = 'delete' and ($1::text is null or e.workspace = $1) \
+         and not exists (select from synthex.{table} as t where {workspace} = e.workspace and t.name = e.name)"
+    )
+}
+
+/// Keys for which the record of what was applied and the rows may disagree without any mark; `$1` is a workspace or null,
+/// `$2` the project.
+#[must_use]
+pub fn unmarked(kind: KindRef) -> String {
+    let (workspace, table) = (workspace_column(kind), table(kind).name);
+    format!(
+        "select i.workspace, i.name from synthex.batch_operation_items as i \
+         join synthex.batch_operations as o on o.id = i.operation_id \
+         left join synthex.{table} as t on {workspace} = i.workspace and t.name = i.name \
+         where i.kind = '{table}' and i.outcome = 'applied' and o.project = $2 and ($1::text is null or i.workspace = $1) \
+         and (t.name is null or t.deleted_at is not null or t.owner is distinct from $2 or i.action = 'delete') \
+         group by 1, 2"
+    )
+}
+
+/// What synthex last did to some resources; `$1` workspaces, `$2` names, `$3` the table. A resource that got another name
+/// is gone under the former one.
+pub const LAST_APPLIED: &str = "select k.workspace, k.name, l.after::text, l.revision, l.project, l.command, l.actor, l.finished_at \
+     from unnest($1::text[], $2::text[]) as k (workspace, name) cross join lateral ( \
+      select x.after, o.revision, o.project, o.command, o.actor, o.finished_at from ( \
+       select i.operation_id, i.after, i.seq from synthex.batch_operation_items as i \
+       where i.workspace = k.workspace and i.kind = $3 and i.name = k.name and i.outcome = 'applied' \
+       union all select i.operation_id, null, 0 from synthex.batch_operation_items as i \
+       where i.workspace = k.workspace and i.kind = $3 and i.renamed_from = k.name and i.outcome = 'applied') as x \
+      join synthex.batch_operations as o on o.id = x.operation_id order by o.revision desc, x.seq desc limit 1) as l";
+
+/// Foreign writes to some resources since a time, of those that were written more than once, are gone, or got another name;
+/// `$1` workspaces, `$2` names, `$3` the times, `$4` the table.
+pub const FOREIGN_WRITES: &str = "select e.workspace, e.name, e.actor, e.occurred_at, e.before, e.after from ( \
+      select e.*, count(*) over (partition by e.workspace, e.name) as writes from synthex.drift_events as e \
+      join unnest($1::text[], $2::text[], $3::timestamptz[]) as k (workspace, name, since) \
+      on e.workspace = k.workspace and e.name = k.name and e.occurred_at >= k.since where e.kind = $4) as e \
+     where e.writes > 1 or e.after is null or e.before ->> 'name' <> e.name order by e.workspace, e.name, e.id";
 
 /// The columns that a write sets, with the name of the parameter list's column and the type to cast to.
 fn written(kind: KindRef) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -188,3 +253,9 @@ pub fn revisions(kind: KindRef) -> String {
 pub const VANISHED: &str = "select distinct on (e.workspace, e.name) e.workspace, e.name, e.operation, e.actor, e.occurred_at \
      from synthex.drift_events as e join unnest($1::text[], $2::text[]) as k (workspace, name) \
      on e.workspace = k.workspace and e.name = k.name where e.kind = $3 order by e.workspace, e.name, e.id desc";
+
+/// The removals by something else that were not followed by anything else; `$1` a workspace, or null for all.
+pub const ALL_VANISHED: &str = "select kind, workspace, name, actor, occurred_at from ( \
+     select distinct on (e.kind, e.workspace, e.name) e.* from synthex.drift_events as e \
+     where $1::text is null or e.workspace = $1 order by e.kind, e.workspace, e.name, e.id desc) as last \
+     where operation = 'delete' order by kind, workspace, name";

@@ -6,8 +6,8 @@ use sqlx::{Executor as _, PgConnection, Row as _};
 use uuid::Uuid;
 
 use crate::engine::{
-    CommitOutcome, Holder, Item, LeaseGrant, Operation, StateError, StateErrorKind, StateReader as _,
-    StateWriter, WriteTransaction,
+    CommitOutcome, Holder, Item, LeaseGrant, LeaseNews, Operation, StateError, StateErrorKind,
+    StateReader as _, StateWriter, WriteTransaction,
 };
 use crate::model::ResourceKey;
 use crate::plan::{Action, Row};
@@ -22,7 +22,7 @@ use super::{migrate, read};
 /// Writes through one connection, and knows how to open others.
 pub struct Writer {
     options: ConnectOptions,
-    connection: Connection,
+    pub(super) connection: Connection,
     /// The server process of the writing transaction.
     backend: Option<i32>,
 }
@@ -78,8 +78,10 @@ impl StateWriter for Writer {
         workspaces: &[String],
         ttl: Duration,
         wait: Duration,
+        hear: &mut impl FnMut(LeaseNews),
     ) -> Result<LeaseGrant, StateError> {
-        lease::take(&mut self.connection, holder, workspaces, ttl, wait).await
+        let request = lease::Request { holder, workspaces, ttl, wait, audit: None };
+        lease::take(&mut self.connection, &request, hear).await.map(|(grant, _)| grant)
     }
 
     async fn keeper(&mut self, grant: &LeaseGrant) -> Result<Keeper, StateError> {
@@ -128,7 +130,7 @@ impl StateWriter for Writer {
         let lock_timeout = format!("{}ms", limit.as_millis().min(10_000));
         let connection = &mut self.connection.inner;
         let work = async {
-            connection.execute("begin").await?;
+            connection.execute("begin isolation level read committed").await?;
             let sql = "select pg_backend_pid(), set_config('synthex.engine', 'on', true), \
                        set_config('lock_timeout', $1, true)";
             let query = sqlx::query(sql).bind(lock_timeout).persistent(false);
@@ -136,7 +138,8 @@ impl StateWriter for Writer {
             lease::fence(connection, grant).await
         };
         within(limit, "beginning to write", work).await??;
-        Ok(Transaction { connection: &mut self.connection.inner, timeout: limit })
+        let connection = &mut self.connection.inner;
+        Ok(Transaction { connection, timeout: limit, grant: grant.clone(), released: false })
     }
 
     async fn was_committed(&mut self, operation: Uuid, workspaces: &[String]) -> Result<bool, StateError> {
@@ -178,6 +181,9 @@ impl StateWriter for Writer {
 pub struct Transaction<'a> {
     connection: &'a mut PgConnection,
     timeout: Duration,
+    grant: LeaseGrant,
+    /// Whether the leases are given back within the transaction.
+    released: bool,
 }
 
 impl WriteTransaction for Transaction<'_> {
@@ -261,7 +267,7 @@ impl WriteTransaction for Transaction<'_> {
 
     async fn record(&mut self, operation: &Operation, items: &[Item<'_>]) -> Result<i64, StateError> {
         let work = record(self.connection, operation, items);
-        within(self.timeout, "recording the operation", work).await
+        within(self.timeout, "recording the operation", work).await.map_err(unrecorded)
     }
 
     async fn rows(&mut self, keys: &[ResourceKey]) -> Result<Vec<Row>, StateError> {
@@ -269,11 +275,22 @@ impl WriteTransaction for Transaction<'_> {
     }
 
     async fn release(&mut self, holder: &Holder) -> Result<(), StateError> {
-        within(self.timeout, "giving the leases back", lease::release(self.connection, holder)).await
+        let release = lease::release(self.connection, holder);
+        let released = within(self.timeout, "giving the leases back", release).await?;
+        // Only what is still ours can be given back: this is a check of the fencing tokens too.
+        if released != self.grant.tokens.len() as u64 {
+            return Err(lease::lost(&self.grant));
+        }
+        self.released = true;
+        Ok(())
     }
 
     async fn commit(self) -> Result<CommitOutcome, StateError> {
         let limit = self.timeout;
+        if !self.released {
+            let fence = lease::last_fence(self.connection, &self.grant);
+            within(limit, "checking the leases", fence).await??;
+        }
         match tokio::time::timeout(limit, self.connection.execute("commit")).await {
             Ok(Ok(_)) => Ok(CommitOutcome::Committed),
             // The server said no, so it did not: a deferred constraint, a failed serialisation.
@@ -282,6 +299,21 @@ impl WriteTransaction for Transaction<'_> {
             }
             Ok(Err(_)) | Err(_) => Ok(CommitOutcome::Unknown),
         }
+    }
+}
+
+/// What cannot be recorded is not done: that is what is wrong, and not a value of a manifest.
+fn unrecorded(error: StateError) -> StateError {
+    if error.kind != StateErrorKind::Rejected {
+        return error;
+    }
+    let why = error.why.unwrap_or(error.what);
+    let help = "what cannot be recorded is not done; look for a trigger or constraint on synthex.batch_operations and its items";
+    StateError {
+        what: "the operation could not be recorded".to_owned(),
+        why: Some(why),
+        help: Some(help.to_owned()),
+        ..error
     }
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures synthex against floors made in the same run, and prints the ratios (lines P1 to P6 of the targets).
+"""Measures synthex against floors made in the same run, and prints the ratios (lines P1 to P9 of the targets).
 
 usage: tests/bench/bench.py [--sizes 1000,10000,100000] [--runs 5] [--binary target/release/synthex]
 
@@ -191,6 +191,61 @@ commit;
         plan = median_of(20, lambda: self.synthex(quickstart, "plan", "--embedded")[0])
         self.report("P6 plan of the quickstart", 0, plan, 80, "<= 1 (80 ms)")
 
+    def review(self):
+        """A plan of 20,000 creates, as a reviewer and as a program get it."""
+        _, url = self.synthex(self.folder, "db", "url", "--embedded")
+        self.empty(url.strip())
+        project = self.project(20_000)
+
+        def view(*arguments):
+            shutil.rmtree(project / ".synthex", ignore_errors=True)
+            return self.synthex(project, "plan", "--embedded", *arguments)
+
+        markdown = ["--format", "markdown", "--max-bytes", "65000"]
+        out = view(*markdown)[1]
+        if len(out.encode()) > 65_000 or len(out.encode("utf-16-le")) > 2 * 65_536:
+            sys.exit(f"Markdown of {len(out.encode())} bytes does not fit")
+        elapsed = median_of(self.runs, lambda: view(*markdown)[0])
+        self.report("P7 plan as Markdown, all new", 20_000, elapsed, 2_000, "<= 1 (2 s)")
+        elapsed = median_of(self.runs, lambda: view("--format", "json")[0])
+        self.report("P7 plan as JSON, all new", 20_000, elapsed, 1_000, "<= 1 (1 s)")
+        saved = str(self.folder / "plan.json")
+        bare = median_of(self.runs, lambda: view("--summary")[0])
+        with_file = median_of(self.runs, lambda: view("--summary", "--out", saved)[0])
+        self.report("P8 saving a plan, all new", 20_000, max(with_file - bare, 1), 1_000, "<= 1 (1 s)")
+
+        def apply(*arguments):
+            self.empty(url.strip())
+            if arguments:
+                view("--out", saved)
+            return self.synthex(project, "apply", *arguments, "--embedded", "--yes", "-q", "--format", "json")[0]
+
+        direct = median_of(self.runs, apply)
+        from_file = median_of(self.runs, lambda: apply(saved))
+        self.report("P8 applying a saved plan", 20_000, from_file, direct, "<= 1.2 (direct apply)")
+        changed = self.project(20_000, 20_000)
+        elapsed = median_of(self.runs, lambda: self.synthex(changed, "plan", "--embedded", *markdown)[0])
+        self.report("P7 plan as Markdown, all updated", 20_000, elapsed, 2_000, "<= 1 (2 s)")
+        elapsed = median_of(self.runs, lambda: self.synthex(changed, "plan", "--embedded", "--format", "json")[0])
+        self.report("P7 plan as JSON, all updated", 20_000, elapsed, 1_000, "<= 1 (1 s)")
+
+    def drift(self, size):
+        """What was changed by hand, against the time of selecting whole rows."""
+        _, url = self.synthex(self.folder, "db", "url", "--embedded")
+        url = url.strip()
+        self.empty(url)
+        project = self.project(size)
+        self.synthex(project, "apply", "--embedded", "--yes", "-q")
+        self.psql(url, "vacuum analyze")
+        rows = median_of(self.runs, lambda: self.psql(url, "copy (select * from synthex.tenants) to stdout")[0])
+        find = lambda *arguments: median_of(
+            self.runs, lambda: self.synthex(project, "drift", "--embedded", *arguments, "--format", "json")[0])
+        self.report("P9 drift, none", size, find(), rows, "<= 2 (whole rows)")
+        self.report("P9 drift --full, none", size, find("--full"), rows, "<= 2 (whole rows)")
+        self.psql(url, f"update synthex.tenants set industry = 'Toys' where name in "
+                       f"(select name from synthex.tenants order by name limit {size // 100})")
+        self.report("P9 drift, 1 % of the rows", size, find(), rows, "<= 2 (whole rows)")
+
     def close(self):
         subprocess.run([self.binary, "db", "stop", "--embedded"], env=self.env, cwd=self.folder, capture_output=True)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -198,14 +253,17 @@ commit;
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", default="1000,10000,100000")
+    parser.add_argument("--sizes", default="1000,10000,100000", help="empty: only P6 to P9")
+    parser.add_argument("--drift", type=int, default=100_000, help="rows for P9")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--binary", default=str(ROOT / "target" / "release" / "synthex"))
     parser.add_argument("--json", help="also write the results to this file")
     arguments = parser.parse_args()
     bench = Bench(arguments)
     try:
-        results = {size: bench.measure(size) for size in map(int, arguments.sizes.split(","))}
+        results = {size: bench.measure(size) for size in map(int, filter(None, arguments.sizes.split(",")))}
+        bench.review()
+        bench.drift(arguments.drift)
         bench.small()
         if 10_000 in results and 100_000 in results:
             for name in ("plan", "apply"):

@@ -29,6 +29,18 @@ fn is_marked(estate: &Estate, table: &str, name: &str) -> bool {
 }
 
 #[test]
+fn what_a_foreign_key_carries_along_is_the_doing_of_the_role_that_wrote() {
+    let estate = Estate::applied("drift_cascade");
+    let role = editor(&estate);
+    edit_as(&estate, &role, "update synthex.tenants set name = 'T9' where name = 'T1'");
+    let actors = "select string_agg(distinct actor, ', ') || ' ' || count(*) from synthex.drift_events";
+    assert_eq!(estate.value(actors).as_deref(), Some(format!("{role} 2").as_str()));
+    let touched = "select string_agg(distinct touched_by, ', ') from (select touched_by from synthex.tenants \
+                   union all select touched_by from synthex.credentials) as written where touched_by is not null";
+    assert_eq!(estate.value(touched).as_deref(), Some(role.as_str()));
+}
+
+#[test]
 fn an_update_by_hand_is_shown_with_role_and_time_and_put_back() {
     let estate = Estate::applied("drift_update");
     let before = estate.declared();

@@ -1,401 +1,239 @@
-//! Guards: what one plan may delete or change, what is still in use, what is another's, and what a person says is meant.
+//! Guards: what a plan may not do, and how somebody says that it is meant.
 
 use serde_json::Value;
 
-use crate::support::estate::{Estate, changes};
-use crate::support::project::{Project, tenant_yaml, workspace_yaml};
+use crate::support::estate::Estate;
+use crate::support::project::{tenant_yaml, workspace_yaml};
 
-/// Guards as the project file has them, instead of the generous ones of the estate.
-fn guarded(estate: &Estate, guards: &str) {
-    let file = estate.project.read("synthex.yaml");
-    let (before, _) = file.split_once("guards: ").expect("guards");
-    estate.project.write("synthex.yaml", format!("{before}guards: {{{guards}}}}}\n"));
-}
-
-/// An applied estate with ten more tenants, `M0` to `M9`.
-fn with_many(hint: &str) -> Estate {
-    let estate = Estate::new(hint);
+/// An estate with ten more tenants, and the guards that a project has when it says nothing.
+fn with_tenants(hint: &str) -> Estate {
+    let estate = Estate::new(hint).with_usual_guards();
     for number in 0..10 {
-        estate.declare_tenant(&format!("M{number}"), &[]);
+        estate.declare_tenant(&format!("G{number}"), &[]);
     }
     estate.apply().ok();
     estate
 }
 
-fn undeclare(estate: &Estate, names: &[&str]) {
-    names.iter().for_each(|name| estate.project.remove(&format!("manifests/{name}.yaml")));
+fn remove(estate: &Estate, names: &[&str]) {
+    for name in names {
+        estate.project.remove(&format!("manifests/{name}.yaml"));
+    }
 }
 
-/// Refused by `plan` and by `apply` alike; nothing is changed, and the refusal is on record.
-#[track_caller]
-fn refused(estate: &Estate, args: &[&str], code: &str, says: &str) -> Value {
-    let state = estate.state();
-    estate.run(&[&["plan"], args].concat()).code(5).stdout_has(code).stdout_has(says).stderr_has("help: ");
-    estate.run(&[&["apply", "--yes"], args].concat()).code(5).stdout_has(says);
-    assert_eq!(estate.state(), state, "nothing is changed");
-    let last = "select status || ' ' || note from synthex.batch_operations order by revision desc limit 1";
-    assert!(estate.value(last).unwrap().starts_with("refused refused"), "{:?}", estate.value(last));
-    let plan = estate.run(&[&["plan", "--format", "json"], args].concat()).code(5).json();
-    let codes: Vec<&Value> =
-        plan["refusals"].as_array().unwrap().iter().map(|refusal| &refusal["code"]).collect();
-    assert!(codes.contains(&&Value::from(code)), "{codes:?}");
-    plan
+fn refusals(plan: &Value) -> Vec<&str> {
+    plan["refusals"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|refusal| refusal["code"].as_str())
+        .collect()
 }
 
-fn living(estate: &Estate) -> i64 {
-    estate.database.query_one_i64("select count(*) from synthex.tenants where deleted_at is null")
+fn digest(plan: &Value) -> String {
+    plan["digest"].as_str().expect("a digest").to_owned()
 }
 
 #[test]
-fn what_is_no_longer_declared_is_deleted_only_when_asked_for() {
-    let estate = Estate::applied("guard_prune");
-    undeclare(&estate, &["T3"]);
+fn nothing_is_deleted_unless_pruning_is_asked_for() {
+    let estate = with_tenants("guards_prune");
+    remove(&estate, &["G0"]);
     let plan = estate.plan(&[]);
-    assert_eq!((changes(&plan).len(), plan["undeclared"][0]["key"].as_str()), (0, Some("tenant/w/T3")));
-    estate.apply().ok().stdout_has("tenant/w/T3");
-    assert_eq!(living(&estate), 3);
-    let file = estate.project.read("synthex.yaml");
-    estate.project.write("synthex.yaml", file.replace("spec: {", "spec: {prune: true, "));
-    estate.apply().ok().stdout_has("1 to delete");
-    assert_eq!(living(&estate), 2);
-}
-
-#[test]
-fn a_protected_row_needs_an_apply_that_takes_the_protection_away() {
-    let estate = Estate::new("guard_protect");
-    estate.declare_tenant("T3", &["protect: true"]);
-    estate.apply().ok();
-    undeclare(&estate, &["T3"]);
-    let plan = refused(&estate, &["--prune"], "SX0501", "tenant/w/T3 is protected");
-    let digest = plan["digest"].as_str().unwrap();
-    // To say the number does not help against this one.
-    let state = estate.state();
-    let acknowledged = ["apply", "--yes", "--prune", "--ack-deletes", "1", "--expect-digest", digest];
-    estate.run(&acknowledged).code(5).stderr_has("is protected");
-    // What is left out of the deletions is not refused either.
-    estate.run(&["apply", "--yes", "--prune", "--allow", "create,update"]).ok();
-    assert_eq!(estate.state(), state);
-    estate.declare_tenant("T3", &["protect: false"]);
-    estate.apply().ok();
-    undeclare(&estate, &["T3"]);
+    assert_eq!(
+        (&plan["summary"]["delete"], &plan["undeclared"][0]["key"]),
+        (&0.into(), &"tenant/w/G0".into())
+    );
+    estate.apply().ok().stdout_has("No changes.");
     estate.run(&["apply", "--yes", "--prune"]).ok().stdout_has("1 to delete");
 }
 
 #[test]
-fn deletions_are_counted_in_each_workspace_and_in_all() {
-    let estate = with_many("guard_count");
-    for workspace in ["u", "v"] {
-        estate.project.write(&format!("manifests/{workspace}.yaml"), workspace_yaml(workspace));
-        for number in 0..4 {
-            let name = format!("{workspace}{number}");
-            estate.project.write(&format!("manifests/{name}.yaml"), tenant_yaml(&name, workspace));
-        }
-    }
-    estate.apply().ok();
-    guarded(&estate, "maxDeletes: 3, maxDeletePercent: 100");
-    undeclare(&estate, &["u0", "u1", "v0", "v1"]);
-    refused(
-        &estate,
-        &["--prune"],
-        "SX0503",
-        "4 of 31 rows would be deleted in all workspaces; the project allows 3 (maxDeletes)",
-    );
-    // One workspace alone is within the limit.
-    estate.run(&["plan", "--prune", "--workspace", "u"]).ok();
-    undeclare(&estate, &["u2", "u3"]);
-    refused(
-        &estate,
-        &["--prune"],
-        "SX0503",
-        "4 of 5 rows would be deleted in workspace `u`; the project allows 3",
-    );
-    guarded(&estate, "maxDeletes: 100, maxDeletePercent: 50");
-    refused(
-        &estate,
-        &["--prune"],
-        "SX0503",
-        "4 of 5 rows would be deleted in workspace `u`; the project allows 50 %",
-    );
-    guarded(&estate, "maxDeletes: 6, maxDeletePercent: 100");
-    estate.run(&["apply", "--yes", "--prune"]).ok().stdout_has("6 to delete");
+fn more_deletions_than_allowed_need_their_number_and_the_digest() {
+    let estate = with_tenants("guards_count");
+    remove(&estate, &["G0", "G1", "G2", "G3", "G4", "G5"]);
+    let plan = estate.plan(&["--prune"]);
+    assert_eq!(refusals(&plan), ["SX0503"], "{plan:#}");
+    let (digest, state) = (digest(&plan), estate.state());
+    let apply = |extra: &[&str]| estate.run(&[&["apply", "--yes", "--prune"], extra].concat());
+    apply(&[]).code(5).stderr_has("6 of 21 rows").stderr_has("--ack-deletes 6 --expect-digest");
+    apply(&["--ack-deletes", "6"]).code(3).stderr_has("--expect-digest");
+    apply(&["--ack-deletes", "5", "--expect-digest", &digest]).code(5).stderr_has("the plan deletes 6");
+    let wrong = digest.replace(&digest[10..12], if &digest[10..12] == "00" { "11" } else { "00" });
+    apply(&["--ack-deletes", "6", "--expect-digest", &wrong]).code(6);
+    apply(&["--expect-digest", &digest]).code(5);
+    assert_eq!(estate.state(), state, "nothing was deleted so far");
+    apply(&["--ack-deletes", "6", "--expect-digest", &digest]).ok().stdout_has("6 to delete");
+    let recorded = "select acknowledged::text from synthex.batch_operations order by revision desc limit 1";
+    assert_eq!(estate.value(recorded).as_deref(), Some("6"));
+    let refused =
+        "select count(*) from synthex.batch_operations where status = 'refused' and note is not null";
+    assert_eq!(estate.database.query_one_i64(refused), 3, "what was refused is on record");
 }
 
 #[test]
-fn the_last_one_and_nine_of_nine_are_too_many() {
-    let estate = Estate::applied("guard_last");
-    guarded(&estate, "maxDeletes: 100, maxDeletePercent: 99");
-    undeclare(&estate, &["shops"]);
-    refused(
-        &estate,
-        &["--prune"],
-        "SX0503",
-        "1 of 1 rows would be deleted in workspace `w`, of kind template; none would be left",
-    );
-    estate.declare("TenantTemplate", "shops", "{type: shopify}");
-    undeclare(&estate, &["c1", "c2"]);
+fn there_is_no_number_so_small_that_the_percentage_does_not_count() {
+    let estate = Estate::new("guards_small").with_usual_guards();
+    estate.project.write("manifests/v.yaml", workspace_yaml("v"));
+    estate.project.write("manifests/only.yaml", tenant_yaml("ONLY", "v"));
     estate.apply().ok();
-    estate.database.sql("update synthex.credentials set deleted_at = now()");
-    undeclare(&estate, &["T1", "T2", "T3"]);
-    refused(&estate, &["--prune"], "SX0503", "3 of 3 rows would be deleted in workspace `w`, of kind tenant");
-    // The usual guards, of a project file that says nothing.
-    let estate = with_many("guard_usual");
+    estate.project.remove("manifests/only.yaml");
+    let plan = estate.plan(&["--prune"]);
+    assert_eq!(refusals(&plan), ["SX0503"]);
+    let message = plan["refusals"][0]["message"].as_str().expect("a message");
+    assert!(message.contains("1 of 2 rows would be deleted in workspace `v`"), "{message}");
+    // Nine of nine: the workspace alone would be far above the percentage, and so is the kind.
+    let file = estate.project.read("synthex.yaml");
     estate.project.write(
         "synthex.yaml",
-        "apiVersion: synthex.dev/v1\nkind: Project\nmetadata: {name: test}\nspec: {workspace: w}\n",
+        file.replace("workspace: w", "workspace: w, guards: {maxDeletePercent: 99, maxDeletes: 50}"),
     );
-    undeclare(&estate, &["M0", "M1", "M2", "M3", "M4"]);
-    refused(
-        &estate,
-        &["--prune"],
-        "SX0503",
-        "5 of 21 rows would be deleted in workspace `w`; the project allows 20 %",
-    );
-    estate.declare_tenant("M0", &[]);
-    estate.run(&["apply", "--yes", "--prune"]).ok().stdout_has("4 to delete");
-}
-
-#[test]
-fn only_the_right_number_and_the_right_digest_let_deletions_pass() {
-    let estate = with_many("guard_ack");
-    guarded(&estate, "maxDeletes: 1");
-    undeclare(&estate, &["M0", "M1"]);
-    let plan = refused(&estate, &["--prune"], "SX0503", "the project allows 1 (maxDeletes)");
-    let digest = plan["digest"].as_str().unwrap();
-    let wrong = format!("sha256:{}", "0".repeat(64));
-    let state = estate.state();
-    let apply = |number: &str, digest: &str| {
-        estate.run(&["apply", "--yes", "--prune", "--ack-deletes", number, "--expect-digest", digest])
-    };
-    apply("1", digest)
-        .code(5)
-        .stderr_has("--ack-deletes 1 was given, and the plan deletes 2")
-        .stderr_has("help: ");
-    let last = "select concat_ws(' ', status, coalesce(acknowledged::text, '-')) from synthex.batch_operations order by revision desc limit 1";
-    assert_eq!(estate.value(last).as_deref(), Some("refused -"), "on record too");
-    apply("2", &wrong).code(6).stderr_has(digest);
-    estate.run(&["apply", "--yes", "--prune", "--ack-deletes", "2"]).code(3).stderr_has("--expect-digest");
-    assert_eq!(estate.state(), state);
-    apply("2", digest).ok().stdout_has("2 to delete");
-    assert_eq!(estate.value(last).as_deref(), Some("applied 2"));
-}
-
-#[test]
-fn the_other_guards_stay_on_when_the_number_is_acknowledged() {
-    let estate = with_many("guard_ack_others");
-    guarded(&estate, "maxDeletes: 0");
-    undeclare(&estate, &["M0", "chat"]);
-    estate.edit("expiry.yaml", "channels: [chat, log]", "channels: [log]");
-    estate.database.sql("insert into synthex.alert_rules (workspace, name, condition, channels) values ('w', 'hand', '{}', '[\"chat\"]')");
-    let plan =
-        refused(&estate, &["--prune"], "SX0506", "channel/w/chat would be deleted and is still needed by");
-    let digest = plan["digest"].as_str().unwrap();
-    let state = estate.state();
-    let args = ["apply", "--yes", "--prune", "--ack-deletes", "2", "--expect-digest", digest];
-    estate.run(&args).code(5).stderr_has("still needed by").stderr_has("rule/w/hand");
-    assert_eq!(estate.state(), state);
-}
-
-#[test]
-fn updates_are_counted_too() {
-    let estate = with_many("guard_updates");
-    guarded(&estate, "maxUpdatePercent: 10");
-    for number in 0..3 {
-        estate.edit(&format!("M{number}.yaml"), "status: active", "status: inactive");
-    }
-    let plan = refused(
-        &estate,
-        &[],
-        "SX0504",
-        "3 of 21 rows would be updated in workspace `w`; the project allows 10 %",
-    );
-    estate.declare_tenant("N1", &[]);
-    // Where updates are left out, their number does not matter.
-    estate.run(&["apply", "--yes", "--allow", "create"]).ok().stderr_has("3 to update");
-    undeclare(&estate, &["N1"]);
+    let plan = estate.plan(&["--prune"]);
+    let message = plan["refusals"][0]["message"].as_str().expect("a message");
+    assert!(message.contains("of kind tenant; none would be left"), "{message}");
     estate
-        .run(&["apply", "--yes", "--ack-deletes", "0", "--expect-digest", plan["digest"].as_str().unwrap()])
-        .ok();
-    estate.edit("M5.yaml", "status: active", "status: inactive");
-    estate.apply().ok();
-}
-
-#[test]
-fn what_is_removed_for_good_must_be_acknowledged() {
-    let estate = Estate::applied("guard_permanent");
-    undeclare(&estate, &["T3", "c2", "T2"]);
-    let options = ["--prune", "--permanent"];
-    let plan = refused(&estate, &options, "SX0507", "3 rows would be removed for good");
-    let digest = plan["digest"].as_str().unwrap();
-    let args =
-        [&["apply", "--yes"], &options[..], &["--ack-deletes", "3", "--expect-digest", digest]].concat();
-    estate.run(&args).ok().stdout_has("3 to delete");
-    let rows = "select count(*) from synthex.tenants where name in ('T2', 'T3')";
-    assert_eq!(estate.database.query_one_i64(rows), 0);
-    estate.run(&["plan", "--prune", "--detailed-exitcode"]).ok();
-}
-
-#[test]
-fn what_was_deleted_softly_is_removed_for_good_without_being_counted_twice() {
-    let estate = with_many("guard_permanent_soft");
-    undeclare(&estate, &["M0", "M1", "M2"]);
+        .project
+        .write("synthex.yaml", file.replace("workspace: w", "workspace: w, guards: {maxDeletePercent: 100}"));
     estate.run(&["apply", "--yes", "--prune"]).ok();
-    guarded(&estate, "maxDeletes: 0, maxDeletePercent: 0");
-    let plan = estate.run(&["plan", "--prune", "--permanent", "--format", "json"]).code(5).json();
-    let codes: Vec<&str> = plan["refusals"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|refusal| refusal["code"].as_str().unwrap())
-        .collect();
-    assert_eq!(codes, ["SX0507"]);
 }
 
 #[test]
-fn what_goes_with_a_workspace_is_counted_and_goes_first() {
-    let estate = Estate::applied("guard_dependents");
-    estate.project.write("manifests/other.yaml", workspace_yaml("other"));
-    let file = estate.project.read("synthex.yaml").replace("workspace: w,", "workspace: other,");
-    estate.project.write("synthex.yaml", file);
-    undeclare(&estate, &["w", "T1", "T2", "T3", "shops", "c1", "c2", "log", "chat", "expiry", "muted"]);
-    let text = estate.run(&["plan", "--prune"]).ok().stdout;
-    assert!(text.contains("3 tenants, 2 credentials"), "{text}");
-    // A row that is nobody's would be left without its workspace.
-    estate.database.sql(
-        "insert into synthex.tenants (workspace, name, display_name, type, market, region, shopify_shop) \
-         values ('w', 'HAND', 'Hand', 'shopify', 'ANZ_SMB', 'AU-SE1', 'hand.myshopify.com')",
-    );
-    refused(
-        &estate,
-        &["--prune"],
-        "SX0506",
-        "workspace/w would be deleted and is still needed by tenant/w/HAND",
-    );
-    estate.database.sql("delete from synthex.tenants where name = 'HAND'");
-    estate.run(&["apply", "--yes", "--prune"]).ok().stdout_has("11 to delete");
+fn protection_is_kept_in_the_database_and_is_not_acknowledged_away() {
+    let estate = with_tenants("guards_protect");
+    estate.edit("G0.yaml", "status: active", "status: active\n  protect: true");
+    estate.apply().ok();
+    remove(&estate, &["G0"]);
+    let plan = estate.plan(&["--prune"]);
+    assert_eq!(refusals(&plan), ["SX0501"]);
+    let digest = digest(&plan);
+    let state = estate.state();
+    let acknowledged = ["apply", "--yes", "--prune", "--ack-deletes", "1", "--expect-digest", &digest];
+    estate.run(&acknowledged).code(5).stderr_has("is protected");
+    assert_eq!(estate.state(), state);
+    // The flag and the file in one commit: the flag has to be applied first.
+    estate.declare_tenant("G0", &["protect: false"]);
+    estate.apply().ok();
+    remove(&estate, &["G0"]);
+    estate.run(&["apply", "--yes", "--prune"]).ok().stdout_has("1 to delete");
 }
 
 #[test]
-fn a_channel_that_something_still_uses_is_not_deleted() {
-    // A rule that cannot be read counts as well as one that can.
-    let readable = r#"{"credentialExpiry": {}}"#;
-    for (owner, condition) in [("null", "{}"), ("'cli'", readable), ("'second'", readable)] {
-        let estate = Estate::applied("guard_in_use");
-        estate.database.sql(&format!(
-            "insert into synthex.alert_rules (workspace, name, condition, channels, owner) values ('w', 'hand', '{condition}', '[\"chat\"]', {owner})"
-        ));
-        estate.edit("expiry.yaml", "channels: [chat, log]", "channels: [log]");
-        undeclare(&estate, &["chat"]);
-        refused(
-            &estate,
-            &["--prune"],
-            "SX0506",
-            "channel/w/chat would be deleted and is still needed by rule/w/hand",
-        );
-        estate.database.sql("update synthex.alert_rules set deleted_at = now() where name = 'hand'");
-        // The rule that gives it up in the same plan must be allowed to.
-        let state = estate.state();
-        estate
-            .run(&["apply", "--yes", "--prune", "--allow", "delete"])
-            .code(5)
-            .stderr_has("still needed by rule/w/expiry");
-        assert_eq!(estate.state(), state);
-        estate.run(&["apply", "--yes", "--prune"]).ok().stdout_has("1 to update, 1 to delete");
+fn too_many_updates_are_refused_where_the_project_says_so() {
+    let estate = with_tenants("guards_updates");
+    let file = estate.project.read("synthex.yaml");
+    estate
+        .project
+        .write("synthex.yaml", file.replace("workspace: w", "workspace: w, guards: {maxUpdatePercent: 10}"));
+    for number in 0..4 {
+        estate.edit(&format!("G{number}.yaml"), "status: active", "status: inactive");
     }
-}
-
-#[test]
-fn what_is_not_allowed_is_left_out_and_said() {
-    let estate = Estate::applied("guard_allow");
-    undeclare(&estate, &["T3"]);
-    estate.declare_tenant("T4", &[]);
-    estate.edit("T1.yaml", "status: active", "status: inactive");
-    let args = ["apply", "--yes", "--prune", "--allow", "create,update"];
-    let dry = estate.run(&["apply", "--dry-run", "--prune", "--allow", "create,update", "--strict"]).ok();
-    dry.stderr_has("left out, because --allow does not name them: 1 to delete");
-    estate
-        .run(&[&args[..], &["--strict"]].concat())
-        .code(7)
-        .stderr_has("1 to delete")
-        .stdout_has("Applied as revision 2.");
-    assert_eq!(living(&estate), 4);
-    let json = estate.run(&[&args[..], &["--format", "json"]].concat()).ok().json();
-    assert_eq!((&json["withheld"]["delete"], &json["applied"]), (&1.into(), &false.into()));
-    estate.run(&[&args[..], &["--strict"]].concat()).code(7);
-    estate.run(&["apply", "--yes", "--strict"]).code(3).stderr_has("--allow");
-    estate
-        .run(&["apply", "--yes", "--prune", "--allow", "delete", "--strict"])
-        .ok()
-        .stdout_has("1 to delete");
+    let plan = estate.plan(&[]);
+    assert_eq!(refusals(&plan), ["SX0504"], "{plan:#}");
+    let digest = digest(&plan);
+    estate.run(&["apply", "--yes"]).code(5);
+    estate.run(&["apply", "--yes", "--ack-deletes", "0", "--expect-digest", &digest]).ok();
     estate.is_converged();
 }
 
 #[test]
-fn a_row_of_another_project_is_taken_over_only_by_name() {
-    let estate = Estate::applied("guard_take_over");
-    let second = Project::empty();
-    second.write("synthex.yaml", estate.project.read("synthex.yaml").replace("name: test", "name: second"));
-    second.write("manifests/T1.yaml", estate.project.read("manifests/T1.yaml"));
-    second.write("manifests/T2.yaml", estate.project.read("manifests/T2.yaml"));
-    second.write("manifests/w.yaml", estate.project.read("manifests/w.yaml"));
-    let run = |args: &[&str]| second.synthex(args.iter().copied()).database(&estate.database).run();
-    let take = ["--take-ownership", "tenant/w/T1", "--take-ownership", "workspace/w"];
+fn what_something_else_still_needs_is_not_deleted() {
+    let estate = Estate::applied("guards_in_use");
+    estate.database.sql(
+        "insert into synthex.alert_rules (workspace, name, condition, channels) \
+         values ('w', 'by-hand', '{\"credentialExpiry\": {}}', '[\"log\"]')",
+    );
+    remove(&estate, &["chat", "log", "expiry", "muted"]);
+    let plan = estate.plan(&["--prune"]);
+    assert_eq!(refusals(&plan), ["SX0506"], "{plan:#}");
+    let message = plan["refusals"][0]["message"].as_str().expect("a message");
+    assert!(message.contains("channel/w/log") && message.contains("rule/w/by-hand"), "{message}");
     let state = estate.state();
-    run(&[&["apply", "--yes"], &take[..]].concat())
-        .code(5)
-        .stderr_has("tenant/w/T2 belongs to project `test`");
+    estate.run(&["apply", "--yes", "--prune"]).code(5);
     assert_eq!(estate.state(), state);
-    second.remove("manifests/T2.yaml");
-    let plan = run(&[&["plan", "--format", "json"], &take[..]].concat()).ok().json();
-    assert_eq!(changes(&plan), ["adopt tenant/w/T1", "adopt workspace/w"]);
-    assert_eq!(plan["changes"][0]["reason"]["code"], "taken-over");
-    run(&[&["apply", "--yes"], &take[..]].concat()).ok();
-    let owners = "select string_agg(name || '=' || owner, ' ' order by name) from synthex.tenants";
-    assert_eq!(estate.value(owners).as_deref(), Some("T1=second T2=test T3=test"));
-    estate.run(&["plan"]).code(5).stdout_has("tenant/w/T1 belongs to project `second`");
+    estate.database.sql("delete from synthex.alert_rules where name = 'by-hand'");
+    estate.run(&["apply", "--yes", "--prune"]).ok().stdout_has("4 to delete");
 }
 
 #[test]
-fn a_likely_rename_is_pointed_out_and_refused_where_asked() {
-    let estate = Estate::applied("guard_rename");
-    undeclare(&estate, &["T3"]);
-    estate
-        .project
-        .write("manifests/NEW.yaml", tenant_yaml("NEW", "w").replace("new.myshopify", "t3.myshopify"));
-    estate.run(&["plan", "--prune"]).ok().stdout_has("moved").stdout_has("tenant/w/T3");
-    refused(
-        &estate,
-        &["--prune", "--guard", "rename"],
-        "SX0505",
-        "tenant/w/NEW looks like tenant/w/T3 under a new name",
+fn a_workspace_with_rows_of_others_is_not_deleted_and_what_goes_along_is_counted() {
+    let estate = Estate::applied("guards_workspace");
+    estate.project.write("manifests/v.yaml", workspace_yaml("v"));
+    for name in ["V1", "V2"] {
+        estate.project.write(&format!("manifests/{name}.yaml"), tenant_yaml(name, "v"));
+    }
+    estate.apply().ok();
+    remove(&estate, &["v", "V1", "V2"]);
+    let plan = estate.plan(&["--prune"]);
+    let workspace =
+        plan["changes"].as_array().expect("a list").iter().find(|change| change["key"] == "workspace/v");
+    assert_eq!(workspace.expect("the workspace")["dependents"]["Tenant"], 2);
+    estate.run(&["plan", "--prune"]).ok().stdout_has("workspace/v → 2 tenants");
+    estate.database.sql(
+        "insert into synthex.tenants (workspace, name, display_name, type, market, region) \
+         values ('v', 'STRAY', 'S', 'shopify', 'ANZ_SMB', 'AU-SE1')",
     );
-    guarded(&estate, "rename: true, maxDeletes: 100, maxDeletePercent: 100");
-    refused(&estate, &["--prune"], "SX0505", "both have shopifyShop t3.myshopify.com");
+    estate.run(&["apply", "--yes", "--prune"]).code(5).stdout_has("SX0506").stderr_has("tenant/v/STRAY");
+    estate.database.sql("delete from synthex.tenants where name = 'STRAY'");
+    estate.run(&["apply", "--yes", "--prune"]).ok();
+    let order = "select string_agg(name, ' ' order by seq) from synthex.batch_operation_items i \
+                 join synthex.batch_operations o on o.id = i.operation_id where o.deleted = 3";
+    assert_eq!(estate.value(order).as_deref(), Some("V2 V1 v"), "children first");
 }
 
 #[test]
-fn failed_and_stopped_applies_are_on_record() {
-    let estate = Estate::applied("guard_record");
-    estate.edit("T1.yaml", "status: active", "status: inactive");
-    let last =
-        "select concat_ws(' ', status, note) from synthex.batch_operations order by revision desc limit 1";
-    estate.trigger("tenants", "update", "true", "raise exception 'no';");
-    estate.apply().code(1);
-    let failed = estate.value(last).unwrap();
-    assert!(
-        failed.starts_with("failed tenant/w/T1 (manifests/T1.yaml:1:1): the database does not accept"),
-        "{failed}"
-    );
-    estate.trigger("tenants", "update", "true", "perform pg_sleep(20);");
-    let mut run = estate.synthex(&["apply", "--yes"]).spawn();
-    let asleep =
-        "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
-    run.wait_until("the trigger to sleep", || estate.database.query_one_i64(asleep) == 1);
-    run.interrupt();
-    run.wait().code(130);
-    assert_eq!(estate.value(last).as_deref(), Some("interrupted stopped; nothing was changed"));
+fn what_is_removed_for_good_must_be_acknowledged() {
+    let estate = Estate::applied("guards_permanent");
+    remove(&estate, &["T1", "c1"]);
+    // Deleted softly before, the credential goes along: it mentions the tenant.
+    estate.run(&["apply", "--yes", "--prune"]).ok();
+    let rows = "select count(*) from synthex.tenants where name = 'T1'";
+    assert_eq!(estate.database.query_one_i64(rows), 1, "softly");
+    let plan = estate.plan(&["--prune", "--permanent"]);
+    assert_eq!(refusals(&plan), ["SX0507"], "{plan:#}");
+    let digest = digest(&plan);
+    estate.run(&["apply", "--yes", "--prune", "--permanent"]).code(5).stderr_has("removed for good");
+    let apply =
+        ["apply", "--yes", "--prune", "--permanent", "--ack-deletes", "2", "--expect-digest", &digest];
+    estate.run(&apply).ok();
+    assert_eq!(estate.database.query_one_i64(rows), 0);
     assert_eq!(
-        estate.database.query_one_i64("select count(*) from synthex.batch_operation_items"),
-        11,
-        "nothing was done"
+        estate.database.query_one_i64("select count(*) from synthex.credentials where name = 'c1'"),
+        0
     );
+    let recorded =
+        "select count(*) from synthex.batch_operation_items where permanent and before is not null";
+    assert_eq!(estate.database.query_one_i64(recorded), 2, "what it was stays on record");
+    estate.run(&["plan", "--prune", "--permanent"]).ok().stdout_has("No changes.");
+}
+
+#[test]
+fn what_is_not_allowed_is_left_out_and_named() {
+    let estate = Estate::applied("guards_allow");
+    estate.declare_tenant("NEW", &[]);
+    estate.edit("T1.yaml", "status: active", "status: inactive");
+    remove(&estate, &["muted"]);
+    let allow = ["apply", "--yes", "--prune", "--allow", "create,update"];
+    let outcome = estate.run(&[&allow[..], &["--dry-run"]].concat());
+    outcome.code(3);
+    let json = estate.run(&[&allow[..], &["--format", "json"]].concat()).ok().json();
+    assert_eq!((&json["withheld"]["delete"], &json["summary"]["delete"]), (&1.into(), &0.into()));
+    assert_eq!(
+        estate.database.query_one_i64("select count(*) from synthex.alert_rules where deleted_at is null"),
+        2
+    );
+    estate.run(&[&allow[..], &["--strict"]].concat()).code(7).stderr_has("1 to delete");
+    estate.run(&allow).ok();
+}
+
+#[test]
+fn a_row_of_another_project_is_taken_over_only_by_name() {
+    let estate = Estate::applied("guards_take_over");
+    estate.database.sql("begin; set local synthex.engine = 'on'; update synthex.tenants set owner = 'old' where name in ('T1', 'T2'); commit");
+    estate.run(&["apply", "--yes"]).code(5).stdout_has("SX0502").stderr_has("belongs to project `old`");
+    let plan = estate.plan(&["--take-ownership", "tenant/w/T1"]);
+    assert_eq!(refusals(&plan), ["SX0502"], "the other one is not");
+    estate
+        .run(&["apply", "--yes", "--take-ownership", "tenant/w/*"])
+        .ok()
+        .stdout_has("taken over from project old");
+    estate.is_converged();
 }

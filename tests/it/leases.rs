@@ -1,14 +1,21 @@
 //! One writer for each workspace at a time: who has to wait is told for whom, who was silent for too long writes nothing.
 
+mod hand;
+mod line;
+mod lost;
+
 use std::time::{Duration, Instant};
 
-use synthex::engine::{Holder, LeaseKeeper as _, StateErrorKind, StateWriter as _};
+use synthex::engine::{
+    CommitOutcome, Holder, LeaseKeeper as _, StateErrorKind, StateWriter as _, WriteTransaction as _,
+};
 use synthex::store::{ConnectOptions, Writer};
 use uuid::Uuid;
 
 use crate::support::block_on;
 use crate::support::cli::Running;
 use crate::support::estate::Estate;
+use crate::support::pgbouncer::PgBouncer;
 use crate::support::project::{Project, project_yaml, tenant_yaml, workspace_yaml};
 
 const TTL: Duration = Duration::from_secs(15);
@@ -16,7 +23,7 @@ const TTL: Duration = Duration::from_secs(15);
 /// Somebody else has the lease of `w`.
 fn held_elsewhere(estate: &Estate, expires: &str) {
     estate.database.sql(&format!(
-        "update synthex.leases set token = 7, holder = '00000000-0000-0000-0000-000000000001', host = 'runner-9', pid = 4242, \
+        "update synthex.leases set token = 7, holder = '00000000-0000-0000-0000-000000000001', host = 'runner-9', pid = 4242, actor = null, reason = null, \
          command = 'apply', run_url = 'https://ci.example/runs/5', acquired_at = clock_timestamp() - interval '90 seconds', \
          heartbeat_at = clock_timestamp(), expires_at = clock_timestamp() + interval '{expires}'"
     ));
@@ -162,30 +169,50 @@ fn the_store_refuses_an_old_token_to_write_to_beat_and_to_release() {
     let estate = Estate::applied("lease_fence");
     let options = ConnectOptions::new(estate.database.url(), Duration::from_secs(10), "test");
     let holder = |number: u128| Holder {
-        commit: None,
         id: Uuid::from_u128(number),
+        actor: "somebody".to_owned(),
         host: "here".to_owned(),
         pid: 1,
         command: "apply".to_owned(),
         run_url: None,
+        commit: None,
+        reason: None,
     };
     let workspaces = ["w".to_owned()];
     block_on(async {
         let mut old = Writer::open(options.clone()).await.expect("a connection");
         let mut new = Writer::open(options).await.expect("a connection");
-        let grant = old.take_leases(&holder(1), &workspaces, TTL, Duration::ZERO).await.expect("a lease");
+        let grant = old
+            .take_leases(&holder(1), &workspaces, TTL, Duration::ZERO, &mut |_| ())
+            .await
+            .expect("a lease");
         let mut keeper = old.keeper(&grant).await.expect("a keeper");
         keeper.beat().await.expect("alive");
-        let refused = new.take_leases(&holder(2), &workspaces, TTL, Duration::ZERO).await.expect_err("held");
+        let refused = new
+            .take_leases(&holder(2), &workspaces, TTL, Duration::ZERO, &mut |_| ())
+            .await
+            .expect_err("held");
         assert_eq!(refused.kind, StateErrorKind::LeaseHeld);
-        let _writing = old.begin(&grant).await.expect("it may write");
+
+        // A transaction that commits without giving its leases back is checked as well.
+        let writing = old.begin(&grant).await.expect("it may write");
+        held_elsewhere(&estate, "-1 seconds");
+        assert_eq!(writing.commit().await.expect_err("too late").kind, StateErrorKind::LeaseLost);
+        old.release(&holder(1)).await.expect("nothing is left to release");
+        let grant = old.take_leases(&holder(1), &workspaces, TTL, Duration::ZERO, &mut |_| ()).await;
+        let grant = grant.expect("what ran out can be taken");
+        let writing = old.begin(&grant).await.expect("it may write");
+        assert_eq!(writing.commit().await.expect("in time"), CommitOutcome::Committed);
 
         // Silent for longer than the lease lasts.
         let second = Duration::from_secs(1);
         let other = ["x".to_owned()];
-        let shorter =
-            old.take_leases(&holder(1), &other, second, Duration::ZERO).await.expect("a short lease");
-        let taken = new.take_leases(&holder(2), &other, TTL, 20 * second).await.expect("taken over");
+        let shorter = old
+            .take_leases(&holder(1), &other, second, Duration::ZERO, &mut |_| ())
+            .await
+            .expect("a short lease");
+        let taken =
+            new.take_leases(&holder(2), &other, TTL, 20 * second, &mut |_| ()).await.expect("taken over");
         assert!(taken.tokens[0].1 > shorter.tokens[0].1, "{:?} {:?}", taken.tokens, shorter.tokens);
         let lost = old.begin(&shorter).await.err().expect("fenced off");
         assert_eq!(lost.kind, StateErrorKind::LeaseLost);
@@ -196,11 +223,152 @@ fn the_store_refuses_an_old_token_to_write_to_beat_and_to_release() {
         let _writing = new.begin(&taken).await.expect("the new holder may write");
         // All or none: `w` is free again, `x` is not.
         let both = ["w".to_owned(), "x".to_owned()];
-        let refused = old.take_leases(&holder(3), &both, TTL, Duration::ZERO).await.expect_err("one is held");
+        let refused = old
+            .take_leases(&holder(3), &both, TTL, Duration::ZERO, &mut |_| ())
+            .await
+            .expect_err("one is held");
         assert_eq!(refused.kind, StateErrorKind::LeaseHeld);
         new.release(&holder(2)).await.expect("released");
-        old.take_leases(&holder(3), &both, TTL, Duration::ZERO).await.expect("both are free");
+        old.take_leases(&holder(3), &both, TTL, Duration::ZERO, &mut |_| ()).await.expect("both are free");
     });
+}
+
+/// What a lease goes through from now on: the holders in turn, `-` where it becomes free.
+fn log_leases(estate: &Estate) {
+    estate.database.sql(
+        "create table public.lease_log (id bigint generated always as identity, name text, holder uuid);
+         create function public.log_lease() returns trigger language plpgsql as $f$ begin
+             insert into public.lease_log (name, holder) values (new.name, new.holder); return null; end $f$;
+         create trigger y_log after insert or update on synthex.leases for each row execute function public.log_lease()",
+    );
+}
+
+/// How often a lease went from one holder to the next without being free in between.
+fn handed_over(estate: &Estate) -> i64 {
+    estate.database.query_one_i64(
+        "select count(*) from (select holder, lag(holder) over (partition by name order by id) as before from public.lease_log) as l \
+         where holder <> before",
+    )
+}
+
+/// A project of the workspace `w` with a tenant of its own, to be applied to the estate's database.
+fn neighbour(tenant: &str) -> Project {
+    let project = Project::empty();
+    project.write("synthex.yaml", project_yaml("test").replace("spec: {}", "spec: {workspace: w}"));
+    project.write("manifests/w.yaml", workspace_yaml("w"));
+    project.write(&format!("manifests/{tenant}.yaml"), tenant_yaml(tenant, "w"));
+    project
+}
+
+/// `lease list` on a terminal so wide that no cell is broken.
+#[track_caller]
+fn list(estate: &Estate) -> crate::support::cli::Outcome {
+    estate.synthex(&["lease", "list"]).env("COLUMNS", "240").run().ok()
+}
+
+/// How many runs wait for leases.
+fn waiting(estate: &Estate) -> i64 {
+    estate.database.query_one_i64("select count(distinct holder) from synthex.lease_waiters")
+}
+
+/// Six runs, or twenty where `SYNTHEX_CHAOS` asks for it.
+fn crowd() -> Vec<(String, Project)> {
+    let count = crate::support::chaos_rounds(6, 20);
+    (0..count).map(|number| format!("M{number}")).map(|name| (name.clone(), neighbour(&name))).collect()
+}
+
+fn many_at_once(estate: &Estate, url: &str) {
+    let limit = Duration::from_secs(280);
+    let spawn = |project: &Project, lock_timeout: &str| {
+        let args = ["apply", "--yes", "--lock-timeout", lock_timeout];
+        project.synthex(args).env("SYNTHEX_DATABASE_URL", url).limit(limit).spawn()
+    };
+    let applied = "select count(*) from synthex.tenants where name like 'M%' and deleted_at is null";
+    log_leases(estate);
+
+    // Nobody waits: who is not the one is told who is.
+    let crowd = crowd();
+    estate.trigger("tenants", "insert", "true", "perform pg_sleep(1);");
+    let runs: Vec<Running> = crowd.iter().map(|(_, project)| spawn(project, "0")).collect();
+    let pids: Vec<String> = runs.iter().map(|run| format!("(pid {})", run.pid().as_raw_nonzero())).collect();
+    let outcomes: Vec<_> = runs.into_iter().map(Running::wait).collect();
+    for outcome in outcomes.iter().filter(|outcome| outcome.code != 0) {
+        assert_eq!(outcome.code, 4, "{outcome}");
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        for part in ["`synthex apply` on ", &host, " has held the lease for ", " since 20", "--lock-timeout"]
+        {
+            assert!(outcome.stderr.contains(part), "{part:?} is missing: {outcome}");
+        }
+        assert!(pids.iter().any(|pid| outcome.stderr.contains(pid)), "{pids:?}: {outcome}");
+    }
+    let done = outcomes.iter().filter(|outcome| outcome.code == 0).count();
+    assert!(done >= 1, "nobody got through");
+    assert_eq!(estate.database.query_one_i64(applied), i64::try_from(done).unwrap());
+    estate.untrigger("tenants");
+
+    // Everybody waits.
+    let runs: Vec<Running> = crowd.iter().map(|(_, project)| spawn(project, "4m")).collect();
+    for run in runs {
+        run.wait().ok();
+    }
+    assert_eq!(estate.database.query_one_i64(applied), i64::try_from(crowd.len()).unwrap());
+    assert_eq!(handed_over(estate), 0, "two at once");
+    assert_eq!((estate.leases_held(), waiting(estate)), (0, 0));
+
+    // The one that works is killed: within the lease the next goes on, and says whom it replaced.
+    let crowd: Vec<_> = crowd.iter().map(|(name, _)| neighbour(&format!("{name}x"))).collect();
+    estate.trigger("tenants", "insert", "new.name = 'M0x'", "perform pg_sleep(60);");
+    let mut runs = crowd.iter();
+    let mut first = spawn(runs.next().expect("a run"), "4m");
+    let asleep =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
+    first.wait_until("the trigger to sleep", || estate.database.query_one_i64(asleep) == 1);
+    let others: Vec<Running> = runs.map(|project| spawn(project, "4m")).collect();
+    let all = i64::try_from(others.len()).unwrap();
+    assert!(crate::support::eventually(limit, || waiting(estate) == all), "{} wait", waiting(estate));
+    let evicted = format!(
+        "`synthex apply` on {} (pid {})",
+        rustix::system::uname().nodename().to_string_lossy(),
+        first.pid().as_raw_nonzero()
+    );
+    first.kill();
+    let killed = Instant::now();
+    let free = "select count(*) from synthex.tenants where name like 'M%x'";
+    assert!(crate::support::eventually(Duration::from_secs(60), || estate.database.query_one_i64(free) > 0));
+    assert!(killed.elapsed() < TTL + Duration::from_secs(5), "{:?}", killed.elapsed());
+    let outcomes: Vec<_> = others.into_iter().map(|run| run.wait().ok()).collect();
+    let told: Vec<_> = outcomes.iter().filter(|outcome| outcome.stderr.contains("Took over")).collect();
+    assert_eq!(told.len(), 1, "one run took over");
+    assert!(told[0].stderr.contains(&evicted), "{evicted}: {}", told[0]);
+    assert_eq!(handed_over(estate), 1, "two at once");
+    estate.untrigger("tenants");
+}
+
+#[test]
+fn many_applies_at_once() {
+    let estate = Estate::applied("lease_crowd");
+    many_at_once(&estate, &estate.database.url());
+}
+
+#[test]
+fn many_applies_at_once_behind_a_pooler() {
+    let estate = Estate::applied("lease_crowd_pooler");
+    let pooler = PgBouncer::start(&estate.database);
+    many_at_once(&estate, &pooler.url(&estate.database));
+}
+
+#[test]
+fn a_lease_is_renewed_while_its_holder_writes() {
+    let estate = Estate::applied("lease_renewed");
+    estate.edit("T1.yaml", "status: active", "status: inactive");
+    let mut run = slow_apply(&estate, "T1", 8.0);
+    let renewed = "select count(*) from synthex.leases where heartbeat_at > acquired_at + interval '4 seconds' \
+                   and expires_at = heartbeat_at + interval '15 seconds'";
+    run.wait_until("a heartbeat", || estate.database.query_one_i64(renewed) == 1);
+    let held = estate.value("select concat_ws(' ', host is not null, pid, command, actor is not null, reason) from synthex.leases");
+    assert_eq!(held, Some(format!("t {} apply t", run.pid().as_raw_nonzero())));
+    run.wait().ok();
+    estate.is_converged();
 }
 
 #[test]

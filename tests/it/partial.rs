@@ -184,7 +184,11 @@ fn a_constraint_that_is_checked_at_the_commit_is_laid_at_its_own_door() {
     );
     estate.declare_tenant("T4", &[]);
     estate.declare("NotificationChannel", "more", "{type: console, fallback: log}");
-    estate.declare("NotificationChannel", "mail", "{type: webhook, webhook: {url: https://hooks.example/1}}");
+    estate.declare(
+        "NotificationChannel",
+        "mail",
+        "{type: email, email: {transport: smtp, host: h, from: c@b.example, to: [a@b.example]}}",
+    );
     estate.declare("NotificationChannel", "after", "{type: console, fallback: mail}");
     estate.run(&["apply", "--yes"]).code(1).stderr_has("known");
     let outcome = estate.run(&CONTINUE).code(7);

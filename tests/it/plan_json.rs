@@ -50,8 +50,9 @@ impl Sources for Everywhere {
 
     fn origin(&mut self, _: &Entry, _: &[String]) -> Origin {
         self.0 += 1;
-        match self.0 % 4 {
+        match self.0 % 5 {
             0 => Origin::Manifest(position()),
+            3 => Origin::Overlay(position()),
             1 => Origin::Template("shopify-smb-anz".to_owned()),
             2 => Origin::Workspace("anz-smb".to_owned()),
             _ => Origin::Default,

@@ -23,8 +23,8 @@ fn two_workspaces(hint: &str) -> Estate {
     estate.apply().ok();
     estate.database.sql("update synthex.tenants set industry = 'Toys' where name in ('T1', 'V1')");
     estate.database.sql(
-        "insert into synthex.lease_waiters (lease, holder, host, pid, command) \
-         select unnest(array['v', 'w']), gen_random_uuid(), 'h', 1, 'apply'",
+        "insert into synthex.lease_waiters (lease, ticket, holder, host, pid, command) \
+         select unnest(array['v', 'w']), 1, gen_random_uuid(), 'h', 1, 'apply'",
     );
     estate
 }

@@ -17,20 +17,18 @@ fn labelled(hint: &str) -> Estate {
     estate
 }
 
-/// The keys of what a plan looks at because something selected needs it.
-#[track_caller]
-fn included(plan: &serde_json::Value) -> Vec<String> {
-    let all = plan["included"].as_array().unwrap_or_else(|| panic!("nothing included: {plan:#}"));
-    all.iter().map(|key| key["key"].as_str().expect("a key").to_owned()).collect()
-}
-
-/// What a plan with these options would create, sorted.
+/// The names that a plan with these options would create.
 #[track_caller]
 fn created(estate: &Estate, args: &[&str]) -> String {
-    let mut names: Vec<String> =
-        estate.changes(args).iter().map(|change| change.replace("create ", "")).collect();
-    names.sort_unstable();
-    names.join(" ")
+    let changes = estate.plan(args)["changes"].as_array().expect("a list").clone();
+    let mut keys: Vec<String> =
+        changes.iter().map(|change| change["key"].as_str().expect("a key").to_owned()).collect();
+    keys.sort_unstable();
+    keys.join(" ")
+}
+
+fn included(plan: &serde_json::Value) -> Vec<&str> {
+    plan["included"].as_array().expect("a list").iter().filter_map(|one| one["key"].as_str()).collect()
 }
 
 #[test]
@@ -67,7 +65,7 @@ fn labels_fields_patterns_and_exclusions_select() {
 fn what_is_needed_is_added_and_shown() {
     let estate = labelled("select_needed");
     let plan = estate.plan(&["--target", "credential/c1"]);
-    assert_eq!(included(&plan), ["workspace/w", "tenant/w/T1"]);
+    assert_eq!(included(&plan), ["workspace/w", "tenant/w/T1"], "{plan:#}");
     estate.run(&["apply", "--yes", "--target", "credential/c1"]).ok().stdout_has("Plan: 3 to create");
     assert_eq!(estate.declared().len(), 3);
     estate.apply().ok().stdout_has("Plan: 8 to create");
@@ -176,4 +174,31 @@ fn a_saved_plan_keeps_its_selection() {
     estate.run(&["plan", "--out", "plan.json"]).ok();
     estate.run(&["apply", "plan.json", "--yes", "--workspace", "v"]).code(3).stderr_has("applied as a whole");
     estate.run(&["apply", "plan.json", "--yes", "--workspace", "w"]).ok();
+}
+
+#[test]
+fn what_changed_since_a_commit_is_selected_also_through_a_template() {
+    let estate = labelled("select_commit");
+    let git = |args: &[&str]| {
+        let run = std::process::Command::new("git").args(args).current_dir(estate.project.path()).output();
+        assert!(run.is_ok_and(|output| output.status.success()), "git {args:?}");
+    };
+    estate.declare("Tenant", "OF", "{template: shops, displayName: OF, shopifyShop: of.myshopify.com}");
+    estate.apply().ok();
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["-c", "user.name=a", "-c", "user.email=a@b.example", "commit", "-qm", "base"]);
+    estate.run(&["plan", "--changed-since", "HEAD"]).ok().stdout_has("No changes.");
+    estate.edit("shops.yaml", "AU-SE1", "NZ-NR1");
+    estate.project.remove("manifests/muted.yaml");
+    // Drift of what did not change in the commits is none of this plan's business.
+    estate.database.sql("update synthex.tenants set industry = 'Toys' where name = 'T3'");
+    let plan = estate.plan(&["--prune", "--changed-since", "HEAD"]);
+    let mut changes = crate::support::estate::changes(&plan);
+    changes.sort();
+    assert_eq!(changes.len(), 3, "{changes:?}");
+    assert!(changes[0].starts_with("delete rule/w/muted"), "{changes:?}");
+    assert!(changes[1].starts_with("update template/w/shops"), "{changes:?}");
+    assert!(changes[2].starts_with("update tenant/w/OF"), "{changes:?}");
+    estate.run(&["plan", "--changed-since", "nowhere"]).code(3).stderr_has("git knows no commit");
 }

@@ -27,7 +27,7 @@ use crate::report::plan_text::PlanOptions;
 /// commit leaves everything as it was. With a FILE, applies the plan that `synthex plan --out FILE` saved, and no other.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex apply\n  synthex apply --yes\n  synthex plan --out plan.json && synthex apply plan.json\n  synthex apply --yes --expect-digest sha256:...\n  synthex apply --yes --on-error continue\n  synthex apply --target 'tenant/SHOP_*'\n  synthex apply --allow create,update"
+    after_help = "Examples:\n  synthex apply\n  synthex apply --yes\n  synthex plan --out plan.json && synthex apply plan.json\n  synthex apply --yes --expect-digest sha256:...\n  synthex apply --yes --on-error continue\n  synthex apply --yes --lock-timeout 10m\n  synthex apply --target 'tenant/SHOP_*'\n  synthex apply --allow create,update"
 )]
 pub struct ApplyArgs {
     /// A plan that was saved
@@ -61,6 +61,9 @@ pub struct ApplyArgs {
     pub max_age: TimeDelta,
     #[command(flatten)]
     pub select: SelectArgs,
+    /// Only what is declared otherwise than in another commit, also through a template, and what that needs
+    #[arg(long, value_name = "GITREF", help_heading = "Selection")]
+    pub changed_since: Option<String>,
 }
 
 /// A sort of change.
@@ -176,6 +179,7 @@ async fn planned(context: &Context, args: &ApplyArgs, signals: &Signals) -> Resu
         prune: args.prune,
         permanent: args.permanent,
         selection: args.select.selection()?,
+        changed_since: args.changed_since.clone(),
         take_over: args.take_ownership.iter().map(|text| KeyPattern::new(text)).collect(),
         refuse_renames: args.guard.contains(&super::ExtraGuard::Rename),
         tolerate: args.write.on_error == OnErrorArg::Continue,

@@ -1,15 +1,27 @@
 //! The commands, one file each.
 
+pub mod adopt;
 pub mod apply;
+pub mod blame;
 pub mod completions;
 pub mod db;
+pub mod drift;
 pub mod explain;
+mod explain_layers;
+pub mod export;
+pub mod history;
 pub mod init;
+pub mod lease;
 pub mod plan;
 pub mod render;
+mod render_diff;
+pub mod restore;
+pub mod rollback;
 pub mod schema;
+pub mod state;
 pub mod templates;
 pub mod tenant;
+pub mod unmanaged;
 pub mod validate;
 
 use std::path::Path;
@@ -48,11 +60,21 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Render(args)) => render::render(context, &args),
         Some(Command::Plan(args)) => plan::plan(context, &args).await,
         Some(Command::Apply(args)) => apply::apply(context, &args).await,
+        Some(Command::History(args)) => history::history(context, &args).await,
+        Some(Command::Blame(args)) => blame::blame(context, &args).await,
+        Some(Command::Rollback(args)) => rollback::rollback(context, &args).await,
+        Some(Command::Restore(args)) => restore::restore(context, &args).await,
+        Some(Command::Drift(args)) => drift::drift(context, &args).await,
+        Some(Command::Export(args)) => export::export(context, &args).await,
+        Some(Command::Unmanaged(args)) => unmanaged::unmanaged(context, &args).await,
+        Some(Command::Adopt(args)) => Box::pin(adopt::adopt(context, &args)).await,
         Some(Command::Schema(args)) => schema::schema(context, &args),
         Some(Command::Explain(args)) => explain::explain(context, &args),
         Some(Command::Db(command)) => db::db(context, &command).await,
+        Some(Command::State(command)) => state::state(context, &command).await,
         Some(Command::Tenant(command)) => tenant::tenant(context, &command).await,
         Some(Command::Templates(command)) => templates::templates(context, &command).await,
+        Some(Command::Lease(command)) => lease::lease(context, &command).await,
         Some(Command::Completions(args)) => completions::completions(context, &args),
     }
 }
@@ -74,12 +96,12 @@ fn welcome(context: &Context) -> ExitStatus {
     ExitStatus::Success
 }
 
-/// Refuses the formats that only `validate` has.
+/// Refuses the formats that only `validate` or `plan` has.
 fn only_human_or_json(context: &Context) -> Result<(), CliError> {
     use super::args::Format;
     match context.global.format {
         Format::Human | Format::Json => Ok(()),
-        Format::Sarif | Format::Github => {
+        Format::Markdown | Format::Sarif | Format::Github => {
             Err(CliError::usage("this command has no such format")
                 .help("use --format human or --format json"))
         }
@@ -115,7 +137,7 @@ async fn listed(context: &Context, kind: KindRef) -> Result<Rows, CliError> {
 }
 
 /// The database to look at: the project's, or without a project the one that is named.
-fn place(context: &Context) -> Result<(Source, Option<Found>), CliError> {
+pub fn place(context: &Context) -> Result<(Source, Option<Found>), CliError> {
     if context.global.files.is_empty() && files::find_project(Path::new(".")).is_none() {
         let source = database::source(context, None, &context.directory)?;
         // No embedded one is made in a folder that has no project.

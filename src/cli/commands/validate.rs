@@ -29,6 +29,10 @@ pub struct ValidateArgs {
 /// # Errors
 /// The manifests have errors.
 pub fn validate(context: &Context, args: &ValidateArgs) -> Result<ExitStatus, CliError> {
+    if context.global.format == Format::Markdown {
+        return Err(CliError::usage("this command has no such format")
+            .help("use --format human, json, sarif or github"));
+    }
     let found = project::find(context)?;
     let loaded = project::load(&found).map_err(CliError::manifests)?;
     if diagnostic::has_errors(&loaded.diagnostics) {
@@ -45,7 +49,7 @@ pub fn validate(context: &Context, args: &ValidateArgs) -> Result<ExitStatus, Cl
     let count = loaded.catalog.entries.len();
     let files = loaded.catalog.files.len();
     match context.global.format {
-        Format::Human => {
+        Format::Human | Format::Markdown => {
             let plural = |count: usize| if count == 1 { "" } else { "s" };
             let text =
                 format!("{count} resource{} in {files} file{}: valid.\n", plural(count), plural(files));

@@ -2,6 +2,7 @@
 
 pub mod foreign_owner;
 pub mod in_use;
+pub mod missing;
 pub mod permanent;
 pub mod protected;
 pub mod rename;
@@ -13,7 +14,7 @@ use super::action::Plan;
 use super::observed::Observed;
 
 /// The codes of all guards.
-pub const CODES: [&str; 7] = [
+pub const CODES: [&str; 8] = [
     protected::CODE,
     foreign_owner::CODE,
     too_much::DELETES,
@@ -21,6 +22,7 @@ pub const CODES: [&str; 7] = [
     rename::CODE,
     in_use::CODE,
     permanent::CODE,
+    missing::CODE,
 ];
 
 /// Runs the guards that look at a finished plan and notes what they refuse.

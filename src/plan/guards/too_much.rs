@@ -22,6 +22,17 @@ struct Count {
     updates: usize,
 }
 
+type Counts<'a> = BTreeMap<(&'a str, &'a str), Count>;
+
+fn add<'a>(counts: &mut Counts<'a>, key: &'a ResourceKey, found: &Count) {
+    for group in [("", ""), (&*key.workspace, ""), (&*key.workspace, key.kind.slug)] {
+        let count = counts.entry(group).or_default();
+        count.rows += found.rows;
+        count.deletes += found.deletes;
+        count.updates += found.updates;
+    }
+}
+
 /// Refuses what is too much.
 #[must_use]
 pub fn check(plan: &Plan, heads: &[Head], guards: &Guards) -> Vec<Refusal> {
@@ -30,31 +41,26 @@ pub fn check(plan: &Plan, heads: &[Head], guards: &Guards) -> Vec<Refusal> {
         return Vec::new();
     }
     // By workspace, and by workspace and kind; the whole under the empty names.
-    let mut counts: BTreeMap<(&str, &str), Count> = BTreeMap::new();
-    let mut count = |workspace, kind, add: &dyn Fn(&mut Count)| {
-        for group in [("", ""), (workspace, ""), (workspace, kind)] {
-            add(counts.entry(group).or_default());
-        }
+    let mut counts: Counts<'_> = BTreeMap::new();
+    // Heads are sorted by kind and workspace, so each group is one run.
+    let is_same = |left: &Head, right: &Head| {
+        left.key.kind.rank == right.key.kind.rank && left.key.workspace == right.key.workspace
     };
-    for head in heads {
-        if !head.deleted && head.owner.as_deref() == Some(&plan.project) {
-            count(&head.key.workspace, head.key.kind.slug, &|count| count.rows += 1);
+    for run in heads.chunk_by(is_same) {
+        let lives = |head: &&Head| !head.deleted && head.owner.as_deref() == Some(&plan.project);
+        let rows = run.iter().filter(lives).count();
+        if let Some(head) = run.first() {
+            add(&mut counts, &head.key, &Count { rows, ..Count::default() });
         }
     }
     // What was deleted softly before, and is now removed for good, was counted then.
     let lives = |key: &ResourceKey| {
         heads.binary_search_by(|head| head.key.cmp(key)).is_ok_and(|at| !heads[at].deleted)
     };
-    for action in &plan.actions {
-        match action.kind {
-            ActionKind::Delete if lives(&action.key) => {
-                count(&action.key.workspace, action.key.kind.slug, &|count| count.deletes += 1)
-            }
-            ActionKind::Update => {
-                count(&action.key.workspace, action.key.kind.slug, &|count| count.updates += 1)
-            }
-            _ => {}
-        }
+    for action in plan.actions.iter().filter(|action| touches(action)) {
+        let is_delete = action.kind == ActionKind::Delete;
+        let deletes = usize::from(is_delete && lives(&action.key));
+        add(&mut counts, &action.key, &Count { deletes, updates: usize::from(!is_delete), rows: 0 });
     }
     let total = plan.summary().delete;
     let digest = plan.digest();

@@ -2,7 +2,7 @@
 
 use super::Rule;
 
-pub(super) const RULES: [Rule; 7] = [
+pub(super) const RULES: [Rule; 8] = [
     Rule {
         code: "SX0501",
         title: "a protected resource would be deleted",
@@ -64,5 +64,11 @@ another project, and is therefore not deleted along. Delete it too, or change it
 and the plan's digest:
 
     synthex apply --prune --permanent --ack-deletes 3 --expect-digest sha256:...",
+    },
+    Rule {
+        code: "SX0508",
+        title: "what comes back needs something that is not there",
+        text: "A rollback or a restore would bring back a resource that mentions another one, such as a credential its tenant, and that one is
+deleted. Bring it back as well: `synthex restore KEY KEY` takes several.",
     },
 ];

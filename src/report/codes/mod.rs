@@ -1,5 +1,6 @@
 //! The rule codes: what each one means, with an example. A code is never used again for something else.
 
+mod environments;
 mod explain;
 mod guards;
 mod limits;
@@ -23,8 +24,15 @@ pub struct Rule {
     pub text: &'static str,
 }
 
-const GROUPS: [&[Rule]; 6] =
-    [&limits::RULES, &shape::RULES, &references::RULES, &values::RULES, &rows::RULES, &guards::RULES];
+const GROUPS: [&[Rule]; 7] = [
+    &limits::RULES,
+    &shape::RULES,
+    &references::RULES,
+    &environments::RULES,
+    &values::RULES,
+    &rows::RULES,
+    &guards::RULES,
+];
 
 const COUNT: usize = {
     let mut count = 0;

@@ -2,7 +2,7 @@
 
 use super::Rule;
 
-pub(super) const RULES: [Rule; 13] = [
+pub(super) const RULES: [Rule; 17] = [
     Rule {
         code: "SX0302",
         title: "a business number that cannot exist",
@@ -115,5 +115,31 @@ Wrong:
     expiresAt: 0026-12-31T00:00:00Z
 Right:
     expiresAt: 2026-12-31T00:00:00Z",
+    },
+    Rule {
+        code: "SX0316",
+        title: "the name of a variable or environment is wrong",
+        text: "A variable's name is made of letters, digits and `_`, does not start with a digit, and has at most 64 characters. An
+environment's name follows the rule for all names: letters, digits, `.`, `_` and `-`, a letter or digit first, at most 128.",
+    },
+    Rule {
+        code: "SX0317",
+        title: "the usual environment does not exist",
+        text: "`environment` in the project file names the environment that is meant where `--environment` names none. It must be one of
+`environments`.",
+    },
+    Rule {
+        code: "SX0318",
+        title: "a patch changes nothing",
+        text: r#"A patch has `spec` or `labels`, or both, with at least one field. One that is empty was most likely not finished.
+
+Right:
+    patch: {spec: {contact: {email: care@agency.example}}}"#,
+    },
+    Rule {
+        code: "SX0319",
+        title: "a selector cannot be read",
+        text: "A selector is a list of conditions on labels with commas between them, all of which must hold: `tier=gold`, `tier!=gold`,
+`tier in (gold,silver)`, `tier notin (gold)`, `tier`, `!tier`.",
     },
 ];

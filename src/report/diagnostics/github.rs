@@ -29,11 +29,11 @@ fn one(diagnostic: &Diagnostic) -> String {
 }
 
 /// The text of a command.
-fn data(text: &str) -> String {
+pub(in crate::report) fn data(text: &str) -> String {
     clean(text).replace('%', "%25")
 }
 
 /// A property of a command, which ends at a comma or colon.
-fn property(text: &str) -> String {
+pub(in crate::report) fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

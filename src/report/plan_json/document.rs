@@ -6,8 +6,9 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::model::{Origin, Position, ResourceKey};
-use crate::plan::{Action, ActionKind, FieldChange, Plan, Reason, Refusal, Suspect};
+use crate::plan::{Action, FieldChange, Plan, Reason, Refusal, Suspect};
 use crate::report::PlanContext;
+use crate::report::risk::{self, Risk};
 
 /// A plan and what is said with it.
 pub(super) struct Document<'a> {
@@ -19,43 +20,8 @@ pub(super) struct Document<'a> {
 
 impl<'a> Document<'a> {
     pub(super) fn new(plan: &'a Plan, context: &'a PlanContext) -> Self {
-        let mut changes: Vec<&Action> = plan.actions.iter().collect();
-        changes.sort_by(|left, right| order(left).cmp(&order(right)));
-        Self { plan, context, changes }
+        Self { plan, context, changes: risk::sorted(&plan.actions) }
     }
-}
-
-/// What deserves a look, the closest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Risk {
-    Critical,
-    High,
-    Medium,
-    Low,
-}
-
-impl Risk {
-    const fn of(action: &Action) -> Self {
-        match action.kind {
-            ActionKind::Delete if action.protected => Self::Critical,
-            ActionKind::Delete => Self::High,
-            ActionKind::Update | ActionKind::Rename | ActionKind::Restore | ActionKind::Adopt => Self::Medium,
-            ActionKind::Create => Self::Low,
-        }
-    }
-
-    const fn code(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::High => "high",
-            Self::Medium => "medium",
-            Self::Low => "low",
-        }
-    }
-}
-
-fn order(action: &Action) -> (Risk, &str, &str, &str) {
-    (Risk::of(action), action.key.kind.name, &action.key.workspace, &action.key.name)
 }
 
 /// What the plan was made from.
@@ -219,10 +185,10 @@ fn field(change: &FieldChange) -> Value {
 }
 
 fn layer(origin: &Origin) -> Value {
+    let at = |layer: &str, Position { file, line, column }: &Position| json!({"layer": layer, "file": &**file, "line": line, "column": column});
     match origin {
-        Origin::Manifest(Position { file, line, column }) => {
-            json!({"layer": "manifest", "file": &**file, "line": line, "column": column})
-        }
+        Origin::Manifest(position) => at("manifest", position),
+        Origin::Overlay(position) => at("overlay", position),
         Origin::Template(name) => json!({"layer": "template", "name": name}),
         Origin::Workspace(name) => json!({"layer": "workspace", "name": name}),
         Origin::Default => json!({"layer": "default"}),

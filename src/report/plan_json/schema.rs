@@ -240,7 +240,7 @@ fn field() -> Value {
                 "type": "object",
                 "required": ["layer"],
                 "properties": {
-                    "layer": {"enum": ["manifest", "template", "workspace", "default"]},
+                    "layer": {"enum": ["manifest", "overlay", "template", "workspace", "default"]},
                     "name": {"description": "The template or workspace.", "type": "string"},
                     "file": {"type": "string"},
                     "line": {"type": "integer", "minimum": 1},

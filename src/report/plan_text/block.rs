@@ -17,6 +17,7 @@ pub(super) fn line(text: &mut String, action: &Action, style: &Style) {
     push(text, sign, color, style);
     text.push(' ');
     text.push_str(&clean(&action.key.to_string()));
+    aside(text, action, style);
     let mut separator = " ";
     for change in &action.changes {
         text.push_str(separator);
@@ -29,7 +30,17 @@ pub(super) fn line(text: &mut String, action: &Action, style: &Style) {
     text.push('\n');
 }
 
-pub(super) fn block(text: &mut String, action: &Action, style: &Style) {
+/// What the symbol and the key do not say: the former name, and that there is no way back.
+fn aside(text: &mut String, action: &Action, style: &Style) {
+    if let Some(from) = &action.from {
+        push(text, &format!(" (renamed from {})", clean(from)), Paint::Dim, style);
+    }
+    if action.permanent {
+        push(text, " (for good)", Paint::Removed, style);
+    }
+}
+
+pub(super) fn block(text: &mut String, action: &Action, style: &Style, unchanged_fields: bool) {
     let (sign, color) = symbol(action.kind, style);
     let key = action.key.to_string();
     let key = clean(&key);
@@ -37,10 +48,13 @@ pub(super) fn block(text: &mut String, action: &Action, style: &Style) {
     push(text, sign, color, style);
     text.push(' ');
     push(text, &key, Paint::Strong, style);
+    let mut said = String::new();
+    aside(&mut said, action, &Style { color: false, ..*style });
+    aside(text, action, style);
     if let Some(position) = &action.position {
         let place = position.to_string();
         let place = clean(&place);
-        let taken = 4 + width(&key);
+        let taken = 4 + width(&key) + width(&said);
         let right = style.width.min(RIGHT);
         match right.checked_sub(taken + width(&place)).filter(|gap| *gap >= 2) {
             Some(gap) => text.extend(std::iter::repeat_n(' ', gap)),
@@ -54,7 +68,10 @@ pub(super) fn block(text: &mut String, action: &Action, style: &Style) {
         push(text, &clean(&why), color, style);
         text.push('\n');
     }
-    let all = listed(action);
+    let mut all = listed(action);
+    if unchanged_fields {
+        all.append(&mut fields::unchanged(action, &all));
+    }
     fields::write(text, &all, style);
 }
 
@@ -63,6 +80,8 @@ fn reason(action: &Action) -> Option<(String, Paint)> {
     let why = action.reason.to_string();
     match action.reason {
         Reason::New | Reason::Edited => None,
+        // It stands beside the key.
+        Reason::Moved { .. } if action.from.is_some() => None,
         Reason::Removed { .. } | Reason::Drift { .. } | Reason::EditedAndDrift { .. } => {
             Some((why, Paint::Changed))
         }

@@ -23,7 +23,7 @@ const LINE: usize = 400;
 const QUIET: usize = 60;
 
 /// The lines that differ between two texts.
-pub(super) fn lines(text: &mut String, before: &str, after: &str, indent: &str, style: &Style) {
+pub(in crate::report) fn lines(text: &mut String, before: &str, after: &str, indent: &str, style: &Style) {
     let old: Vec<&str> = before.split_inclusive('\n').collect();
     let new: Vec<&str> = after.split_inclusive('\n').collect();
     let same_start = old.iter().zip(&new).take_while(|(left, right)| left == right).count();
@@ -64,7 +64,13 @@ pub(super) fn lines(text: &mut String, before: &str, after: &str, indent: &str, 
 }
 
 /// The lines of one text.
-pub(super) fn listing(text: &mut String, content: &str, paint: Paint, indent: &str, style: &Style) {
+pub(in crate::report) fn listing(
+    text: &mut String,
+    content: &str,
+    paint: Paint,
+    indent: &str,
+    style: &Style,
+) {
     let mut count = 0;
     for line in content.split_inclusive('\n') {
         count += 1;
@@ -165,7 +171,7 @@ impl Page<'_> {
 }
 
 /// Two lines, cut so that the part that differs stays and each has at most `room` characters.
-pub(super) fn around(before: &str, after: &str, room: usize, style: &Style) -> (String, String) {
+pub(in crate::report) fn around(before: &str, after: &str, room: usize, style: &Style) -> (String, String) {
     let old: Vec<char> = before.chars().collect();
     let new: Vec<char> = after.chars().collect();
     if old.len() <= room && new.len() <= room {
@@ -194,7 +200,7 @@ pub(super) fn around(before: &str, after: &str, room: usize, style: &Style) -> (
 }
 
 /// A line of at most `room` characters; what is left out is counted.
-pub(super) fn cut(line: &str, room: usize, style: &Style) -> String {
+pub(in crate::report) fn cut(line: &str, room: usize, style: &Style) -> String {
     let count = line.chars().count();
     if count <= room {
         return line.to_owned();

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::model::Origin;
-use crate::plan::FieldChange;
+use crate::plan::{Action, ActionKind, FieldChange};
 use crate::report::Style;
 use crate::report::clean::{clean, value, width};
 use crate::report::paint::{Paint, push};
@@ -24,7 +24,7 @@ const ABSENT: &str = "(none)";
 
 /// One value of a field.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Cell {
+pub(in crate::report) enum Cell {
     /// The field is not there.
     Absent,
     /// The value.
@@ -34,7 +34,7 @@ pub(super) enum Cell {
 }
 
 impl Cell {
-    fn shown(&self) -> String {
+    pub(in crate::report) fn shown(&self) -> String {
         match self {
             Self::Absent => ABSENT.to_owned(),
             Self::Value(inner) => value(inner),
@@ -43,7 +43,7 @@ impl Cell {
     }
 
     /// The lines of a text or list; a single one for everything else.
-    fn lines(&self) -> Option<String> {
+    pub(in crate::report) fn lines(&self) -> Option<String> {
         match self {
             Self::Value(Value::String(text)) if text.trim_end_matches('\n').contains('\n') => {
                 Some(text.clone())
@@ -56,14 +56,14 @@ impl Cell {
         }
     }
 
-    fn is_text_of_lines(&self) -> bool {
+    pub(in crate::report) fn is_text_of_lines(&self) -> bool {
         matches!(self, Self::Value(Value::String(_))) && self.lines().is_some()
     }
 }
 
 /// One field.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Field {
+pub(in crate::report) struct Field {
     /// Dotted.
     pub name: String,
     /// One value, or two.
@@ -74,7 +74,7 @@ pub(super) struct Field {
 
 /// What is shown of a field.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Content {
+pub(in crate::report) enum Content {
     /// A field of something new or going away.
     Only(Cell, Paint),
     /// A field that changes.
@@ -82,7 +82,7 @@ pub(super) enum Content {
 }
 
 /// Every field of a canonical spec, nested maps flattened, labels last.
-pub(super) fn whole(canonical: Option<&str>, paint: Paint, hides_values: bool) -> Vec<Field> {
+pub(in crate::report) fn whole(canonical: Option<&str>, paint: Paint, hides_values: bool) -> Vec<Field> {
     let Some(parsed) = canonical.and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
         return Vec::new();
     };
@@ -132,7 +132,7 @@ fn secret_words(map: &Map<String, Value>) -> Option<String> {
 }
 
 /// The fields that change. The parts of a reference to a secret are one field: `env OLD → file NEW`.
-pub(super) fn changed(changes: &[FieldChange], hides_values: bool) -> Vec<Field> {
+pub(in crate::report) fn changed(changes: &[FieldChange], hides_values: bool) -> Vec<Field> {
     let mut found: Vec<Field> = Vec::with_capacity(changes.len());
     let mut previous: Option<&[String]> = None;
     for change in changes {
@@ -169,9 +169,20 @@ pub(super) fn changed(changes: &[FieldChange], hides_values: bool) -> Vec<Field>
     found
 }
 
+/// The fields of a resource that stay as they are, besides those that change.
+pub(in crate::report) fn unchanged(action: &Action, changing: &[Field]) -> Vec<Field> {
+    if matches!(action.kind, ActionKind::Create | ActionKind::Delete) {
+        return Vec::new();
+    }
+    let mut all = whole(action.after.as_deref(), Paint::Dim, action.key.kind.hides_values);
+    all.retain(|field| changing.iter().all(|other| other.name != field.name));
+    all
+}
+
 fn origin_words(origin: &Origin) -> Option<String> {
     match origin {
         Origin::Manifest(_) => None,
+        Origin::Overlay(position) => Some(format!("(overlay {})", clean(&position.to_string()))),
         Origin::Template(name) => Some(format!("(template {})", clean(name))),
         Origin::Workspace(name) => Some(format!("(workspace {})", clean(name))),
         Origin::Default => Some("(default)".to_owned()),
@@ -179,14 +190,14 @@ fn origin_words(origin: &Origin) -> Option<String> {
 }
 
 /// Writes the fields in columns.
-pub(super) fn write(text: &mut String, fields: &[Field], style: &Style) {
+pub(in crate::report) fn write(text: &mut String, fields: &[Field], style: &Style) {
     let names: Vec<String> = fields.iter().map(|field| clean(&field.name).into_owned()).collect();
     let name_width = names.iter().map(|name| width(name)).filter(|width| *width <= NAME).max().unwrap_or(0);
     let room = style.width.saturating_sub(INDENT.len() + name_width + 2).max(24);
     let shown: Vec<Option<(String, String)>> = fields.iter().map(|field| inline(field, room)).collect();
-    let before_width =
-        shown.iter().flatten().map(|(before, _)| width(before)).filter(|width| *width <= room / 2);
-    let before_width = before_width.max().unwrap_or(0);
+    let changes = fields.iter().zip(&shown).filter(|(field, _)| matches!(field.content, Content::Change(..)));
+    let before_width = changes.filter_map(|(_, shown)| shown.as_ref()).map(|(before, _)| width(before));
+    let before_width = before_width.filter(|width| *width <= room / 2).max().unwrap_or(0);
     for ((field, name), shown) in fields.iter().zip(&names).zip(shown) {
         text.push_str(INDENT);
         text.push_str(name);

@@ -5,14 +5,18 @@
 //! resources takes grows with its length.
 
 mod block;
-mod compare;
-mod fields;
-mod sections;
+pub(super) mod compare;
+pub(super) mod fields;
+pub(super) mod remarks;
+pub(super) mod sections;
 #[cfg(test)]
 mod tests;
 
-use crate::plan::{Action, ActionKind, Plan};
+use crate::model::{Origin, Position};
+use crate::plan::diff::Difference;
+use crate::plan::{Action, ActionKind, FieldChange, Plan};
 
+use super::only::Only;
 use super::paint::{Paint, paint, push};
 use super::{PlanContext, Style};
 
@@ -23,6 +27,10 @@ pub struct PlanOptions {
     pub summary_only: bool,
     /// After so many resources the others are counted instead of shown; deletions are shown all the same. `None`: all.
     pub max_resources: Option<usize>,
+    /// Which actions are shown; the counts are of all.
+    pub only: Only,
+    /// Whether fields that stay as they are stand below those that change.
+    pub unchanged_fields: bool,
 }
 
 /// The plan, each line ended by a line break. The last line is `Plan: A to create, U to update, D to delete, R to rename,
@@ -35,9 +43,40 @@ pub fn human(plan: &Plan, context: &PlanContext, style: &Style, options: &PlanOp
         sections::heading(&mut text, plan, context, style);
     }
     sections::refusals(&mut text, plan, style);
+    remarks::suspects(&mut text, plan, style);
+    remarks::deletions(&mut text, plan, style);
     resources(&mut text, plan, style, options);
+    if options.summary_only {
+        remarks::same_changes(&mut text, plan, style, options.only);
+    }
+    remarks::left_out(&mut text, plan, style, options.only);
     sections::undeclared(&mut text, plan, style);
     sections::summary(&mut text, plan, style);
+    text
+}
+
+/// Fields that change, in columns, as a plan shows them.
+#[must_use]
+pub fn changed_fields(changes: &[Difference], hides_values: bool, style: &Style) -> String {
+    // In a history nobody asks which layer a value came from.
+    let from_itself = || Origin::Manifest(Position::start_of(""));
+    let change = |(path, before, after): &Difference| FieldChange {
+        path: path.clone(),
+        before: before.clone(),
+        after: after.clone(),
+        origin: from_itself(),
+    };
+    let changes: Vec<FieldChange> = changes.iter().map(change).collect();
+    let mut text = String::new();
+    fields::write(&mut text, &fields::changed(&changes, hides_values), style);
+    text
+}
+
+/// The fields of a new resource, in columns, as a plan shows them.
+#[must_use]
+pub fn new_fields(canonical: &str, hides_values: bool, style: &Style) -> String {
+    let mut text = String::new();
+    fields::write(&mut text, &fields::whole(Some(canonical), Paint::Added, hides_values), style);
     text
 }
 
@@ -55,7 +94,8 @@ fn symbol(kind: ActionKind, style: &Style) -> (&'static str, Paint) {
 
 /// Every resource, by workspace, within it in the order of execution.
 fn resources(text: &mut String, plan: &Plan, style: &Style, options: &PlanOptions) {
-    let mut actions: Vec<&Action> = plan.actions.iter().collect();
+    let mut actions: Vec<&Action> =
+        plan.actions.iter().filter(|action| options.only.shows(action.kind)).collect();
     actions.sort_by(|left, right| left.key.workspace.cmp(&right.key.workspace));
     let mut hidden = Vec::new();
     let mut shown = 0;
@@ -76,7 +116,7 @@ fn resources(text: &mut String, plan: &Plan, style: &Style, options: &PlanOption
             push(text, &heading, Paint::Strong, style);
             text.push_str("\n\n");
         }
-        block::block(text, action, style);
+        block::block(text, action, style, options.unchanged_fields);
         text.push('\n');
     }
     if !hidden.is_empty() {

@@ -133,14 +133,22 @@ pub(super) fn summary(text: &mut String, plan: &Plan, style: &Style) {
     if !special.is_empty() {
         text.push_str(&format!("Of these, {}.\n", special.join(", ")));
     }
-    let line = format!(
+    push(text, &last_line(plan), Paint::Strong, style);
+    text.push('\n');
+}
+
+/// The last line of a plan, in text and in Markdown.
+pub(in crate::report) fn last_line(plan: &Plan) -> String {
+    if plan.is_empty() && plan.refusals.is_empty() {
+        return "No changes.".to_owned();
+    }
+    let summary = plan.summary();
+    format!(
         "Plan: {} to create, {} to update, {} to delete, {} to rename, {} unchanged.",
         summary.create + summary.restore,
         summary.update + summary.adopt,
         summary.delete,
         summary.rename,
         summary.unchanged,
-    );
-    push(text, &line, Paint::Strong, style);
-    text.push('\n');
+    )
 }

@@ -33,7 +33,7 @@ fn one_of_everything() {
 
 #[test]
 fn one_of_everything_in_short() {
-    let options = PlanOptions { summary_only: true, max_resources: None };
+    let options = PlanOptions { summary_only: true, ..PlanOptions::default() };
     insta::assert_snapshot!(human(&everything(), &context(), &Style::plain(), &options));
 }
 
@@ -91,7 +91,7 @@ fn what_is_no_longer_declared_is_named_up_to_ten() {
 
 #[test]
 fn a_limit_hides_anything_but_deletions() {
-    let options = PlanOptions { summary_only: false, max_resources: Some(1) };
+    let options = PlanOptions { max_resources: Some(1), ..PlanOptions::default() };
     let text = human(&everything(), &context(), &Style::plain(), &options);
     assert!(text.contains("~ tenant/anz-smb/acme"), "{text}");
     assert!(text.contains("- tenant/anz-smb/old"), "{text}");
@@ -232,7 +232,7 @@ fn nothing_in_a_plan_reaches_the_terminal() {
     context.notices = vec![evil.to_owned()];
     (context.database, context.project) = (evil.to_owned(), evil.to_owned());
     for summary_only in [false, true] {
-        let options = PlanOptions { summary_only, max_resources: None };
+        let options = PlanOptions { summary_only, ..PlanOptions::default() };
         let text = human(&all, &context, &Style::plain(), &options);
         assert!(!text.chars().any(|character| character != '\n' && is_unsafe(character)), "{text:?}");
         assert!(text.contains("\\u{1b}]0;owned\\u{7}"), "{text}");
@@ -262,4 +262,71 @@ fn a_hundred_thousand_creates_are_shown_in_a_moment() {
     });
     let text = shown(&plan(actions.collect()));
     assert_eq!(text.matches("  + tenant/w/tenant-").count(), 100_000);
+}
+
+/// A plan with everything that is said besides changes.
+fn remarkable() -> Plan {
+    let spec =
+        |market: &str| json!({"spec": {"displayName": "A", "market": market, "contact": {"email": "a@b.c"}}});
+    let mut renamed = update(key("Tenant", "w", "b"), &spec("UK_SMB"), &spec("ANZ_SMB"));
+    (renamed.kind, renamed.from, renamed.reason) =
+        (ActionKind::Rename, Some("a".into()), Reason::Moved { from: "a".into() });
+    let mut for_good = delete(key("Workspace", "w", "w"), &json!({}));
+    for_good.permanent = true;
+    let kind = |name| crate::kinds::find(name).unwrap();
+    for_good.dependents = vec![(kind("Tenant"), 14), (kind("Credential"), 1)];
+    let mut actions = vec![renamed, for_good];
+    actions.extend(
+        (1..=4).map(|number| {
+            update(key("Tenant", "w", &format!("t{number}")), &spec("UK_SMB"), &spec("US_SMB"))
+        }),
+    );
+    let mut all = plan(actions);
+    all.suspects = vec![crate::plan::Suspect {
+        from: key("Tenant", "w", "gone"),
+        to: key("Tenant", "w", "new"),
+        field: "shopifyShop",
+        value: "a.myshopify.com".to_owned(),
+    }];
+    all.included = vec![key("Workspace", "w", "w")];
+    all.withheld = vec![(ActionKind::Update, 2), (ActionKind::Delete, 1)];
+    all.refusals = everything().refusals;
+    all.refusals[0].key = None;
+    all.refusals[0].message = "9 of 9 rows would be deleted in all workspaces".to_owned();
+    all.refusals[0].position = None;
+    all
+}
+
+#[test]
+fn what_a_plan_says_besides_its_changes() {
+    insta::assert_snapshot!(shown(&remarkable()));
+    let options = PlanOptions { summary_only: true, ..PlanOptions::default() };
+    let text = human(&remarkable(), &context(), &Style::plain(), &options);
+    assert!(text.contains("\n> tenant/w/b (renamed from a) market\n"), "{text}");
+    assert!(text.contains("\n- workspace/w (for good)\n"), "{text}");
+    assert!(text.contains("\n~ tenant/w/t1 market\n") && text.contains("\n~ tenant/w/t4 market\n"), "{text}");
+    assert!(text.contains("\nsame: 4 tenants change alike: market\n"), "{text}");
+    assert!(!text.contains("US_SMB"), "no values: {text}");
+}
+
+#[test]
+fn only_some_actions_are_shown_and_all_are_counted() {
+    let options = PlanOptions { only: Only::kinds(&[ActionKind::Delete]), ..PlanOptions::default() };
+    let text = human(&everything(), &context(), &Style::plain(), &options);
+    assert!(text.contains("- tenant/anz-smb/old") && !text.contains("acme"), "{text}");
+    let said = "note: 2 creates, 1 update, 1 restore and 1 adopt are not shown because of `--only delete`; the counts are of everything\n";
+    assert!(text.contains(said), "{text}");
+    assert!(
+        text.ends_with("Plan: 3 to create, 2 to update, 1 to delete, 0 to rename, 3 unchanged.\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn fields_that_stay_are_shown_when_asked_for() {
+    let options = PlanOptions { unchanged_fields: true, ..PlanOptions::default() };
+    let text = human(&remarkable(), &context(), &Style::plain(), &options);
+    let block = "      market         UK_SMB → ANZ_SMB\n      displayName    A\n      contact.email  a@b.c\n";
+    assert!(text.contains(block), "{text}");
+    assert!(!shown(&remarkable()).contains("displayName"));
 }

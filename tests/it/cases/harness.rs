@@ -41,8 +41,7 @@ pub(super) fn cases(folder: &str) -> Vec<Case> {
     for path in listed(&folder) {
         let file_name = name_of(&path);
         let (name, files) = if path.is_dir() {
-            let read = |inner: PathBuf| (name_of(&inner), fs::read(&inner).expect("a readable file"));
-            (file_name, listed(&path).into_iter().map(read).collect())
+            (file_name, read_below(&path, ""))
         } else if let Some((name, "yaml" | "json")) = file_name.rsplit_once('.') {
             (name.to_owned(), Files::from([(file_name.clone(), fs::read(&path).expect("a readable file"))]))
         } else {
@@ -52,6 +51,20 @@ pub(super) fn cases(folder: &str) -> Vec<Case> {
     }
     assert!(cases.len() > 5, "{} holds {} cases: has it moved?", folder.display(), cases.len());
     cases
+}
+
+/// The files below a folder; those in a folder of their own, an overlay, with its name in front: `prod/patch.yaml`.
+fn read_below(folder: &Path, prefix: &str) -> Files {
+    let mut files = Files::new();
+    for path in listed(folder) {
+        let name = format!("{prefix}{}", name_of(&path));
+        if path.is_dir() {
+            files.extend(read_below(&path, &format!("{name}/")));
+        } else {
+            files.insert(name, fs::read(&path).expect("a readable file"));
+        }
+    }
+    files
 }
 
 fn listed(folder: &Path) -> Vec<PathBuf> {
@@ -130,7 +143,13 @@ pub(super) fn run_in_order(case: &Files, order: &[&String], threads: usize) -> O
     }
     for name in order {
         if name.as_str() != PROJECT.0 && !name.ends_with(".csv") {
-            sources.push(SourceFile::new((*name).clone(), case[*name].clone()));
+            let source = SourceFile::new((*name).clone(), case[*name].clone());
+            let of_overlay = |overlay: &String| name.starts_with(&format!("{overlay}/"));
+            match (0..).zip(project.spec.overlays()).find(|(_, overlay)| of_overlay(overlay)) {
+                Some((number, _)) => sources.push(source.in_overlay(number)),
+                None if project.spec.all_overlays().any(|overlay| of_overlay(&overlay.to_owned())) => {}
+                None => sources.push(source),
+            }
         }
     }
     let Loaded { catalog, diagnostics } = load(project, sources, &Shelf(case), threads);
@@ -143,7 +162,9 @@ pub(super) fn run_in_order(case: &Files, order: &[&String], threads: usize) -> O
 
 fn parsed_project(case: &Files) -> Result<Project, Vec<Diagnostic>> {
     let bytes = case.get(PROJECT.0).map_or(PROJECT.1.as_bytes(), Vec::as_slice);
-    project::parse(SourceFile::new(PROJECT.0.to_owned(), bytes.to_vec()))
+    let project = project::parse(SourceFile::new(PROJECT.0.to_owned(), bytes.to_vec()))?;
+    Ok(project::in_environment(project, None)
+        .expect("a case says which environment is meant: `environment: NAME`"))
 }
 
 /// `severity code file:line:col message | help`, and below it the line with the marked part and the related places.

@@ -30,6 +30,14 @@ impl Estate {
     }
 
     /// The same, in that database.
+    /// Takes the project's own guards away, which are as good as none, so that the usual ones hold.
+    pub fn with_usual_guards(self) -> Estate {
+        let file = self.project.read("synthex.yaml");
+        self.project
+            .write("synthex.yaml", file.replace(", guards: {maxDeletes: 100, maxDeletePercent: 100}", ""));
+        self
+    }
+
     pub fn on(database: TestDatabase) -> Estate {
         let estate = Estate { project: Project::empty(), database };
         estate.write_manifests();
@@ -210,6 +218,13 @@ impl Estate {
              create or replace trigger z_sabotage before {events} on synthex.{table}
                  for each row execute function public.sabotage();"
         ));
+    }
+
+    /// Makes the trigger do nothing, which takes no lock on its table.
+    pub fn trigger_does_nothing(&self) {
+        self.database.sql(
+            "create or replace function public.sabotage() returns trigger language plpgsql as $f$ begin return new; end $f$",
+        );
     }
 
     /// Takes the trigger away again.
