@@ -25,6 +25,8 @@ pub struct Writer {
     pub(super) connection: Connection,
     /// The server process of the writing transaction.
     backend: Option<i32>,
+    /// The leases could not even be given back: nothing else is worth waiting for.
+    is_silent: bool,
 }
 
 impl Writer {
@@ -34,7 +36,7 @@ impl Writer {
     /// The database is not reachable or refuses us.
     pub async fn open(options: ConnectOptions) -> Result<Self, StateError> {
         let connection = options.connect().await?;
-        Ok(Self { options, connection, backend: None })
+        Ok(Self { options, connection, backend: None, is_silent: false })
     }
 
     /// Leaves the connection ready for a new statement. One that is busy, or broken, is replaced, and what it was doing
@@ -89,7 +91,7 @@ impl StateWriter for Writer {
     }
 
     async fn release(&mut self, holder: &Holder) -> Result<(), StateError> {
-        let limit = self.connection.timeout.min(Duration::from_secs(5));
+        let limit = self.connection.timeout.min(Duration::from_secs(3));
         let work = async {
             self.settle().await?;
             self.connection.run("begin", "beginning to give the leases back").await?;
@@ -100,12 +102,17 @@ impl StateWriter for Writer {
             }
             self.connection.run("commit", "giving the leases back").await
         };
-        tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        let released = tokio::time::timeout(limit, work).await;
+        self.is_silent = released.is_err();
+        released.unwrap_or_else(|_| {
             Err(StateError::new(StateErrorKind::Unreachable, "the leases could not be given back in time"))
         })
     }
 
     async fn note(&mut self, operation: &Operation) -> Result<(), StateError> {
+        if self.is_silent {
+            return Err(StateError::new(StateErrorKind::Unreachable, "the database does not answer"));
+        }
         // It is not worth waiting for, least of all by somebody who pressed Ctrl-C.
         let limit = self.connection.timeout.min(Duration::from_secs(2));
         let work = async {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::cli::{Outcome, Running};
 use crate::support::estate::Estate;
+use crate::support::proxy::{Mode, Proxy};
 
 /// A way to be told to stop, with its name and its exit code.
 type Way = (&'static str, fn(&Running), i32);
@@ -145,4 +146,19 @@ fn told_to_stop_at_any_moment_it_leaves_the_state_before_or_after_and_no_lease()
     }
     assert!(stopped > 0, "all runs ended before they were told");
     estate.is_converged();
+}
+
+#[test]
+fn told_to_stop_when_the_database_falls_silent_it_does_not_wait_for_the_record() {
+    let estate = Estate::applied("interrupt_silent");
+    estate.edit("T1.yaml", "status: active", "status: inactive");
+    estate.trigger("tenants", "insert or update", "true", "perform pg_sleep(20);");
+    let proxy = Proxy::before(&estate.database, Mode::Pass);
+    let mut run = estate.synthex_at(&proxy.url(&estate.database), &["apply", "--yes"]).spawn();
+    run.wait_until("the trigger to sleep", || waiting(&estate, "wait_event = 'PgSleep'") > 0);
+    proxy.set(Mode::Blackhole);
+    let told = Instant::now();
+    run.interrupt();
+    run.wait().code(130).stderr_has("nothing was changed");
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?} to stop", told.elapsed());
 }
