@@ -185,7 +185,7 @@ impl From<StateError> for CliError {
 impl From<ApplyError> for CliError {
     fn from(error: ApplyError) -> Self {
         match error {
-            ApplyError::State(error) => error.into(),
+            ApplyError::State(error) | ApplyError::OutcomeUnknown(error) => error.into(),
             ApplyError::Interrupted => {
                 Self::new(ExitStatus::Interrupted, "interrupted", "stopped; nothing was changed")
             }

@@ -26,6 +26,7 @@ pub fn failure(error: ApplyError, plan: &Plan, signals: &Signals) -> CliError {
     let keys = match &error {
         ApplyError::Interrupted => return interrupted(signals),
         ApplyError::State(state) => state.keys.clone(),
+        ApplyError::OutcomeUnknown(_) => Vec::new(),
         ApplyError::NotConverged { left } => left.iter().map(|(key, _)| key.clone()).collect(),
         ApplyError::NothingLeft { left_out } => {
             let mut failure =
@@ -111,9 +112,20 @@ pub fn outcome_text(planned: &Planned, applied: &Applied, command: &str) -> Stri
     text
 }
 
-/// What came of a plan, as JSON.
+/// What is said of changes that were not allowed; `None` where all were.
 #[must_use]
-pub fn outcome_json(plan: &Plan, applied: Option<&Applied>) -> serde_json::Value {
+pub fn withheld_words(plan: &Plan) -> Option<String> {
+    let counts: Vec<String> =
+        plan.withheld.iter().map(|(kind, count)| format!("{count} to {}", kind.code())).collect();
+    (!counts.is_empty())
+        .then(|| format!("left out, because --allow does not name them: {}", counts.join(", ")))
+}
+
+/// What came of a plan, as JSON. `unusable` are resources that were left out because they are declared wrongly.
+#[must_use]
+pub fn outcome_json(plan: &Plan, applied: Option<&Applied>, unusable: &[ResourceKey]) -> serde_json::Value {
+    let withheld: serde_json::Map<_, _> =
+        plan.withheld.iter().map(|(kind, count)| (kind.code().to_owned(), json!(count))).collect();
     let summary = plan.summary();
     let left_out = applied.map(|applied| &applied.left_out);
     let item = |(index, action): (usize, &Action)| {
@@ -138,7 +150,7 @@ pub fn outcome_json(plan: &Plan, applied: Option<&Applied>) -> serde_json::Value
     json!({
         "format_version": "1.0",
         "applied": applied.is_some(),
-        "partly": left_out.is_some_and(|left_out| !left_out.is_empty()),
+        "partly": left_out.is_some_and(|left_out| !left_out.is_empty()) || !unusable.is_empty(),
         "revision": applied.map(|applied| applied.revision),
         "digest": plan.digest().to_string(),
         "summary": {
@@ -146,6 +158,8 @@ pub fn outcome_json(plan: &Plan, applied: Option<&Applied>) -> serde_json::Value
             "restore": summary.restore, "adopt": summary.adopt, "rename": summary.rename,
             "unchanged": summary.unchanged,
         },
+        "withheld": withheld,
+        "unusable": unusable.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "changes": plan.actions.iter().enumerate().map(item).collect::<Vec<_>>(),
     })
 }

@@ -214,7 +214,7 @@ impl<'o> Observing<'o> {
         };
         let (unusable, is_incomplete) = set_aside(&mut catalog, &diagnostics);
         self.check_workspace(&catalog.entries)?;
-        let chosen = selecting::choose(&self.wishes.selection, &catalog.entries)?;
+        let chosen = selecting::choose(&self.wishes.selection, &catalog.entries);
         let confined = heads.is_none();
         let heads = match heads.take() {
             Some(heads) => heads,
@@ -228,7 +228,15 @@ impl<'o> Observing<'o> {
         let prune = wanted.prune && !is_incomplete;
         let desired = Desired { chosen: chosen.as_ref(), broken: &unusable, prune, ..wanted };
         let observed = engine::observe_rows(connection, &desired, heads).await?;
-        let plan = plan::plan(&desired, &observed, &mut Origins::new(&catalog));
+        let mut plan = plan::plan(&desired, &observed, &mut Origins::new(&catalog));
+        let nothing = plan.is_empty() && plan.undeclared.is_empty() && plan.refusals.is_empty();
+        if nothing && chosen.as_ref().is_some_and(|chosen| chosen.matched == 0) {
+            return Err(selecting::nothing_selected(&self.wishes.selection, &catalog.entries));
+        }
+        if is_incomplete {
+            // What no manifest seems to declare may be declared in the one that cannot be read.
+            plan.undeclared.clear();
+        }
         let mut notices = self.notices(confined);
         if is_incomplete && wanted.prune {
             notices.push("some manifests could not be read, so nothing is deleted".to_owned());

@@ -170,6 +170,52 @@ pub fn read_fully(
     Ok(Read::Full(Box::new(loaded.catalog), loaded.diagnostics))
 }
 
+/// What the project declared at a commit: its project file, manifests and overlays as they were then, in the same environment.
+///
+/// # Errors
+/// Git cannot be asked, knows no such commit, or the manifests of that commit have problems.
+pub fn load_at(found: &Found, reference: &str) -> Result<Catalog, CliError> {
+    let git = |error: files::GitError| {
+        let help = match &error {
+            files::GitError::NoGit(_) => "install git, and see that it is found in PATH",
+            files::GitError::NoRepository(_) => "a commit can be named only in a git repository",
+            files::GitError::NoCommit(_) => "name a branch, a tag or a commit; in CI fetch it first",
+            files::GitError::Slow | files::GitError::Other(_) => "run git by hand to see more",
+        };
+        CliError::usage(format!("the manifests of {reference} cannot be read"))
+            .why(error.to_string())
+            .help(help)
+    };
+    let tree = files::GitTree::open(&found.folder, reference).map_err(git)?;
+    let own = found.roots.project_file.file_name().map(PathBuf::from).unwrap_or_default();
+    let source = tree.file(&own).map_err(CliError::manifests)?.ok_or_else(|| {
+        CliError::usage(format!("{reference} has no {}", found.roots.project_file.display()))
+            .help("name a commit that has the project")
+    })?;
+    let project = manifest::project::parse(source).map_err(CliError::manifests)?;
+    // A commit from before there were environments is taken as it is.
+    let named = found.project.spec.environment.as_deref().filter(|_| !project.spec.environments.is_empty());
+    let project = manifest::project::in_environment(project, named)
+        .map_err(|error| CliError::usage(error.what).help(error.help))?;
+    let tree = tree.with_max_file_size(project.spec.max_file_size());
+    let paths = |paths: &[String]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+    let without: Vec<PathBuf> = project.spec.all_overlays().map(PathBuf::from).collect();
+    let read = |roots: &[PathBuf]| tree.manifests(roots, &without, &own).map_err(CliError::manifests);
+    let mut sources = read(&paths(&project.spec.manifests))?;
+    for (overlay, path) in (0..=u16::MAX).zip(paths(project.spec.overlays())) {
+        sources.extend(read(&[path])?.into_iter().map(|file| file.in_overlay(overlay)));
+    }
+    let loaded = manifest::load(project, sources, &tree, threads());
+    if diagnostic::has_errors(&loaded.diagnostics) {
+        return Err(CliError::manifests(loaded.diagnostics));
+    }
+    Ok(loaded.catalog)
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 fn cache_file(found: &Found) -> PathBuf {
     // One cache for each selection of manifests.
     let mut writer = DigestWriter::default();
@@ -184,8 +230,7 @@ fn cache_file(found: &Found) -> PathBuf {
 
 fn parse(found: &Found, sources: Vec<SourceFile>) -> Loaded {
     let rows = ProjectRows { confine: found.roots.confine.clone(), max_file_size: found.roots.max_file_size };
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut loaded = manifest::load(found.project.clone(), sources, &rows, threads);
+    let mut loaded = manifest::load(found.project.clone(), sources, &rows, threads());
     if found.partial {
         // What a patch fits may be in the part that was not named.
         loaded.diagnostics.retain(|diagnostic| diagnostic.code != "SX0214");

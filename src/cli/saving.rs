@@ -6,8 +6,8 @@ use chrono::TimeDelta;
 
 use crate::engine::StateReader as _;
 use crate::files;
-use crate::plan::Plan;
 use crate::plan::saved::{self, Binding, Saved, SavedError};
+use crate::plan::{ActionKind, Plan};
 use crate::store::{Identity, migration_state};
 
 use super::context::Context;
@@ -31,11 +31,14 @@ pub fn save(context: &Context, planned: &Planned, path: &Path) -> Result<(), Cli
         commit: commit.clone(),
     };
     files::write_atomically(path, saved::encode(plan, &binding).as_bytes())?;
-    context.printer.note(&format!(
-        "Saved in {}; synthex apply {} applies it.",
-        path.display(),
-        path.display()
-    ));
+    let shown = path.display();
+    context.printer.note(&if plan.refusals.is_empty() {
+        format!("Saved in {shown}; synthex apply {shown} applies it.")
+    } else {
+        format!(
+            "Saved in {shown}, although guards refuse it: synthex apply {shown} will need what they ask for."
+        )
+    });
     Ok(())
 }
 
@@ -48,18 +51,23 @@ pub enum Loaded {
 }
 
 /// Reads a plan from a file and checks that it is whole, and made for this project, environment and database, and not too
-/// long ago.
+/// long ago. Changes that are not `allowed` are left out; with none allowed, all are.
 ///
 /// # Errors
 /// It is not; or the database cannot be asked.
-pub async fn load(context: &Context, path: &Path, max_age: TimeDelta) -> Result<Loaded, CliError> {
+pub async fn load(
+    context: &Context,
+    path: &Path,
+    max_age: TimeDelta,
+    allowed: &[ActionKind],
+) -> Result<Loaded, CliError> {
     let shown = path.display();
     let bytes = files::read_bytes(path).map_err(|error| {
         CliError::usage(format!("the plan {shown} cannot be read"))
             .why(files::io_words(&error))
             .help("name the file that `synthex plan --out FILE` wrote")
     })?;
-    let Saved { plan, binding } =
+    let Saved { mut plan, binding } =
         saved::decode(&bytes).map_err(|error| refused(&error, &shown.to_string()))?;
     let found = project::find(context)?;
     let stale = |what: String, why: String| {
@@ -80,6 +88,13 @@ pub async fn load(context: &Context, path: &Path, max_age: TimeDelta) -> Result<
         let why = format!("it was made for {planned}, and this is {here}");
         return Err(stale(format!("the plan {shown} is another environment's"), why));
     }
+    if let Some(workspace) = context.global.workspace.as_deref()
+        && let Some(other) = plan.actions.iter().find(|action| *action.key.workspace != *workspace)
+    {
+        return Err(CliError::usage(format!("the plan {shown} is not only about workspace `{workspace}`"))
+            .why(format!("it changes {}, and a saved plan is applied as a whole", other.key))
+            .help("leave out --workspace, or save a plan of that workspace: synthex plan --workspace NAME --out FILE"));
+    }
     let source = database::source(context, Some(&found.project), &found.folder)?;
     let options = database::open(context, &source, "apply").await?;
     let mut connection = options.connect().await?;
@@ -89,16 +104,32 @@ pub async fn load(context: &Context, path: &Path, max_age: TimeDelta) -> Result<
         migration_state(&mut connection).await?;
     }
     let identity = connection.identity().await?;
-    if let Some(why) = other_database(&binding, &identity) {
-        let shown_database = database::shown(&source, &options);
+    let shown_database = database::shown(&source, &options);
+    if let Some(why) = other_database(&binding, &identity, &shown_database) {
         let why = format!("it was made on {}, and this is {shown_database}: {why}", binding.database);
         return Err(stale(format!("the plan {shown} is for another database"), why));
     }
+    let digest = plan.digest();
+    if !allowed.is_empty() {
+        plan.allow(allowed);
+    }
     if installed && identity.installation.is_some() {
-        let digest = plan.digest();
-        if let Some(revision) = connection.applied_as(&digest, &plan.project, binding.observed_at).await? {
-            connection.close().await;
-            return Ok(Loaded::Applied(plan, revision));
+        let mut executed = connection.applied_as(&digest, &plan.project, binding.observed_at).await?;
+        if executed.is_none() && !plan.withheld.is_empty() {
+            executed = connection.applied_as(&plan.digest(), &plan.project, binding.observed_at).await?;
+        }
+        match executed {
+            Some((revision, true)) => {
+                connection.close().await;
+                return Ok(Loaded::Applied(plan, revision));
+            }
+            Some((revision, false)) => {
+                let what = format!("the plan {shown} was applied in part, as revision {revision}");
+                return Err(CliError::new(ExitStatus::Stale, "plan-partly-applied", what)
+                    .why("what was applied then is not applied twice; nothing was changed")
+                    .help("make a plan for the rest: synthex plan --out FILE"));
+            }
+            None => {}
         }
     }
     connection.close().await;
@@ -108,12 +139,11 @@ pub async fn load(context: &Context, path: &Path, max_age: TimeDelta) -> Result<
         let why = format!("it is {} old, and --max-age allows {}", words(age), words(max_age));
         return Err(stale(what, why));
     }
-    let database = database::shown(&source, &options);
     Ok(Loaded::Fresh(Box::new(Planned {
-        digest: plan.digest(),
+        digest,
         plan,
         options,
-        database,
+        database: shown_database,
         warnings: Vec::new(),
         notices: Vec::new(),
         commit: binding.commit,
@@ -142,17 +172,20 @@ fn refused(error: &SavedError, shown: &str) -> CliError {
 }
 
 /// Why the plan is not for this database; `None` when it is.
-fn other_database(binding: &Binding, identity: &Identity) -> Option<&'static str> {
-    match (&binding.installation, &identity.installation) {
-        (Some(planned), Some(here)) if planned == here => return None,
+fn other_database(binding: &Binding, identity: &Identity, shown: &str) -> Option<&'static str> {
+    let same_installation = match (&binding.installation, &identity.installation) {
+        (Some(planned), Some(here)) if planned == here => true,
         (Some(_), Some(_)) => return Some("they are two installations of synthex"),
         (Some(_), None) => return Some("synthex is not installed there, or not visible"),
         // The plan was made before the installation, or by a role that does not see it.
-        (None, _) => {}
-    }
+        (None, _) => false,
+    };
     match (&binding.system, &identity.system) {
-        (Some(planned), Some(here)) if planned != here => Some("they are two databases"),
-        _ => None,
+        (Some(planned), Some(here)) if planned == here => None,
+        (Some(_), Some(_)) if same_installation => Some("one of them is a copy of the other"),
+        (Some(_), Some(_)) => Some("they are two databases"),
+        _ if same_installation || binding.database == shown => None,
+        _ => Some("whether they are the same could not be found out"),
     }
 }
 

@@ -1,6 +1,5 @@
 //! Options that select resources: `--selector`, `--target`, `--exclude` and others, the same for every command.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -54,7 +53,10 @@ impl SelectArgs {
         }
         let labels = match &self.selector {
             None => None,
-            Some(text) => Some(text.parse::<Selector>().map_err(|error| CliError::usage(error.to_string()))?),
+            Some(text) => Some(text.parse::<Selector>().map_err(|error| {
+                CliError::usage(error.to_string())
+                    .help("for example: -l 'tier=gold,market in (ANZ_SMB,UK_SMB),!legacy'")
+            })?),
         };
         Ok(Selection { targets, excludes: patterns(&self.exclude, "--exclude")?, labels, exactly: None })
     }
@@ -88,25 +90,30 @@ pub fn nothing_live(selection: &Selection, keys: &[&ResourceKey]) -> CliError {
 }
 
 /// Applies a selection to what is declared; `None` where all is selected.
-///
-/// # Errors
-/// Nothing is selected.
-pub fn choose(selection: &Selection, entries: &[Entry]) -> Result<Option<Chosen>, CliError> {
-    if selection.is_all() {
-        return Ok(None);
-    }
-    let chosen = selection.clone().choose(entries);
-    if chosen.matched > 0 {
-        return Ok(Some(chosen));
-    }
-    let names: HashSet<&str> = entries.iter().map(|entry| &*entry.key.name).collect();
+#[must_use]
+pub fn choose(selection: &Selection, entries: &[Entry]) -> Option<Chosen> {
+    (!selection.is_all()).then(|| selection.clone().choose(entries))
+}
+
+/// What is said when a selection selects neither anything that is declared nor a row that may be deleted.
+#[must_use]
+pub fn nothing_selected(selection: &Selection, entries: &[Entry]) -> CliError {
+    let keys: Vec<String> = entries.iter().map(|entry| entry.key.to_string()).collect();
     let near = selection.targets.iter().find_map(|pattern| {
-        let name = pattern.as_str().rsplit('/').next().unwrap_or_default();
-        did_you_mean(name, names.iter().copied()).map(str::to_owned)
+        let text = pattern.as_str();
+        let name = text.rsplit('/').next().unwrap_or_default();
+        // The right name under a wrong kind or workspace; a whole key with a slip; a name with one.
+        let same = entries.iter().position(|entry| *entry.key.name == *name).map(|at| keys[at].as_str());
+        let names = || entries.iter().map(|entry| &*entry.key.name);
+        same.or_else(|| did_you_mean(text, keys.iter().map(String::as_str)))
+            .or_else(|| did_you_mean(name, names()))
+            .map(str::to_owned)
     });
-    let help = match near {
-        Some(near) if !selection.targets.is_empty() => format!("did you mean `{near}`?"),
-        _ => "`synthex render` prints every declared resource with its labels".to_owned(),
-    };
-    Err(CliError::usage("no declared resource is selected").help(help))
+    let help = near.map_or_else(
+        || "`synthex render` prints every declared resource with its labels".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    );
+    CliError::usage("no declared resource is selected")
+        .why("nothing that is declared fits the selection")
+        .help(help)
 }

@@ -9,6 +9,7 @@ use crate::engine::{
     self, Applied, ApplyError, ApplyRequest, Holder, OnError, Operation, OperationStatus, StateWriter as _,
 };
 use crate::model::Digest;
+use crate::model::diagnostic::has_errors;
 use crate::report;
 use crate::report::plan_text::PlanOptions;
 use crate::store::Writer;
@@ -17,7 +18,7 @@ use super::approving::needs_approval;
 use super::args::{self, Format};
 use super::context::{Context, new_id};
 use super::error::{CliError, ExitStatus};
-use super::outcome::{failure, interrupted, outcome_json, outcome_text, unusable_words};
+use super::outcome::{failure, interrupted, outcome_json, outcome_text, unusable_words, withheld_words};
 use super::planning::Planned;
 use super::printer::write_stderr;
 use super::progress::{Display, ProgressMode};
@@ -118,6 +119,9 @@ pub async fn perform(context: &Context, job: &Job<'_>, signals: &Signals) -> Res
     if !json {
         show(context, planned);
     }
+    if let Some(words) = withheld_words(&planned.plan) {
+        context.printer.note(&words);
+    }
     if let Some(expected) = &args.expect_digest {
         check_digest(planned, expected)?;
     }
@@ -127,12 +131,13 @@ pub async fn perform(context: &Context, job: &Job<'_>, signals: &Signals) -> Res
     {
         let planned_deletes = planned.plan.summary().delete;
         if deletes != planned_deletes {
-            return Err(CliError::new(
-                ExitStatus::Refused,
-                "refused",
-                format!("--ack-deletes {deletes} was given, and the plan deletes {planned_deletes}"),
-            )
-            .help("read the plan again, and name the number that is meant"));
+            let what = format!("--ack-deletes {deletes} was given, and the plan deletes {planned_deletes}");
+            if !args.dry_run {
+                note(context, job, OperationStatus::Refused, &what).await;
+            }
+            return Err(CliError::new(ExitStatus::Refused, "refused", what)
+                .why("the number that is acknowledged must be the plan's; nothing was changed")
+                .help("read the plan again, and name the number that is meant"));
         }
         acknowledged = Some((deletes, *digest));
     }
@@ -159,10 +164,10 @@ pub async fn perform(context: &Context, job: &Job<'_>, signals: &Signals) -> Res
     let withheld = usize::from(job.is_strict && !planned.plan.withheld.is_empty());
     if planned.plan.is_empty() || args.dry_run {
         if json {
-            context.printer.json(&outcome_json(&planned.plan, None));
+            context.printer.json(&outcome_json(&planned.plan, None, &planned.unusable));
         }
         let unusable = !planned.unusable.is_empty();
-        let partly = !args.dry_run && (unusable || withheld > 0);
+        let partly = !args.dry_run && (has_errors(&planned.warnings) || withheld > 0);
         if unusable {
             context.printer.note(&unusable_words(&planned.unusable));
         }
@@ -181,11 +186,12 @@ pub async fn perform(context: &Context, job: &Job<'_>, signals: &Signals) -> Res
     let acknowledged = acknowledged.map(|(deletes, _)| deletes);
     let applied = execute(context, job, acknowledged, signals).await?;
     if json {
-        context.printer.json(&outcome_json(&planned.plan, Some(&applied)));
+        context.printer.json(&outcome_json(&planned.plan, Some(&applied), &planned.unusable));
     } else {
         context.printer.result(&outcome_text(planned, &applied, job.command));
     }
-    let partly = !applied.left_out.is_empty() || !planned.unusable.is_empty() || withheld > 0;
+    // With `--on-error continue` manifests may have problems, known to be a resource's or not.
+    let partly = !applied.left_out.is_empty() || has_errors(&planned.warnings) || withheld > 0;
     let status = if partly { ExitStatus::Partly } else { ExitStatus::Success };
     Ok(Done { status, applied: Some(applied) })
 }
@@ -229,7 +235,8 @@ fn operation(context: &Context, job: &Job<'_>, status: OperationStatus) -> (Hold
         commit: planned.commit.clone(),
         run_url: holder.run_url.clone(),
         environment: planned.plan.environment.clone(),
-        digest: Some(planned.digest),
+        // Of what is executed: what was withheld may still be applied, from the same file.
+        digest: Some(planned.plan.digest()),
         status,
         summary: if status == OperationStatus::Applied {
             planned.plan.summary()
@@ -277,10 +284,11 @@ async fn execute(
                 ApplyError::Interrupted => OperationStatus::Interrupted,
                 _ => OperationStatus::Failed,
             };
-            let held =
-                matches!(&error, ApplyError::State(state) if state.kind == engine::StateErrorKind::LeaseHeld);
+            // A run that never began is not on record, and nothing false is: it may have been committed.
+            let is_silent = matches!(&error, ApplyError::OutcomeUnknown(_))
+                || matches!(&error, ApplyError::State(state) if state.kind == engine::StateErrorKind::LeaseHeld);
             let failure = failure(error, &planned.plan, signals);
-            if !held {
+            if !is_silent {
                 let operation = Operation {
                     id: new_id(),
                     status,

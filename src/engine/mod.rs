@@ -8,6 +8,7 @@ mod keep_alive;
 pub mod lease;
 pub mod observe;
 pub mod partial;
+mod rows;
 pub mod snapshot;
 pub mod state;
 

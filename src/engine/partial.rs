@@ -23,6 +23,8 @@ pub struct Isolation<'a> {
     units: Vec<ResourceKey>,
     /// What each mentions; for a delete, what it mentioned.
     mentions: Vec<Vec<ResourceKey>>,
+    /// What the row of each goes on mentioning when it is left out.
+    mentioned: Vec<Vec<ResourceKey>>,
     left_out: HashMap<usize, LeftOut>,
 }
 
@@ -31,15 +33,23 @@ impl<'a> Isolation<'a> {
     /// unless the database has it already.
     #[must_use]
     pub fn new(actions: &'a [Action], unusable: &HashSet<ResourceKey>) -> Self {
+        let references = |action: &Action, canonical: Option<&str>| {
+            references::of(&action.key, canonical.unwrap_or_default())
+        };
         let mentions: Vec<Vec<ResourceKey>> = actions
             .iter()
-            .map(|action| {
-                let canonical = action.after.as_deref().or(action.before.as_deref()).unwrap_or_default();
-                references::of(&action.key, canonical)
-            })
+            .map(|action| references(action, action.after.as_deref().or(action.before.as_deref())))
             .collect();
+        let mentioned = actions.iter().map(|action| match action.kind {
+            // What is not there, or deleted, needs nothing.
+            ActionKind::Create | ActionKind::Restore => Vec::new(),
+            ActionKind::Update | ActionKind::Adopt | ActionKind::Rename | ActionKind::Delete => {
+                references(action, action.before.as_deref())
+            }
+        });
+        let mentioned = mentioned.collect();
         let units = actions.iter().zip(&mentions).map(|(action, mentions)| unit(action, mentions)).collect();
-        let mut isolation = Self { actions, units, mentions, left_out: HashMap::new() };
+        let mut isolation = Self { actions, units, mentions, mentioned, left_out: HashMap::new() };
         for (index, action) in actions.iter().enumerate() {
             let mentions = &isolation.mentions[index];
             let missing = mentions.iter().find(|key| unusable.contains(*key));
@@ -78,13 +88,10 @@ impl<'a> Isolation<'a> {
             let mut stays: HashSet<&ResourceKey> = HashSet::new();
             for index in self.left_out.keys() {
                 let action = &self.actions[*index];
-                match action.kind {
-                    ActionKind::Create | ActionKind::Restore | ActionKind::Rename => {
-                        gone.insert(&action.key, *index);
-                    }
-                    ActionKind::Delete => stays.extend(&self.mentions[*index]),
-                    ActionKind::Update | ActionKind::Adopt => {}
+                if matches!(action.kind, ActionKind::Create | ActionKind::Restore | ActionKind::Rename) {
+                    gone.insert(&action.key, *index);
                 }
+                stays.extend(&self.mentioned[*index]);
             }
             let mut more = Vec::new();
             for (index, action) in self.actions.iter().enumerate() {
@@ -98,7 +105,7 @@ impl<'a> Isolation<'a> {
                 } else if let Some(other) = needed {
                     format!("it needs {}", self.actions[*other].key)
                 } else if is_delete && stays.contains(&action.key) {
-                    "something that needs it could not be deleted".to_owned()
+                    "something still needs it, because its own change could not be made".to_owned()
                 } else {
                     continue;
                 };

@@ -313,6 +313,12 @@ pub trait WriteTransaction {
     /// Goes back to the point of [`WriteTransaction::mark`], which stays.
     async fn back_to_mark(&mut self) -> Result<(), StateError>;
 
+    /// Whether the constraints hold that are otherwise checked at the commit.
+    async fn constraints_hold(&mut self) -> Result<bool, StateError>;
+
+    /// From here on, until [`WriteTransaction::back_to_mark`], checks those constraints with every statement.
+    async fn check_at_once(&mut self) -> Result<(), StateError>;
+
     /// Records the operation and its items. Returns the operation's revision number.
     async fn record(&mut self, operation: &Operation, items: &[Item<'_>]) -> Result<i64, StateError>;
 

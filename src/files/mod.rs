@@ -2,9 +2,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the one home of reading and writing files")]
 
+mod git;
 mod read;
 mod write;
 
+pub use git::{GitError, GitTree};
 pub use read::{ManifestRoots, ProjectRows, find_project, read_manifests, read_project, read_secret};
 pub use write::{
     WriteError, append, create_new, ensure_folder, keep, remove, take_back, write_atomically, write_with,

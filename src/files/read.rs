@@ -193,7 +193,7 @@ fn walk_problem<'a>(error: &'a ignore::Error, path: &'a Path) -> (&'a Path, Stri
     }
 }
 
-fn is_manifest(path: &Path) -> bool {
+pub(super) fn is_manifest(path: &Path) -> bool {
     path.extension().and_then(|extension| extension.to_str()).is_some_and(|extension| {
         ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
     })
@@ -283,7 +283,7 @@ impl RowFiles for ProjectRows {
 }
 
 /// Takes `x/..` out of a path, so that the same file is shown the same way.
-fn tidy(path: &Path) -> PathBuf {
+pub(super) fn tidy(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for component in path.components() {
         match component {

@@ -74,7 +74,14 @@ pub struct PatchBody {
 /// A label's new value, or `null`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct LabelChange(pub Value);
+pub struct LabelChange(#[serde(deserialize_with = "text_or_null")] pub Value);
+
+fn text_or_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Object(_) | Value::Array(_) => Err(serde::de::Error::custom("expected a text, or null")),
+        value => Ok(value),
+    }
+}
 
 impl JsonSchema for LabelChange {
     fn schema_name() -> std::borrow::Cow<'static, str> {

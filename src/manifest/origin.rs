@@ -76,6 +76,42 @@ impl<'a> Origins<'a> {
         Origin::Default
     }
 
+    /// Where the layer that gives a field stands; `None` for defaults and built-in templates.
+    pub fn place(&mut self, entry: &Entry, path: &[String], origin: &Origin) -> Option<Position> {
+        let first = path.first().map_or("", String::as_str);
+        let below = |parents: &[&str]| -> Vec<String> {
+            parents.iter().map(|step| (*step).to_owned()).chain(path.iter().skip(1).cloned()).collect()
+        };
+        let catalog = self.catalog;
+        let find = |kind: &str, workspace: &str, name: &str| {
+            let rank = crate::kinds::find(kind)?.rank;
+            let found = catalog.entries.binary_search_by(|entry| entry.key.cmp_parts(rank, workspace, name));
+            found.ok().map(|index| &catalog.entries[index])
+        };
+        let (layer, path) = match origin {
+            Origin::Manifest(position) | Origin::Overlay(position) => return Some(position.clone()),
+            Origin::Default => return None,
+            Origin::Template(name) => {
+                let usual = catalog.project.spec.workspace.as_deref();
+                let places = [Some(&*entry.key.workspace), usual];
+                let layer =
+                    places.into_iter().flatten().find_map(|place| find("TenantTemplate", place, name))?;
+                (layer, if first == "metadata" { below(&["defaultMetadata"]) } else { path.to_vec() })
+            }
+            Origin::Workspace(name) => {
+                let path = match first {
+                    "metadata" | "labels" | "industry" => below(&["defaults", first]),
+                    _ => path.to_vec(),
+                };
+                (find("Workspace", name, name)?, path)
+            }
+        };
+        match self.find(layer, &path) {
+            Origin::Manifest(position) | Origin::Overlay(position) => Some(position),
+            _ => Some(self.resolver.declared_at(&layer.source)),
+        }
+    }
+
     fn spec(&mut self, entry: &Entry) -> &Value {
         self.specs.entry(entry.key.clone()).or_insert_with(|| spec_of(entry))
     }

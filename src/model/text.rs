@@ -109,6 +109,25 @@ pub fn optional_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     whole(deserializer).map(Some)
 }
 
+/// [`whole`], for a smaller type.
+///
+/// # Errors
+/// As [`whole`], or the number does not fit.
+pub fn small_whole<'de, D: Deserializer<'de>, T: TryFrom<i64>>(deserializer: D) -> Result<T, D::Error> {
+    let number = whole(deserializer)?;
+    T::try_from(number).map_err(|_| serde::de::Error::custom(format!("{number} does not fit")))
+}
+
+/// [`small_whole`], for a field that may be absent.
+///
+/// # Errors
+/// As [`small_whole`].
+pub fn optional_small_whole<'de, D: Deserializer<'de>, T: TryFrom<i64>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    small_whole(deserializer).map(Some)
+}
+
 /// Whether a flag is off; for `skip_serializing_if`.
 #[must_use]
 pub fn is_false(flag: &bool) -> bool {

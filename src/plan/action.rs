@@ -284,8 +284,8 @@ impl Plan {
         }
     }
 
-    /// Leaves out the actions that are not allowed, and counts them. What needs something that is left out is not looked
-    /// for: the database would refuse it.
+    /// Leaves out the actions that are not allowed, and counts them. What would be deleted and is still mentioned by a row
+    /// whose change is left out is refused; what needs a row that is not made is not looked for: the database refuses it.
     pub fn allow(&mut self, kinds: &[ActionKind]) {
         let all = std::mem::take(&mut self.actions);
         let (kept, left_out): (Vec<_>, Vec<_>) =
@@ -297,15 +297,12 @@ impl Plan {
                 self.withheld.push((kind, count));
             }
         }
-        let deletes = kinds.contains(&ActionKind::Delete);
-        self.refusals.retain(|refusal| deletes || !super::guards::is_about_deletion(refusal.code));
-    }
-
-    /// Lets the guards pass that ask for the number of deletions and the digest, where both are right. The others stay.
-    pub fn acknowledge(&mut self, deletes: usize, digest: &Digest) {
-        if self.summary().delete == deletes && self.digest() == *digest {
-            self.refusals.retain(|refusal| !refusal.can_be_acknowledged);
-        }
+        let (deletes, updates) = (kinds.contains(&ActionKind::Delete), kinds.contains(&ActionKind::Update));
+        self.refusals.retain(|refusal| {
+            (deletes || !super::guards::is_about_deletion(refusal.code))
+                && (updates || refusal.code != super::guards::too_much::UPDATES)
+        });
+        self.refusals.extend(super::guards::in_use::by_what_is_left_out(&self.actions, &left_out));
     }
 
     /// The workspaces that actions touch, sorted.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::kinds;
 use crate::model::{Digest, Origin, Position, ResourceKey};
 
-use super::action::{Action, ActionKind, FieldChange, Plan, Refusal};
+use super::action::{Action, ActionKind, FieldChange, Plan, Refusal, Suspect};
 use super::guards;
 use super::reason::Reason;
 use super::sealed::{seal, unseal, version};
@@ -71,15 +71,43 @@ struct Header {
     binding: Binding,
     unchanged: usize,
     withheld: Vec<(String, usize)>,
+    undeclared: Vec<Named>,
+    included: Vec<Named>,
+    suspects: Vec<Suspected>,
     refusals: Vec<Refused>,
+}
+
+/// Kind, workspace and name.
+#[derive(Serialize, Deserialize)]
+struct Named(String, String, String);
+
+impl From<&ResourceKey> for Named {
+    fn from(key: &ResourceKey) -> Self {
+        Self(key.kind.name.to_owned(), key.workspace.to_string(), key.name.to_string())
+    }
+}
+
+impl Named {
+    fn key(self) -> Option<ResourceKey> {
+        Some(ResourceKey::new(kinds::find(&self.0)?, self.1.into(), &self.2))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Suspected {
+    from: Named,
+    to: Named,
+    field: String,
+    value: String,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Refused {
     code: String,
-    key: Option<(String, String, String)>,
+    key: Option<Named>,
     message: String,
     help: String,
+    position: Option<(String, u32, u32)>,
     can_be_acknowledged: bool,
 }
 
@@ -115,6 +143,9 @@ pub fn encode(plan: &Plan, binding: &Binding) -> String {
         binding: binding.clone(),
         unchanged: plan.unchanged,
         withheld: plan.withheld.iter().map(|(kind, count)| (kind.code().to_owned(), *count)).collect(),
+        undeclared: plan.undeclared.iter().map(Named::from).collect(),
+        included: plan.included.iter().map(Named::from).collect(),
+        suspects: plan.suspects.iter().map(suspected_of).collect(),
         refusals: plan.refusals.iter().map(refused_of).collect(),
     };
     let mut text = String::with_capacity(256 + plan.actions.len() * 1000);
@@ -136,7 +167,7 @@ fn change_of(action: &Action) -> Change<'_> {
         workspace: action.key.workspace.to_string(),
         name: action.key.name.to_string(),
         reason: reason_json(&action.reason),
-        position: action.position.as_ref().map(|place| (place.file.to_string(), place.line, place.column)),
+        position: action.position.as_ref().map(place_of),
         revision: action.revision,
         before: raw(action.before.as_deref()),
         after: raw(action.after.as_deref()),
@@ -147,6 +178,14 @@ fn change_of(action: &Action) -> Change<'_> {
         dependents: action.dependents.iter().map(|(kind, count)| (kind.name.to_owned(), *count)).collect(),
         fields: action.changes.iter().map(field_json).collect(),
     }
+}
+
+fn place_of(place: &Position) -> (String, u32, u32) {
+    (place.file.to_string(), place.line, place.column)
+}
+
+fn position_of((file, line, column): (String, u32, u32)) -> Position {
+    Position { file: file.into(), line, column }
 }
 
 fn raw(text: Option<&str>) -> Option<&RawValue> {
@@ -171,6 +210,11 @@ pub fn decode(bytes: &[u8]) -> Result<Saved, SavedError> {
     let changes: Vec<Change<'_>> = serde_json::from_str(changes).map_err(|_| SavedError::Changed)?;
     let mut plan = Plan::nothing(&header.project, header.environment.as_deref());
     plan.unchanged = header.unchanged;
+    let keys = |named: Vec<Named>| named.into_iter().map(Named::key).collect::<Option<Vec<_>>>();
+    plan.undeclared = keys(header.undeclared).ok_or(SavedError::Changed)?;
+    plan.included = keys(header.included).ok_or(SavedError::Changed)?;
+    plan.suspects =
+        header.suspects.into_iter().map(suspect_of).collect::<Option<_>>().ok_or(SavedError::Changed)?;
     plan.refusals =
         header.refusals.into_iter().map(refusal_of).collect::<Option<_>>().ok_or(SavedError::Changed)?;
     let withheld = header.withheld.iter().map(|(code, count)| Some((ActionKind::from_code(code)?, *count)));
@@ -197,7 +241,7 @@ fn action_of(change: Change<'_>) -> Option<Action> {
         kind: ActionKind::from_code(&change.action)?,
         key: ResourceKey::new(kind_of(&change.kind)?, change.workspace.into(), &change.name),
         reason: reason_of(&change.reason)?,
-        position: change.position.map(|(file, line, column)| Position { file: file.into(), line, column }),
+        position: change.position.map(position_of),
         revision: change.revision,
         before: canonical(change.before),
         after: canonical(change.after),
@@ -214,19 +258,19 @@ fn action_of(change: Change<'_>) -> Option<Action> {
 }
 
 fn refused_of(refusal: &Refusal) -> Refused {
-    let key = |key: &ResourceKey| (key.kind.name.to_owned(), key.workspace.to_string(), key.name.to_string());
     Refused {
         code: refusal.code.to_owned(),
-        key: refusal.key.as_ref().map(key),
+        key: refusal.key.as_ref().map(Named::from),
         message: refusal.message.clone(),
         help: refusal.help.clone(),
+        position: refusal.position.as_ref().map(place_of),
         can_be_acknowledged: refusal.can_be_acknowledged,
     }
 }
 
 fn refusal_of(refused: Refused) -> Option<Refusal> {
     let key = match refused.key {
-        Some((kind, workspace, name)) => Some(ResourceKey::new(kinds::find(&kind)?, workspace.into(), &name)),
+        Some(named) => Some(named.key()?),
         None => None,
     };
     Some(Refusal {
@@ -234,9 +278,24 @@ fn refusal_of(refused: Refused) -> Option<Refusal> {
         key,
         message: refused.message,
         help: refused.help,
-        position: None,
+        position: refused.position.map(position_of),
         can_be_acknowledged: refused.can_be_acknowledged,
     })
+}
+
+fn suspected_of(suspect: &Suspect) -> Suspected {
+    Suspected {
+        from: Named::from(&suspect.from),
+        to: Named::from(&suspect.to),
+        field: suspect.field.to_owned(),
+        value: suspect.value.clone(),
+    }
+}
+
+fn suspect_of(suspected: Suspected) -> Option<Suspect> {
+    let to = suspected.to.key()?;
+    let field = to.kind.external_ids.iter().find(|field| **field == suspected.field)?;
+    Some(Suspect { from: suspected.from.key()?, field, value: suspected.value, to })
 }
 
 fn reason_json(reason: &Reason) -> Value {

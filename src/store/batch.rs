@@ -1,11 +1,14 @@
 //! The set-based statements of a writing transaction, and finding out which row it was when one of them fails.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 
 use crate::engine::{StateError, StateErrorKind};
 use crate::plan::{Action, ActionKind};
 
+use super::error::within;
 use super::{row, statements};
 
 /// Writes actions of one shape in one statement, and says how many rows it wrote.
@@ -85,47 +88,141 @@ pub(super) async fn find_culprits<'a>(
     Ok(culprits)
 }
 
-/// Which rows are not as they were when the plan was made, and who wrote them.
-pub(super) async fn stale(connection: &mut PgConnection, actions: &[&Action]) -> StateError {
+/// Writes what the database accepts, by halving what it does not, and says which actions are left over and why. What was
+/// written stays, so of two rows that exclude each other the first is written.
+pub(super) async fn write_what_can_be(
+    connection: &mut PgConnection,
+    project: &str,
+    actions: &[&Action],
+    limit: Duration,
+    doing: &str,
+) -> Result<Vec<(usize, String)>, StateError> {
+    let mut failed = Vec::new();
+    let mut open: Vec<Vec<usize>> = vec![(0..actions.len()).collect()];
+    while let Some(mut places) = open.pop() {
+        let batch: Vec<&Action> = places.iter().map(|place| actions[*place]).collect();
+        if batch.is_empty() {
+            continue;
+        }
+        within(limit, doing, connection.execute("savepoint batch")).await?;
+        match within(limit, doing, write_batch(connection, project, &batch)).await {
+            Ok(written) if written == batch.len() as u64 => {
+                within(limit, doing, connection.execute("release savepoint batch")).await?;
+                continue;
+            }
+            Ok(_) => {
+                let changes = changes(connection, &batch, limit).await?;
+                if !changes.is_empty() {
+                    let changed: Vec<usize> = changes.iter().map(|change| places[change.index]).collect();
+                    failed.extend(changes.into_iter().map(|change| {
+                        (places[change.index], format!("it changed after the plan was made: {}", change.note))
+                    }));
+                    places.retain(|place| !changed.contains(place));
+                    open.push(places);
+                    continue;
+                }
+                if let [only] = places.as_slice() {
+                    failed.push((*only, SWALLOWED.to_owned()));
+                    continue;
+                }
+            }
+            Err(error) if names_no_row(error.kind) => {
+                within(limit, doing, connection.execute("rollback to savepoint batch")).await?;
+                if let [only] = places.as_slice() {
+                    let why = error.why.map_or(error.what.clone(), |why| format!("{}: {why}", error.what));
+                    failed.push((*only, why.replace(['\r', '\n'], " ")));
+                    continue;
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        let later = places.split_off(places.len().div_ceil(2));
+        open.extend([later, places]);
+    }
+    failed.sort_unstable();
+    Ok(failed)
+}
+
+const SWALLOWED: &str =
+    "the database accepted it and did not write it: a trigger or a rule on the table keeps it away";
+
+/// Errors of the whole connection do not come from one row.
+pub(super) fn names_no_row(kind: StateErrorKind) -> bool {
+    matches!(kind, StateErrorKind::Rejected | StateErrorKind::Other | StateErrorKind::Refused)
+}
+
+/// A row that is not as it was when the plan was made.
+struct Changed {
+    /// The place in the batch.
+    index: usize,
+    /// Old and new revision, and who wrote it.
+    note: String,
+}
+
+/// Why a batch did not write all of its rows: which are not as they were when the plan was made, and who wrote them.
+pub(super) async fn stale(connection: &mut PgConnection, actions: &[&Action], limit: Duration) -> StateError {
     let what = "the database changed after the plan was made";
     let error = StateError::new(StateErrorKind::Stale, what).help("run the command again: it plans anew");
-    let Some(first) = actions.first() else {
-        return error;
+    let changes = match changes(connection, actions, limit).await {
+        Ok(changes) => changes,
+        Err(lower) => return error.why(format!("which rows could not be found out: {}", lower.what)),
     };
+    if changes.is_empty() {
+        let what = "the database did not write every row";
+        return StateError::new(StateErrorKind::Other, what)
+            .why(SWALLOWED)
+            .help("look for a trigger or rule on the table that returns nothing")
+            .about(if let [only] = actions { vec![only.key.clone()] } else { Vec::new() });
+    }
+    let keys: Vec<_> = changes.iter().map(|change| actions[change.index].key.clone()).collect();
+    let mut notes: Vec<String> =
+        changes.iter().map(|change| format!("{}: {}", actions[change.index].key, change.note)).collect();
+    if notes.len() > MOST_NAMED {
+        let more = notes.len() - MOST_NAMED;
+        notes.truncate(MOST_NAMED);
+        notes.push(format!("{more} more"));
+    }
+    error.why(notes.join("; ")).about(keys)
+}
+
+/// How many changed rows are named.
+const MOST_NAMED: usize = 5;
+
+async fn changes(
+    connection: &mut PgConnection,
+    actions: &[&Action],
+    limit: Duration,
+) -> Result<Vec<Changed>, StateError> {
+    let Some(first) = actions.first() else { return Ok(Vec::new()) };
+    let doing = "looking for what changed";
     let workspaces: Vec<&str> = actions.iter().map(|action| &*action.key.workspace).collect();
     let keys: Vec<_> = actions.iter().map(|action| action.old_key()).collect();
     let names: Vec<&str> = keys.iter().map(|key| &*key.name).collect();
     // Our own writes of this batch must not be taken for somebody else's.
-    if connection.execute("rollback to savepoint batch").await.is_err() {
-        return error;
-    }
+    within(limit, doing, connection.execute("rollback to savepoint batch")).await?;
     let sql = AssertSqlSafe(statements::revisions(first.key.kind));
     let query = sqlx::query(sql).bind(workspaces).bind(names).persistent(false);
-    let Ok(rows) = query.fetch_all(connection).await else {
-        return error;
-    };
-    let mut changed = Vec::new();
-    let mut notes = Vec::new();
+    let rows = within(limit, doing, query.fetch_all(connection)).await?;
     let mut by_key = std::collections::HashMap::with_capacity(rows.len());
     for row in &rows {
         if let (Ok(workspace), Ok(name)) = (row.try_get::<&str, _>(0), row.try_get::<&str, _>(1)) {
             by_key.insert((workspace, name), row);
         }
     }
-    for (action, key) in actions.iter().zip(&keys) {
+    let mut changed = Vec::new();
+    for (index, (action, key)) in actions.iter().zip(&keys).enumerate() {
         let found = by_key.get(&(&*key.workspace, &*key.name));
-        let revision: Option<i64> = found.and_then(|row| row.try_get(2).ok());
+        let text = |at: usize| found.and_then(|row| row.try_get::<Option<String>, _>(at).ok()).flatten();
+        let revision: Option<i64> = found.and_then(|row| row.try_get(2).ok()).flatten();
         if revision == action.revision {
             continue;
         }
-        let by: Option<String> = found.and_then(|row| row.try_get(3).ok()).flatten();
-        let old = action.revision.map_or("absent".to_owned(), |revision| format!("revision {revision}"));
-        let new = revision.map_or("absent".to_owned(), |revision| format!("revision {revision}"));
-        let by = by.or_else(|| found.and_then(|row| row.try_get(4).ok()).flatten());
-        let by = by.map_or(String::new(), |who| format!(", changed by {who}"));
-        notes.push(format!("{}: planned on {old}, now {new}{by}", action.key));
-        changed.push(action.key.clone());
+        let words = |revision: Option<i64>| {
+            revision.map_or("absent".to_owned(), |revision| format!("revision {revision}"))
+        };
+        let by = text(3).or_else(|| text(4)).map_or(String::new(), |who| format!(", changed by {who}"));
+        let note = format!("planned on {}, now {}{by}", words(action.revision), words(revision));
+        changed.push(Changed { index, note });
     }
-    notes.truncate(5);
-    error.why(notes.join("; ")).about(changed)
+    Ok(changed)
 }

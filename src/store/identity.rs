@@ -66,7 +66,8 @@ impl Connection {
         within(limit, "asking the database who it is", work).await
     }
 
-    /// The operation that executed a plan after a time of the database's clock; `None` when there is none.
+    /// The operation that executed a plan after a time of the database's clock, and whether it executed all of it; `None`
+    /// when there is none.
     ///
     /// # Errors
     /// Whatever the database reports.
@@ -75,14 +76,15 @@ impl Connection {
         digest: &crate::model::Digest,
         project: &str,
         since: DateTime<Utc>,
-    ) -> Result<Option<i64>, StateError> {
-        let sql = "select min(revision) from synthex.batch_operations where plan_digest = $1 and project = $2 \
-             and status in ('applied', 'partly-applied') and finished_at >= $3";
-        let query = sqlx::query_scalar(sql)
+    ) -> Result<Option<(i64, bool)>, StateError> {
+        let sql = "select revision, status = 'applied' from synthex.batch_operations where plan_digest = $1 \
+             and project = $2 and status in ('applied', 'partly-applied') and finished_at >= $3 \
+             order by status = 'applied' desc, revision limit 1";
+        let query = sqlx::query_as(sql)
             .bind(digest.as_bytes().as_slice())
             .bind(project)
             .bind(since)
             .persistent(false);
-        within(self.timeout, "looking for the plan on record", query.fetch_one(&mut self.inner)).await
+        within(self.timeout, "looking for the plan on record", query.fetch_optional(&mut self.inner)).await
     }
 }

@@ -168,7 +168,7 @@ pub fn insert(kind: KindRef) -> String {
         let _ = write!(values, ", u.new_{name}::{cast}");
     }
     format!(
-        "insert into synthex.{} ({key}, owner{columns}) select {selected}, ${}{values} from {} on conflict do nothing",
+        "insert into synthex.{} ({key}, owner{columns}) select {selected}, ${}{values} from {} on conflict ({key}) do nothing",
         table(kind).name,
         owner_parameter(kind),
         parameters(kind, false)
@@ -229,17 +229,21 @@ pub fn remove(kind: KindRef) -> String {
     )
 }
 
-/// The revisions that rows have now, the role that wrote them by hand, and the operation that wrote them last; `$1`
-/// workspaces, `$2` names.
+/// The revisions that rows have now, where they are there; the role that wrote or removed them by hand; and the operation
+/// that wrote them last; `$1` workspaces, `$2` names.
 #[must_use]
 pub fn revisions(kind: KindRef) -> String {
     format!(
-        "select {workspace}, t.name, t.revision, 'role ' || t.touched_by, \
+        "select k.workspace, k.name, t.revision, 'role ' || coalesce(t.touched_by, \
+         (select e.actor from synthex.drift_events as e where t.name is null \
+          and e.workspace = k.workspace and e.kind = '{table}' and e.name = k.name and e.operation = 'delete' \
+          order by e.id desc limit 1)), \
          (select o.actor || ' with ' || o.command || ' (revision ' || o.revision || ')' \
           from synthex.batch_operation_items as i join synthex.batch_operations as o on o.id = i.operation_id \
-          where i.workspace = {workspace} and i.kind = '{table}' and i.name = t.name and i.outcome = 'applied' \
-          order by o.revision desc limit 1) from synthex.{table} as t \
-         join unnest($1::text[], $2::text[]) as k (workspace, name) on {workspace} = k.workspace and t.name = k.name",
+          where i.workspace = k.workspace and i.kind = '{table}' and k.name in (i.name, i.renamed_from) \
+          and i.outcome = 'applied' order by o.revision desc limit 1) \
+         from unnest($1::text[], $2::text[]) as k (workspace, name) \
+         left join synthex.{table} as t on {workspace} = k.workspace and t.name = k.name",
         table = table(kind).name,
         workspace = workspace_column(kind)
     )

@@ -12,7 +12,7 @@ use crate::engine::{
 use crate::model::ResourceKey;
 use crate::plan::{Action, Row};
 
-use super::batch::{find_culprits, stale, write_batch};
+use super::batch::{find_culprits, names_no_row, stale, write_batch, write_what_can_be};
 use super::connect::{ConnectOptions, Connection, in_transaction};
 use super::error::{explain, within};
 use super::lease::{self, Keeper};
@@ -106,10 +106,10 @@ impl StateWriter for Writer {
     }
 
     async fn note(&mut self, operation: &Operation) -> Result<(), StateError> {
-        let limit = self.connection.timeout.min(Duration::from_secs(5));
+        // It is not worth waiting for, least of all by somebody who pressed Ctrl-C.
+        let limit = self.connection.timeout.min(Duration::from_secs(2));
         let work = async {
             self.settle().await?;
-            // It is not worth waiting for, least of all by somebody who pressed Ctrl-C.
             let begin = "begin; set local lock_timeout = '1s'; set local statement_timeout = '1500ms'";
             self.connection.run(begin, "beginning to record").await?;
             if self.connection.is_installed().await?
@@ -199,7 +199,7 @@ impl WriteTransaction for Transaction<'_> {
                 within(limit, &doing, self.connection.execute("release savepoint batch")).await?;
                 Ok(())
             }
-            Ok(_) => Err(stale(self.connection, actions).await),
+            Ok(_) => Err(stale(self.connection, actions, limit).await),
             Err(error) if actions.len() > 1 && names_no_row(error.kind) => {
                 within(limit, &doing, self.connection.execute("rollback to savepoint batch")).await?;
                 let culprits = within(
@@ -229,23 +229,7 @@ impl WriteTransaction for Transaction<'_> {
         actions: &[&Action],
     ) -> Result<Vec<(usize, String)>, StateError> {
         let doing = describe(actions);
-        let mut failed: Vec<(usize, String)> = Vec::new();
-        // What stale rows or refused values leave over is written at the next round; more rounds are needed only when
-        // others write at the same time.
-        loop {
-            let left: Vec<usize> =
-                (0..actions.len()).filter(|index| !failed.iter().any(|(other, _)| other == index)).collect();
-            let batch: Vec<&Action> = left.iter().map(|index| actions[*index]).collect();
-            if batch.is_empty() {
-                return Ok(failed);
-            }
-            let found = self.attempt(project, &batch, &doing).await?;
-            if found.is_empty() {
-                return Ok(failed);
-            }
-            failed.extend(found.into_iter().map(|(index, why)| (left[index], why)));
-            failed.sort_unstable();
-        }
+        write_what_can_be(self.connection, project, actions, self.timeout, &doing).await
     }
 
     async fn mark(&mut self) -> Result<(), StateError> {
@@ -257,6 +241,28 @@ impl WriteTransaction for Transaction<'_> {
     async fn back_to_mark(&mut self) -> Result<(), StateError> {
         let doing = "taking back what was written";
         within(self.timeout, doing, self.connection.execute("rollback to savepoint mark")).await.map(|_| ())
+    }
+
+    async fn constraints_hold(&mut self) -> Result<bool, StateError> {
+        let doing = "checking constraints";
+        within(self.timeout, doing, self.connection.execute("savepoint checked")).await?;
+        match within(self.timeout, doing, self.connection.execute("set constraints all immediate")).await {
+            Ok(_) => {
+                let sql = "set constraints all deferred; release savepoint checked";
+                within(self.timeout, doing, self.connection.execute(sql)).await?;
+                Ok(true)
+            }
+            Err(error) if names_no_row(error.kind) => {
+                within(self.timeout, doing, self.connection.execute("rollback to savepoint checked")).await?;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn check_at_once(&mut self) -> Result<(), StateError> {
+        let work = self.connection.execute("set constraints all immediate");
+        within(self.timeout, "checking constraints", work).await.map(|_| ())
     }
 
     async fn record(&mut self, operation: &Operation, items: &[Item<'_>]) -> Result<i64, StateError> {
@@ -316,59 +322,9 @@ fn describe(actions: &[&Action]) -> String {
     format!("writing {}", table.map_or("", |table| table.name))
 }
 
-impl Transaction<'_> {
-    /// Writes a batch, or nothing of it and says which actions are to blame.
-    async fn attempt(
-        &mut self,
-        project: &str,
-        batch: &[&Action],
-        doing: &str,
-    ) -> Result<Vec<(usize, String)>, StateError> {
-        let limit = self.timeout;
-        let place = |key: &ResourceKey| batch.iter().position(|action| action.key == *key);
-        within(limit, doing, self.connection.execute("savepoint batch")).await?;
-        match within(limit, doing, write_batch(self.connection, project, batch)).await {
-            Ok(written) if written == batch.len() as u64 => {
-                within(limit, doing, self.connection.execute("release savepoint batch")).await?;
-                Ok(Vec::new())
-            }
-            Ok(_) => {
-                let error = stale(self.connection, batch).await;
-                let changed: Vec<_> = error.keys.iter().filter_map(place).collect();
-                if changed.is_empty() {
-                    return Err(error);
-                }
-                let why =
-                    |index: usize| (index, format!("{} changed after the plan was made", batch[index].key));
-                Ok(changed.into_iter().map(why).collect())
-            }
-            Err(error) if names_no_row(error.kind) => {
-                within(limit, doing, self.connection.execute("rollback to savepoint batch")).await?;
-                let culprits = find_culprits(self.connection, project, batch, usize::MAX);
-                let culprits = within(limit.max(Duration::from_secs(60)), doing, culprits).await?;
-                if culprits.is_empty() {
-                    return Err(error);
-                }
-                let why = |(action, error): (&Action, _)| {
-                    let error = explain(error, doing);
-                    let why = error.why.map_or(error.what.clone(), |why| format!("{}: {why}", error.what));
-                    place(&action.key).map(|index| (index, why.replace(['\r', '\n'], " ")))
-                };
-                Ok(culprits.into_iter().filter_map(why).collect())
-            }
-            Err(error) => Err(error),
-        }
-    }
-}
-
 fn is_shutdown(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code)
         .is_some_and(|code| code.starts_with("57P"))
-}
-
-/// Errors of the whole connection do not come from one row.
-fn names_no_row(kind: StateErrorKind) -> bool {
-    matches!(kind, StateErrorKind::Rejected | StateErrorKind::Other | StateErrorKind::Refused)
 }

@@ -172,3 +172,46 @@ fn another_environment_never_finds_what_was_kept_for_this_one() {
     estate.project.write("synthex.yaml", PROJECT.replace("care@", "desk@"));
     estate.run(&["plan", "-e", "prod", "--detailed-exitcode"]).code(2).stdout_has("521 to update");
 }
+
+#[test]
+fn layers_say_who_sets_each_field() {
+    let estate = estate("env_layers");
+    estate.declare(
+        "Workspace",
+        "w",
+        "{market: ANZ_SMB, region: AU-SE1, defaults: {labels: {office: sydney}, metadata: {source: ws}}}",
+    );
+    let text = estate.project.read("manifests/w.yaml").replace(", workspace: w}", "}");
+    estate.project.write("manifests/w.yaml", text);
+    estate.declare("Tenant", "L", "{template: shops, displayName: L, shopifyShop: l.myshopify.com}");
+    estate.declare(
+        "Tenant",
+        "B",
+        "{template: shopify-smb-anz, displayName: B, shopifyShop: b.myshopify.com}",
+    );
+    let patch = "---\napiVersion: synthex.dev/v1\nkind: Patch\nmetadata: {name: shops}\nspec:\n  target: {kind: TenantTemplate, name: shops}\n  \
+                 patch: {spec: {defaultMetadata: {currency: NZD}}}\n";
+    estate.project.write("envs/prod/t1.yaml", format!("{PATCH}{patch}"));
+    let layers = |key: &str| estate.run(&["explain", key, "--layers", "-e", "prod"]).ok();
+    let line = |text: &str, field: &str| -> Vec<String> {
+        let found = text.lines().find(|line| line.trim_start().starts_with(field));
+        found.unwrap_or_else(|| panic!("{field} in {text}")).split_whitespace().map(str::to_owned).collect()
+    };
+    let one = layers("tenant/T1");
+    assert_eq!(line(&one.stdout, "industry"), ["industry", "Toys", "overlay", "envs/prod/t1.yaml:8:17"]);
+    assert_eq!(line(&one.stdout, "displayName")[2..], ["manifest", "manifests/T1.yaml:7:16"]);
+    assert_eq!(
+        line(&one.stdout, "labels.office")[1..],
+        ["sydney", "workspace", "w", "manifests/w.yaml:4:69"]
+    );
+    let of_template = layers("L");
+    assert_eq!(line(&of_template.stdout, "type")[2..], ["template", "shops", "manifests/shops.yaml:4:14"]);
+    assert_eq!(
+        line(&of_template.stdout, "metadata.currency")[1..],
+        ["NZD", "template", "shops", "envs/prod/t1.yaml:15:46"]
+    );
+    assert_eq!(line(&of_template.stdout, "status")[1..], ["active", "default"]);
+    assert_eq!(line(&layers("B").stdout, "type")[2..], ["template", "shopify-smb-anz", "(built", "in)"]);
+    estate.run(&["explain", "tenant/T11", "--layers", "-e", "prod"]).code(3).stderr_has("did you mean `T1`?");
+    estate.run(&["explain", "--layers", "-e", "prod"]).code(3);
+}

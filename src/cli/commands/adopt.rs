@@ -297,7 +297,7 @@ impl<'a> Adopting<'a> {
         let workspace = self.context.global.workspace.as_deref();
         let heads = engine::observe_heads(connection, workspace, &declared).await?;
         let exactly = Selection { exactly: Some(keys), ..Selection::default() };
-        let chosen = selecting::choose(&exactly, &catalog.entries)?;
+        let chosen = selecting::choose(&exactly, &catalog.entries);
         let desired = Desired {
             environment: self.found.project.spec.environment.as_deref(),
             chosen: chosen.as_ref(),

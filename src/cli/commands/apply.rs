@@ -1,6 +1,6 @@
 //! `apply`: makes the database as declared, in one transaction.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use clap::Args;
@@ -113,14 +113,11 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitStatus, Cl
     let json = context.global.format == Format::Json;
     let planned = match &args.plan {
         None => planned(context, args, &signals).await?,
-        Some(path) => match saving::load(context, path, args.max_age).await? {
-            Loaded::Fresh(mut planned) => {
-                allow(&mut planned, args);
-                *planned
-            }
+        Some(path) => match loaded(context, args, path, &signals).await? {
+            Loaded::Fresh(planned) => *planned,
             Loaded::Applied(plan, revision) => {
                 if json {
-                    let mut outcome = outcome_json(&plan, None);
+                    let mut outcome = outcome_json(&plan, None, &[]);
                     outcome["already_applied"] = serde_json::json!(revision);
                     context.printer.json(&outcome);
                 } else {
@@ -148,7 +145,33 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitStatus, Cl
         Err(stale) if stale.code == engine::StateErrorKind::Stale.code() && may_plan_again => {
             done_by_another(context, args, &signals, stale).await
         }
-        outcome => outcome,
+        outcome => outcome.map_err(|error| reviewed_again(error, args)),
+    }
+}
+
+/// A plan that was reviewed is stale: running the same command again would not help.
+fn reviewed_again(mut error: CliError, args: &ApplyArgs) -> CliError {
+    if error.code == engine::StateErrorKind::Stale.code() {
+        if args.plan.is_some() {
+            error.help = Some("make a new plan, and have it reviewed: synthex plan --out FILE".to_owned());
+        } else if args.write.expect_digest.is_some() {
+            error.help = Some("review the new plan, and apply with its digest".to_owned());
+        }
+    }
+    error
+}
+
+async fn loaded(
+    context: &Context,
+    args: &ApplyArgs,
+    path: &Path,
+    signals: &Signals,
+) -> Result<Loaded, CliError> {
+    let allowed = allowed(args);
+    tokio::select! {
+        biased;
+        () = engine::Interrupt::requested(signals) => Err(interrupted(signals)),
+        loaded = saving::load(context, path, args.max_age, &allowed) => loaded,
     }
 }
 
@@ -166,16 +189,14 @@ async fn planned(context: &Context, args: &ApplyArgs, signals: &Signals) -> Resu
         () = engine::Interrupt::requested(signals) => return Err(interrupted(signals)),
         planned = planning::make(context, &wishes, "apply") => planned?,
     };
-    allow(&mut planned, args);
+    if !args.allow.is_empty() {
+        planned.plan.allow(&allowed(args));
+    }
     Ok(planned)
 }
 
-fn allow(planned: &mut Planned, args: &ApplyArgs) {
-    if args.allow.is_empty() {
-        return;
-    }
-    let kinds: Vec<ActionKind> = args.allow.iter().copied().map(ActionKind::from).collect();
-    planned.plan.allow(&kinds);
+fn allowed(args: &ApplyArgs) -> Vec<ActionKind> {
+    args.allow.iter().copied().map(ActionKind::from).collect()
 }
 
 /// The database changed after the plan was made. Where another run made the very changes that were to be made, nothing is
@@ -192,7 +213,7 @@ async fn done_by_another(
     }
     context.printer.note("another run made these changes in the meantime");
     if context.global.format == Format::Json {
-        context.printer.json(&outcome_json(&again.plan, None));
+        context.printer.json(&outcome_json(&again.plan, None, &again.unusable));
     } else {
         let style = &context.printer.stdout;
         let options = PlanOptions::default();

@@ -18,12 +18,15 @@ use crate::report;
 /// Explain a kind, a field, a rule code, `exit-codes` or `environment`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex explain\n  synthex explain Tenant\n  synthex explain tenant.contact.email\n  synthex explain SX0156\n  synthex explain exit-codes"
+    after_help = "Examples:\n  synthex explain\n  synthex explain Tenant\n  synthex explain tenant.contact.email\n  synthex explain SX0156\n  synthex explain exit-codes\n  synthex explain tenant/SMB_CLIENT_001 --layers"
 )]
 pub struct ExplainArgs {
     /// KIND, KIND.field.field, a rule code, `exit-codes` or `environment`; nothing for the list of kinds
     #[arg(value_name = "TOPIC")]
     pub topic: Option<String>,
+    /// TOPIC is a resource, KIND/WORKSPACE/NAME, KIND/NAME or NAME: show which layer sets each of its fields, and where
+    #[arg(long)]
+    pub layers: bool,
 }
 
 /// Runs `explain`.
@@ -32,6 +35,9 @@ pub struct ExplainArgs {
 /// The topic is unknown.
 pub fn explain(context: &Context, args: &ExplainArgs) -> Result<ExitStatus, CliError> {
     super::only_human_or_json(context)?;
+    if args.layers {
+        return super::explain_layers::explain(context, args.topic.as_deref());
+    }
     let (value, text) = match args.topic.as_deref() {
         None => kinds_topic(),
         Some("exit-codes") => exit_codes(),

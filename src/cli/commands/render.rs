@@ -10,17 +10,25 @@ use crate::cli::project;
 use crate::manifest::write;
 use crate::model::Entry;
 
+use super::render_diff;
+
 /// Print the resources as they are planned: templates, tenant sets and defaults expanded
 ///
 /// Asks no database. What is printed are manifests again, and declares exactly the same.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex render\n  synthex render Tenant/SMB_CLIENT_001\n  synthex render --workspace anz-smb --format json"
+    after_help = "Examples:\n  synthex render\n  synthex render Tenant/SMB_CLIENT_001\n  synthex render --workspace anz-smb --format json\n  synthex render -e prod --diff origin/main"
 )]
 pub struct RenderArgs {
     /// Only these: KIND/WORKSPACE/NAME, KIND/NAME or NAME; `*` stands for any characters
     #[arg(value_name = "KEY")]
     pub keys: Vec<String>,
+    /// Print what differs from another commit: a branch, a tag or a commit of the git repository that the project is in
+    #[arg(long, value_name = "GITREF", allow_hyphen_values = true)]
+    pub diff: Option<String>,
+    /// Exit with 2 when something differs
+    #[arg(long, requires = "diff")]
+    pub detailed_exitcode: bool,
 }
 
 /// Runs `render`.
@@ -35,12 +43,11 @@ pub fn render(context: &Context, args: &RenderArgs) -> Result<ExitStatus, CliErr
         context.printer.diagnostics(&warnings);
     }
     let workspace = context.global.workspace.as_deref();
-    let selected: Vec<&Entry> = catalog
-        .entries
-        .iter()
-        .filter(|entry| workspace.is_none_or(|workspace| *entry.key.workspace == *workspace))
-        .filter(|entry| args.keys.is_empty() || args.keys.iter().any(|key| matches(key, entry)))
-        .collect();
+    if let Some(reference) = &args.diff {
+        return render_diff::render(context, args, &found, &catalog, reference);
+    }
+    let selected: Vec<&Entry> =
+        catalog.entries.iter().filter(|entry| selects(context, args, entry)).collect();
     if selected.is_empty() && (!args.keys.is_empty() || workspace.is_some()) {
         return Err(
             CliError::usage("no declared resource is selected").help("`synthex render` prints all of them")
@@ -67,12 +74,20 @@ pub fn render(context: &Context, args: &RenderArgs) -> Result<ExitStatus, CliErr
     }
 }
 
+/// Whether the options mean an entry.
+pub(super) fn selects(context: &Context, args: &RenderArgs, entry: &Entry) -> bool {
+    let workspace = context.global.workspace.as_deref();
+    workspace.is_none_or(|workspace| *entry.key.workspace == *workspace)
+        && (args.keys.is_empty() || args.keys.iter().any(|key| matches(key, entry)))
+}
+
 /// The manifest that declares exactly what an entry is.
-fn manifest_of(entry: &Entry) -> Value {
+pub fn manifest_of(entry: &Entry) -> Value {
     write::manifest_of(&entry.key, &serde_json::from_str(&entry.canonical).unwrap_or_default())
 }
 
-fn matches(pattern: &str, entry: &Entry) -> bool {
+/// Whether a key or pattern, in either case, names an entry.
+pub(super) fn matches(pattern: &str, entry: &Entry) -> bool {
     let key = entry.key.to_string();
     let named = format!("{}/{}", entry.key.kind.slug, entry.key.name);
     let lower = pattern.to_lowercase();

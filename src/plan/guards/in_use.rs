@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::model::{ResourceKey, Scope};
-use crate::plan::action::{ActionKind, Plan, Refusal};
+use crate::plan::action::{Action, ActionKind, Plan, Refusal};
 use crate::plan::observed::{Head, Observed};
 use crate::plan::references;
 
@@ -43,6 +43,24 @@ pub fn check(plan: &mut Plan, observed: &Observed) -> Vec<Refusal> {
     for head in observed.heads.iter().filter(stays).filter(|head| !written.contains(&head.key)) {
         if let Some(workspace) = references::workspace_of(&head.key) {
             used(&head.key, workspace);
+        }
+    }
+    users.into_iter().map(|(key, by)| refuse(key, &by)).collect()
+}
+
+/// Refuses the deletion of what rows need whose own change is not made.
+#[must_use]
+pub fn by_what_is_left_out(kept: &[Action], left_out: &[Action]) -> Vec<Refusal> {
+    let deleted: HashSet<&ResourceKey> =
+        kept.iter().filter(|action| action.kind == ActionKind::Delete).map(|action| &action.key).collect();
+    let mut users: BTreeMap<ResourceKey, Vec<ResourceKey>> = BTreeMap::new();
+    let lives =
+        |action: &&Action| matches!(action.kind, ActionKind::Update | ActionKind::Adopt | ActionKind::Rename);
+    for action in left_out.iter().filter(lives).filter(|_| !deleted.is_empty()) {
+        for what in references::of(&action.key, action.before.as_deref().unwrap_or_default()) {
+            if deleted.contains(&what) {
+                users.entry(what).or_default().push(action.old_key());
+            }
         }
     }
     users.into_iter().map(|(key, by)| refuse(key, &by)).collect()

@@ -53,9 +53,14 @@ pub fn check(plan: &Plan, heads: &[Head], guards: &Guards) -> Vec<Refusal> {
             add(&mut counts, &head.key, &Count { rows, ..Count::default() });
         }
     }
+    // What was deleted softly before, and is now removed for good, was counted then.
+    let lives = |key: &ResourceKey| {
+        heads.binary_search_by(|head| head.key.cmp(key)).is_ok_and(|at| !heads[at].deleted)
+    };
     for action in plan.actions.iter().filter(|action| touches(action)) {
-        let deletes = usize::from(action.kind == ActionKind::Delete);
-        add(&mut counts, &action.key, &Count { deletes, updates: 1 - deletes, rows: 0 });
+        let is_delete = action.kind == ActionKind::Delete;
+        let deletes = usize::from(is_delete && lives(&action.key));
+        add(&mut counts, &action.key, &Count { deletes, updates: usize::from(!is_delete), rows: 0 });
     }
     let total = plan.summary().delete;
     let digest = plan.digest();

@@ -28,6 +28,8 @@ pub struct Ended<'a> {
     pub commit: Option<&'a str>,
     /// Where the run can be looked at.
     pub run_url: Option<&'a str>,
+    /// What is wrong with manifests, where the others were applied all the same.
+    pub set_aside: &'a [Diagnostic],
     /// What came of it.
     pub outcome: &'a Outcome<'a>,
 }
@@ -49,7 +51,7 @@ pub enum Outcome<'a> {
     },
     /// There was nothing to do.
     NothingToDo,
-    /// Nothing was changed.
+    /// It failed; the words say whether anything was changed.
     Failed {
         /// What happened, why, and what to do.
         words: (&'a str, Option<&'a str>, Option<&'a str>),
@@ -76,18 +78,18 @@ pub struct LeftOut<'a> {
 /// The text.
 #[must_use]
 pub fn markdown(ended: &Ended<'_>) -> String {
-    let Ended { environment, digest, plan, commit, run_url, outcome } = ended;
+    let Ended { environment, digest, plan, commit, run_url, set_aside, outcome } = ended;
     let mut text =
         format!("<!-- synthex:apply:{}:{} -->\n", frame::place(*environment), digest.unwrap_or("none"));
     let place = environment.map_or(String::new(), |name| format!(" to environment {}", code(name)));
     let title = match outcome {
-        Outcome::Applied { revision, left_out } if left_out.is_empty() => {
+        Outcome::Applied { revision, left_out } if left_out.is_empty() && set_aside.is_empty() => {
             format!("Applied{place} as revision {revision}")
         }
         Outcome::Applied { revision, .. } => format!("Partly applied{place} as revision {revision}"),
         Outcome::AlreadyApplied { revision } => format!("Already applied{place} as revision {revision}"),
         Outcome::NothingToDo => format!("Nothing to apply{place}"),
-        Outcome::Failed { .. } => format!("Not applied{place}: nothing was changed"),
+        Outcome::Failed { .. } => format!("The apply{place} failed"),
     };
     let _ = writeln!(text, "## {title}\n");
     if let Some((plan, database)) = plan {
@@ -101,6 +103,7 @@ pub fn markdown(ended: &Ended<'_>) -> String {
     text.push('\n');
     match outcome {
         Outcome::Applied { left_out, .. } => {
+            problems(&mut text, set_aside);
             table(&mut text, left_out);
             if let Some((plan, _)) = plan {
                 done(&mut text, plan, left_out);
@@ -109,7 +112,8 @@ pub fn markdown(ended: &Ended<'_>) -> String {
         Outcome::AlreadyApplied { .. } => {
             text.push_str("An earlier run applied this very plan, and nothing changed since.\n");
         }
-        Outcome::NothingToDo => text.push_str("The database is as declared.\n"),
+        Outcome::NothingToDo if set_aside.is_empty() => text.push_str("The database is as declared.\n"),
+        Outcome::NothingToDo => problems(&mut text, set_aside),
         Outcome::Failed { words, also, diagnostics } => failed(&mut text, *words, also, diagnostics),
     }
     squeezed(&text)
@@ -175,6 +179,14 @@ fn failed(
         }
     }
     listed(text, also.iter().map(|sentence| format!("- also: {}\n", prose(&cut(sentence, 300)))), "line");
+    problems(text, diagnostics);
+}
+
+/// What is wrong with manifests.
+fn problems(text: &mut String, diagnostics: &[Diagnostic]) {
+    if diagnostics.is_empty() {
+        return;
+    }
     let problem = |problem: &Diagnostic| {
         let place = problem
             .position
@@ -182,8 +194,7 @@ fn failed(
             .map_or(String::new(), |place| format!("{}: ", code(&place.to_string())));
         format!("- {place}**{}** {}\n", problem.code, prose(&cut(&problem.message, 300)))
     };
-    if !diagnostics.is_empty() {
-        let _ = writeln!(text, "\n### Problems of the manifests ({})\n", diagnostics.len());
-        listed(text, diagnostics.iter().map(problem), "problem");
-    }
+    let _ = writeln!(text, "\n### Problems of the manifests ({})\n", diagnostics.len());
+    listed(text, diagnostics.iter().map(problem), "problem");
+    text.push('\n');
 }

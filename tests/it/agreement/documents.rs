@@ -7,7 +7,7 @@ use synthex::manifest::schema;
 pub(super) fn full_documents() -> Vec<Value> {
     let document = |kind: &str, spec: Value| {
         let metadata = match kind {
-            "Project" | "Workspace" => json!({"name": "n", "labels": {"a": "b"}}),
+            "Project" | "Workspace" | "Patch" => json!({"name": "n", "labels": {"a": "b"}}),
             _ => json!({"name": "n", "workspace": "w", "labels": {"a": "b"}}),
         };
         json!({"apiVersion": schema::API_VERSION, "kind": kind, "metadata": metadata, "spec": spec})
@@ -48,6 +48,14 @@ pub(super) fn full_documents() -> Vec<Value> {
             "Project",
             json!({
                 "workspace": "w", "manifests": ["m"], "prune": true, "database": {"env": "DB"}, "limits": {"maxFileSize": "1MiB"},
+                "guards": {"maxDeletes": 3, "maxDeletePercent": 50, "maxUpdatePercent": 90, "rename": true},
+                "ignore": [{"path": "/metadata/notes", "target": "tenant/*", "until": "2026-12-31", "reason": "r"}],
+                "moved": [{"from": "tenant/w/a", "to": "tenant/w/b"}],
+                "variables": {"CITY": "Perth"}, "environment": "prod",
+                "environments": {"prod": {
+                    "variables": {"CITY": "Sydney"}, "overlays": ["envs/prod"], "database": {"file": "url"}, "prune": false,
+                    "guards": {"maxDeletes": 1},
+                }},
             }),
         ),
         document(
@@ -74,6 +82,13 @@ pub(super) fn full_documents() -> Vec<Value> {
                 "status": "inactive", "shopifyShop": "a.myshopify.com", "gmcMerchantId": "1",
                 "businessId": {"country": "AU", "number": "51824753556"}, "contact": {"email": "a@b.example", "phone": "+61 2 5550 0000"},
                 "industry": "Retail", "employeeCount": 3, "website": "https://a.example", "metadata": {"k": [1, "x"]}, "protect": true,
+            }),
+        ),
+        document(
+            "Patch",
+            json!({
+                "target": {"kind": "Tenant", "name": "A*", "workspace": "w", "selector": "tier=gold"},
+                "patch": {"labels": {"a": null, "b": "c"}, "spec": {"industry": null, "metadata": {"k": 1}}},
             }),
         ),
         credential(json!({"env": "TOKEN"})),

@@ -19,7 +19,7 @@ use crate::cli::signals::Signals;
 use crate::cli::writing::{self, Done, Job, OnErrorArg, WriteArgs};
 use crate::engine::{self, Applied, StateReader as _};
 use crate::files;
-use crate::model::Digest;
+use crate::model::{Diagnostic, Digest, Severity};
 use crate::report;
 use crate::report::ci::approval::{self, Unapproved};
 use crate::report::ci::outcome::{Ended, LeftOut, Outcome};
@@ -140,7 +140,7 @@ async fn attempt(
         && let Some(revision) = applied_before(planned, &expected).await?
     {
         if context.global.format == Format::Json {
-            let mut outcome = outcome_json(&planned.plan, None);
+            let mut outcome = outcome_json(&planned.plan, None, &[]);
             outcome["already_applied"] = json!(revision);
             context.printer.json(&outcome);
         } else {
@@ -207,7 +207,8 @@ async fn applied_before(planned: &Planned, digest: &Digest) -> Result<Option<i64
         None
     };
     connection.close().await;
-    Ok(revision)
+    // Where it was applied in part, something else did the rest: nothing is left to do.
+    Ok(revision.map(|(revision, _)| revision))
 }
 
 /// Leaves behind what came of the run.
@@ -233,12 +234,16 @@ fn tell(
     let digest = progress.approved.or_else(|| planned.map(|planned| planned.digest));
     let digest = digest.map(|digest| digest.to_string());
     let run_url = context.run_url();
+    let of_error = |problem: &&Diagnostic| problem.severity == Severity::Error;
+    let set_aside: Vec<Diagnostic> =
+        planned.into_iter().flat_map(|planned| &planned.warnings).filter(of_error).cloned().collect();
     let text = report::ci::outcome::markdown(&Ended {
         environment: progress.environment.as_deref(),
         digest: digest.as_deref(),
         plan: planned.map(|planned| (&planned.plan, planned.database.as_str())),
         commit: planned.and_then(|planned| planned.commit.as_deref()),
         run_url: run_url.as_deref(),
+        set_aside: &set_aside,
         outcome: &outcome,
     });
     let revision = match &outcome {

@@ -1,0 +1,181 @@
+//! Writes a plan's rows in sets, and reads them back: all or nothing, or each tenant for itself.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::model::ResourceKey;
+use crate::plan::diff::differences;
+use crate::plan::{Action, ActionKind, Plan, Row};
+
+use super::apply::{ApplyError, ApplyRequest, OnError, Phase, Progress};
+use super::partial::{Isolation, LeftOut};
+use super::state::WriteTransaction;
+
+/// How many rows one statement writes.
+const BATCH: usize = 1000;
+
+/// How many rows are read back at a time.
+const READ_BACK: usize = 5000;
+
+/// Writes all rows and reads them back. Returns what was left out, which is nothing unless the request allows it.
+pub(super) async fn write_rows(
+    transaction: &mut impl WriteTransaction,
+    request: &ApplyRequest<'_>,
+    progress: &mut impl Progress,
+) -> Result<HashMap<usize, LeftOut>, ApplyError> {
+    let Plan { project, actions, .. } = request.plan;
+    progress.phase(Phase::Write);
+    if request.on_error == OnError::Continue {
+        return write_what_can_be(transaction, request, progress).await;
+    }
+    let mut written = 0;
+    for batch in batches(actions.iter()) {
+        transaction.write(project, &batch).await?;
+        written += batch.len();
+        progress.written(written);
+    }
+    progress.phase(Phase::Verify);
+    let left = verify(transaction, project, actions.iter()).await?;
+    if left.is_empty() { Ok(HashMap::new()) } else { Err(ApplyError::NotConverged { left }) }
+}
+
+/// Each tenant for itself: in rounds, until one of them leaves nothing more out.
+async fn write_what_can_be(
+    transaction: &mut impl WriteTransaction,
+    request: &ApplyRequest<'_>,
+    progress: &mut impl Progress,
+) -> Result<HashMap<usize, LeftOut>, ApplyError> {
+    let Plan { project, actions, .. } = request.plan;
+    let places: HashMap<&ResourceKey, usize> =
+        actions.iter().enumerate().map(|(index, action)| (&action.key, index)).collect();
+    let mut isolation = Isolation::new(actions, &request.unusable);
+    transaction.mark().await?;
+    // Constraints that are otherwise checked at the commit are checked row by row, once one of them was violated.
+    let mut one_by_one = false;
+    loop {
+        let before = isolation.left_out().len();
+        if before == actions.len() {
+            return Err(ApplyError::NothingLeft { left_out: isolation.left_out().clone() });
+        }
+        let mut written = 0;
+        let remaining = isolation.remaining().map(|(_, action)| action);
+        let batches =
+            if one_by_one { remaining.map(|action| vec![action]).collect() } else { batches(remaining) };
+        for batch in batches {
+            // Something before it in this round may have taken part of it out.
+            let batch: Vec<&Action> = batch
+                .into_iter()
+                .filter(|action| {
+                    places.get(&action.key).is_some_and(|place| !isolation.left_out().contains_key(place))
+                })
+                .collect();
+            let failed = transaction.write_what_can_be(project, &batch).await?;
+            written += batch.len() - failed.len();
+            progress.written(written);
+            if !failed.is_empty() {
+                let failed = failed.into_iter();
+                isolation
+                    .fail(failed.filter_map(|(index, why)| Some((*places.get(&batch[index].key)?, why))));
+            }
+        }
+        if isolation.left_out().len() == before {
+            if one_by_one || transaction.constraints_hold().await? {
+                progress.phase(Phase::Verify);
+                let remaining = isolation.remaining().map(|(_, action)| action);
+                let left = verify(transaction, project, remaining).await?;
+                if left.is_empty() {
+                    return Ok(isolation.left_out().clone());
+                }
+                let why =
+                    |fields: Vec<String>| format!("written, but not as declared: {}", fields.join(", "));
+                isolation.fail(
+                    left.into_iter().filter_map(|(key, fields)| Some((*places.get(&key)?, why(fields)))),
+                );
+                progress.phase(Phase::Write);
+            } else {
+                one_by_one = true;
+            }
+        }
+        // What belongs to something that failed may be written already: once more, without it.
+        transaction.back_to_mark().await?;
+        if one_by_one {
+            transaction.check_at_once().await?;
+        }
+    }
+}
+
+/// Runs of actions on one kind of resource that one statement can write, in the plan's order.
+fn batches<'a>(actions: impl Iterator<Item = &'a Action>) -> Vec<Vec<&'a Action>> {
+    let shape = |action: &Action| {
+        let statement = match action.kind {
+            // The order counts, and there are few: a new name must have been given up by the one before.
+            ActionKind::Rename => return None,
+            ActionKind::Create => 0,
+            ActionKind::Update | ActionKind::Restore | ActionKind::Adopt => 1,
+            ActionKind::Delete if action.permanent => 3,
+            ActionKind::Delete => 2,
+        };
+        Some((action.key.kind.rank, statement))
+    };
+    // Within one kind the order of statements is free: gather by shape, keeping the order of kinds and of deletes.
+    type Shape = Option<(u8, u8)>;
+    let mut runs: Vec<(Shape, Vec<&Action>)> = Vec::new();
+    for action in actions {
+        let wanted = shape(action);
+        let same_kind = |have: &Option<(u8, u8)>| {
+            have.is_some() && have.map(|(rank, _)| rank) == wanted.map(|(rank, _)| rank)
+        };
+        let mut candidates = runs.iter_mut().rev().take_while(|(have, _)| same_kind(have));
+        match candidates.find(|(have, _)| *have == wanted) {
+            Some((_, run)) => run.push(action),
+            None => runs.push((wanted, vec![action])),
+        }
+    }
+    runs.into_iter()
+        .flat_map(|(_, run)| run.chunks(BATCH).map(<[&Action]>::to_vec).collect::<Vec<_>>())
+        .collect()
+}
+
+/// Reads back what was written and compares it with what was declared: planning again would be empty. Returns what is not
+/// as it should be.
+async fn verify<'a>(
+    transaction: &mut impl WriteTransaction,
+    project: &str,
+    actions: impl Iterator<Item = &'a Action>,
+) -> Result<Vec<(ResourceKey, Vec<String>)>, ApplyError> {
+    let mut left = Vec::new();
+    let actions: Vec<&Action> = actions.collect();
+    // In parts, because whole rows take far more memory than the plan itself.
+    for part in actions.chunks(READ_BACK) {
+        let keys: Vec<ResourceKey> = part.iter().map(|action| action.key.clone()).collect();
+        let rows = transaction.rows(&keys).await?;
+        let rows: HashMap<_, _> = rows.into_iter().map(|row| (row.key.clone(), row)).collect();
+        for action in part {
+            let fields = amiss(project, action, rows.get(&action.key));
+            if !fields.is_empty() {
+                left.push((action.key.clone(), fields));
+            }
+        }
+    }
+    Ok(left)
+}
+
+/// The fields of a row that are not as an action should have left them.
+fn amiss(project: &str, action: &Action, row: Option<&Row>) -> Vec<String> {
+    let wants_deleted = action.kind == ActionKind::Delete;
+    let Some(row) = row else {
+        return if wants_deleted { Vec::new() } else { vec!["(the whole row)".to_owned()] };
+    };
+    if wants_deleted || row.deleted {
+        return if wants_deleted == row.deleted { Vec::new() } else { vec!["(deleted)".to_owned()] };
+    }
+    let after: Value =
+        action.after.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let mut fields: Vec<_> =
+        differences(&row.canonical, &after).into_iter().map(|(path, _, _)| path.join(".")).collect();
+    if row.owner.as_deref() != Some(project) {
+        fields.push("(owner)".to_owned());
+    }
+    fields
+}
