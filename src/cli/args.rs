@@ -161,6 +161,8 @@ pub enum Command {
     Render(commands::render::RenderArgs),
     Plan(commands::plan::PlanArgs),
     Apply(commands::apply::ApplyArgs),
+    #[command(subcommand)]
+    Ci(commands::ci::CiCommand),
     History(commands::history::HistoryArgs),
     Blame(commands::blame::BlameArgs),
     Rollback(commands::rollback::RollbackArgs),

@@ -78,8 +78,10 @@ impl Context {
     /// Who is recorded: the CI identity, or `user@host`.
     #[must_use]
     pub fn actor(&self) -> String {
-        let ci =
-            ["GITHUB_ACTOR", "GITLAB_USER_LOGIN"].into_iter().find_map(|name| self.environment.get(name));
+        // Who runs a job again answers for it, not who began it.
+        let ci = ["GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"]
+            .into_iter()
+            .find_map(|name| self.environment.get(name));
         match ci {
             Some(name) => name.to_owned(),
             None => {

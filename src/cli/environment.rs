@@ -57,12 +57,24 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     ("TERM", "When `dumb`, no colour."),
     ("COLUMNS", "The width that output is fitted to, in place of the terminal's."),
-    ("GITHUB_ACTOR, GITLAB_USER_LOGIN", "Who is recorded as having applied, in place of `user@host`."),
+    (
+        "GITHUB_TRIGGERING_ACTOR, GITHUB_ACTOR, GITLAB_USER_LOGIN",
+        "Who is recorded as having applied, in place of `user@host`: who started the run, or started it again.",
+    ),
     ("GITHUB_SHA, CI_COMMIT_SHA", "The commit that is recorded, in place of what `git` says."),
     (
         "GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID, CI_JOB_URL",
         "The CI run that others are told about while it holds a lease.",
     ),
+    (
+        "GITHUB_ACTIONS",
+        "When `true`, `synthex ci` writes annotations, and keeps GitHub from reading what it shows as commands.",
+    ),
+    (
+        "GITHUB_OUTPUT, GITHUB_STEP_SUMMARY",
+        "The files that `synthex ci` adds its outputs and its Markdown to, for later steps and for the page of the run.",
+    ),
+    ("GITLAB_CI", "When `true`, `synthex ci` writes its outputs as variables into `synthex.env`."),
 ];
 
 /// Whether JSON is asked for, in arguments that may not be valid.

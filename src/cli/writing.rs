@@ -13,6 +13,7 @@ use crate::report;
 use crate::report::plan_text::PlanOptions;
 use crate::store::Writer;
 
+use super::approving::needs_approval;
 use super::args::{self, Format};
 use super::context::{Context, new_id};
 use super::error::{CliError, ExitStatus};
@@ -58,7 +59,11 @@ pub enum OnErrorArg {
     Continue,
 }
 
-fn digest(text: &str) -> Result<Digest, String> {
+/// Reads a digest.
+///
+/// # Errors
+/// It is none.
+pub fn digest(text: &str) -> Result<Digest, String> {
     Digest::from_hex(text)
         .ok_or("write sha256: and 64 hexadecimal digits, as `synthex plan` prints it".to_owned())
 }
@@ -79,6 +84,17 @@ pub struct Job<'a> {
     pub may_plan_again: bool,
     /// Whether changes that were not allowed make the run a partial one.
     pub is_strict: bool,
+    /// How many tenants a harmless plan may touch, where that takes the place of an approval.
+    pub auto_approve: Option<usize>,
+}
+
+/// What came of a plan.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The exit status.
+    pub status: ExitStatus,
+    /// What was applied; `None` where nothing was to be done.
+    pub applied: Option<Applied>,
 }
 
 /// Shows the plan, asks, executes it and says what came of it.
@@ -86,6 +102,14 @@ pub struct Job<'a> {
 /// # Errors
 /// Guards refuse, the user declines, or the database does not take it. Nothing was changed.
 pub async fn carry_out(context: &Context, job: &Job<'_>, signals: &Signals) -> Result<ExitStatus, CliError> {
+    perform(context, job, signals).await.map(|done| done.status)
+}
+
+/// [`carry_out`], for those who have more to say of what came of it.
+///
+/// # Errors
+/// As there.
+pub async fn perform(context: &Context, job: &Job<'_>, signals: &Signals) -> Result<Done, CliError> {
     let Job { args, planned, .. } = *job;
     let json = context.global.format == Format::Json;
     if !planned.warnings.is_empty() {
@@ -130,6 +154,12 @@ pub async fn carry_out(context: &Context, job: &Job<'_>, signals: &Signals) -> R
         }
         return Err(refused);
     }
+    if let Some(refused) = job.auto_approve.and_then(|max| needs_approval(&planned.plan, max)) {
+        if !args.dry_run {
+            note(context, job, OperationStatus::Refused, &refused.what).await;
+        }
+        return Err(refused);
+    }
     let withheld = usize::from(job.is_strict && !planned.plan.withheld.is_empty());
     if planned.plan.is_empty() || args.dry_run {
         if json {
@@ -139,14 +169,16 @@ pub async fn carry_out(context: &Context, job: &Job<'_>, signals: &Signals) -> R
         if planned.has_problems() {
             context.printer.note(&unusable_words(&planned.unusable));
         }
-        return Ok(if partly { ExitStatus::Partly } else { ExitStatus::Success });
+        let status = if partly { ExitStatus::Partly } else { ExitStatus::Success };
+        return Ok(Done { status, applied: None });
     }
     // What could not be shown is not applied.
     context.printer.check().map_err(|mut error| {
         "the plan could not be shown, so nothing was changed".clone_into(&mut error.what);
         error.help("look at where standard output leads to")
     })?;
-    if !args.yes && !job.is_agreed && !confirm(context, job.command, signals).await? {
+    let is_agreed = args.yes || job.is_agreed || job.auto_approve.is_some();
+    if !is_agreed && !confirm(context, job.command, signals).await? {
         return Err(CliError::new(ExitStatus::Error, "declined", "declined; nothing was changed"));
     }
     let acknowledged = acknowledged.map(|(deletes, _)| deletes);
@@ -156,8 +188,10 @@ pub async fn carry_out(context: &Context, job: &Job<'_>, signals: &Signals) -> R
     } else {
         context.printer.result(&outcome_text(planned, &applied, job.command));
     }
+    // With `--on-error continue` manifests may have problems, known to be a resource's or not.
     let partly = !applied.left_out.is_empty() || planned.has_problems() || withheld > 0;
-    Ok(if partly { ExitStatus::Partly } else { ExitStatus::Success })
+    let status = if partly { ExitStatus::Partly } else { ExitStatus::Success };
+    Ok(Done { status, applied: Some(applied) })
 }
 
 fn show(context: &Context, planned: &Planned) {

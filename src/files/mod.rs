@@ -8,7 +8,9 @@ mod write;
 
 pub use git::{GitError, GitTree};
 pub use read::{ManifestRoots, ProjectRows, find_project, read_manifests, read_project, read_secret};
-pub use write::{WriteError, create_new, ensure_folder, keep, take_back, write_atomically, write_with};
+pub use write::{
+    WriteError, append, create_new, ensure_folder, keep, remove, take_back, write_atomically, write_with,
+};
 
 /// What the operating system says, in words; without the number that it gives to every error.
 #[must_use]
@@ -40,6 +42,12 @@ pub const PROJECT_FILE: &str = "synthex.yaml";
 #[must_use]
 pub fn is_folder(path: &std::path::Path) -> bool {
     path.is_dir()
+}
+
+/// How many bytes a file has; 0 when it is not there.
+#[must_use]
+pub fn size(path: &std::path::Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
 /// Whether anything has this name, be it a link that leads nowhere.

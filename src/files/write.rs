@@ -27,6 +27,28 @@ pub fn ensure_folder(path: &Path) -> Result<(), WriteError> {
     std::fs::create_dir_all(path).map_err(fail(path))
 }
 
+/// Adds to the end of a file, which is made where it is missing. What CI systems read back is added to, never replaced.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn append(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    let added = options.create(true).append(true).open(path).and_then(|mut file| file.write_all(bytes));
+    added.map_err(fail(path))
+}
+
+/// Removes a file. That it is not there is no error.
+///
+/// # Errors
+/// The file cannot be removed.
+pub fn remove(path: &Path) -> Result<(), WriteError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(fail(path)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file that must not be there yet. Returns false, and writes nothing, when it is.
 ///
 /// # Errors

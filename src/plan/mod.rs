@@ -4,6 +4,7 @@
 //! and the check after writing are one function. Read in this order: [`observed`], [`action`], [`planner`], [`guards`].
 
 pub mod action;
+pub mod approval;
 pub mod desired;
 pub mod diff;
 pub mod drift;

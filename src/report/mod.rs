@@ -5,6 +5,7 @@
 //! a person, so that none of them can send escape sequences to a terminal.
 
 pub mod annotations;
+pub mod ci;
 pub mod clean;
 pub mod codes;
 pub mod diagnostics;

@@ -22,6 +22,7 @@ mod drift;
 mod drift_command;
 mod environments;
 mod faults;
+mod full_round;
 mod generated;
 mod generated_docs;
 mod guard_corners;

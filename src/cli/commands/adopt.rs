@@ -81,6 +81,7 @@ pub async fn adopt(context: &Context, args: &AdoptArgs) -> Result<ExitStatus, Cl
         is_agreed: false,
         may_plan_again: false,
         is_strict: false,
+        auto_approve: None,
     };
     if args.write.dry_run || is_refused {
         let status = writing::carry_out(context, &job, &signals).await?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use chrono::TimeDelta;
 use clap::Args;
 
+use crate::cli::approving::AutoApproveArgs;
 use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
@@ -27,7 +28,7 @@ use crate::report::plan_text::PlanOptions;
 /// commit leaves everything as it was. With a FILE, applies the plan that `synthex plan --out FILE` saved, and no other.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex apply\n  synthex apply --yes\n  synthex plan --out plan.json && synthex apply plan.json\n  synthex apply --yes --expect-digest sha256:...\n  synthex apply --yes --on-error continue\n  synthex apply --yes --lock-timeout 10m\n  synthex apply --target 'tenant/SHOP_*'\n  synthex apply --allow create,update"
+    after_help = "Examples:\n  synthex apply\n  synthex apply --yes\n  synthex plan --out plan.json && synthex apply plan.json\n  synthex apply --yes --expect-digest sha256:...\n  synthex apply --yes --on-error continue\n  synthex apply --yes --lock-timeout 10m\n  synthex apply --auto-approve safe\n  synthex apply --target 'tenant/SHOP_*'\n  synthex apply --allow create,update"
 )]
 pub struct ApplyArgs {
     /// A plan that was saved
@@ -38,6 +39,8 @@ pub struct ApplyArgs {
     pub plan: Option<PathBuf>,
     #[command(flatten)]
     pub write: WriteArgs,
+    #[command(flatten)]
+    pub auto_approve: AutoApproveArgs,
     /// Delete, softly, what the project owns and no manifest declares any more, as `prune: true` in the project does
     #[arg(long)]
     pub prune: bool,
@@ -135,10 +138,11 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitStatus, Cl
         command: "apply",
         args: &args.write,
         planned,
-        note: None,
+        note: args.auto_approve.note(),
         is_agreed: false,
         may_plan_again,
         is_strict: args.strict,
+        auto_approve: args.auto_approve.max_tenants(),
     };
     match writing::carry_out(context, &job(&planned), &signals).await {
         Err(stale) if stale.code == engine::StateErrorKind::Stale.code() && may_plan_again => {

@@ -3,6 +3,7 @@
 pub mod adopt;
 pub mod apply;
 pub mod blame;
+pub mod ci;
 pub mod completions;
 pub mod db;
 pub mod drift;
@@ -60,6 +61,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Render(args)) => render::render(context, &args),
         Some(Command::Plan(args)) => plan::plan(context, &args).await,
         Some(Command::Apply(args)) => apply::apply(context, &args).await,
+        Some(Command::Ci(command)) => Box::pin(ci::ci(context, &command)).await,
         Some(Command::History(args)) => history::history(context, &args).await,
         Some(Command::Blame(args)) => blame::blame(context, &args).await,
         Some(Command::Rollback(args)) => rollback::rollback(context, &args).await,

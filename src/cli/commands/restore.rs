@@ -65,6 +65,7 @@ pub async fn restore(context: &Context, args: &RestoreArgs) -> Result<ExitStatus
         is_agreed: false,
         may_plan_again: false,
         is_strict: false,
+        auto_approve: None,
     };
     writing::carry_out(context, &job, &signals).await
 }

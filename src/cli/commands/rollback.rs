@@ -66,6 +66,7 @@ pub async fn rollback(context: &Context, args: &RollbackArgs) -> Result<ExitStat
         is_agreed: false,
         may_plan_again: false,
         is_strict: false,
+        auto_approve: None,
     };
     let status = writing::carry_out(context, &job, &signals).await?;
     if planned.plan.is_empty() {

@@ -57,7 +57,7 @@ pub(super) fn full(document: &Document<'_>, group: &Group<'_>, done: usize, limi
 }
 
 /// One resource as a line of a list. A group has none: its resources could not be named.
-pub(super) fn short(action: &Action) -> String {
+pub(in crate::report) fn short(action: &Action) -> String {
     let mut line = key_line(action);
     let fields = &action.changes;
     for (index, change) in fields.iter().take(NAMED).enumerate() {

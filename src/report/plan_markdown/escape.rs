@@ -10,7 +10,7 @@ use crate::report::clean::clean;
 const LONGEST: usize = 300;
 
 /// A text for a fence: without line breaks and control characters, runs of three backticks and starts of HTML.
-pub(super) fn defused(text: &str) -> String {
+pub(in crate::report) fn defused(text: &str) -> String {
     let text = clean(text);
     let mut safe = String::with_capacity(text.len() + 8);
     let mut characters = text.char_indices().peekable();
@@ -38,23 +38,23 @@ pub(super) fn defused(text: &str) -> String {
 }
 
 /// A text as inline code.
-pub(super) fn code(text: &str) -> String {
+pub(in crate::report) fn code(text: &str) -> String {
     let inner = cut(&defused(text), LONGEST).replace('`', "\\u{60}");
     if inner.is_empty() { "`\"\"`".to_owned() } else { format!("`{inner}`") }
 }
 
 /// A text as inline code in a cell of a table.
-pub(super) fn cell(text: &str) -> String {
+pub(in crate::report) fn cell(text: &str) -> String {
     code(text).replace('|', "\\u{7c}")
 }
 
 /// A text as code in HTML.
-pub(super) fn html_code(text: &str) -> String {
+pub(in crate::report) fn html_code(text: &str) -> String {
     format!("<code>{}</code>", html(&cut(&defused(text), LONGEST)))
 }
 
 /// A text in HTML, where it is not foreign.
-pub(super) fn html(text: &str) -> String {
+pub(in crate::report) fn html(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -63,7 +63,7 @@ pub(super) fn html(text: &str) -> String {
 }
 
 /// A sentence that has foreign words in it: plain words stay, everything else stands in code.
-pub(super) fn prose(text: &str) -> String {
+pub(in crate::report) fn prose(text: &str) -> String {
     let mut line = String::new();
     let mut odd: Vec<&str> = Vec::new();
     let flush = |line: &mut String, odd: &mut Vec<&str>| {
@@ -102,7 +102,7 @@ fn is_plain(word: &str) -> bool {
 }
 
 /// At most so many bytes; what is missing is marked.
-pub(super) fn cut(text: &str, bytes: usize) -> String {
+pub(in crate::report) fn cut(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {
         return text.to_owned();
     }
@@ -114,7 +114,7 @@ pub(super) fn cut(text: &str, bytes: usize) -> String {
 }
 
 /// `18,412`.
-pub(super) fn number(count: usize) -> String {
+pub(in crate::report) fn number(count: usize) -> String {
     let digits = count.to_string();
     let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -127,7 +127,7 @@ pub(super) fn number(count: usize) -> String {
 }
 
 /// `18,412 creates`, `1 create`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
+pub(in crate::report) fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", number(count))
 }

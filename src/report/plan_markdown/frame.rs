@@ -18,12 +18,16 @@ const SENTENCE: usize = 300;
 const NAMED: usize = 10;
 
 /// The line by which a program finds the text again, to replace it.
-pub(super) fn marker(environment: Option<&str>, digest: &str) -> String {
+pub(in crate::report) fn marker(environment: Option<&str>, digest: &str) -> String {
+    format!("<!-- synthex:plan:{}:{digest} -->\n", place(environment))
+}
+
+/// The environment as it stands in a marker.
+pub(in crate::report) fn place(environment: Option<&str>) -> String {
     let plain = |character: char| {
         if character.is_ascii_alphanumeric() || "._-".contains(character) { character } else { '_' }
     };
-    let environment: String = environment.unwrap_or("default").chars().take(128).map(plain).collect();
-    format!("<!-- synthex:plan:{environment}:{digest} -->\n")
+    environment.unwrap_or("default").chars().take(128).map(plain).collect()
 }
 
 /// Marker and title.

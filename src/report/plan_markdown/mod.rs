@@ -5,10 +5,10 @@
 //! Like the other renderings it depends on nothing but the plan: the same plan gives the same bytes.
 
 mod diff;
-mod entry;
-mod escape;
+pub(super) mod entry;
+pub(super) mod escape;
 mod fit;
-mod frame;
+pub(super) mod frame;
 mod line;
 mod omitted;
 mod preset;
@@ -104,7 +104,7 @@ pub fn failure(
 }
 
 /// A text with at most one empty line in a row.
-fn squeezed(text: &str) -> String {
+pub(in crate::report) fn squeezed(text: &str) -> String {
     let mut squeezed = String::with_capacity(text.len());
     let mut breaks = 0;
     for character in text.chars() {
