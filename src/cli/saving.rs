@@ -110,6 +110,7 @@ pub async fn load(context: &Context, path: &Path, max_age: TimeDelta) -> Result<
         commit: binding.commit,
         identity,
         unusable: Vec::new(),
+        is_incomplete: false,
     })))
 }
 

@@ -143,10 +143,10 @@ pub async fn carry_out(context: &Context, job: &Job<'_>, signals: &Signals) -> R
         if json {
             context.printer.json(&outcome_json(&planned.plan, None));
         }
-        let unusable = !planned.unusable.is_empty();
-        let partly = !args.dry_run && (unusable || withheld > 0);
-        if unusable {
-            context.printer.note(&unusable_words(&planned.unusable));
+        let incomplete = planned.is_incomplete || !planned.unusable.is_empty();
+        let partly = !args.dry_run && (incomplete || withheld > 0);
+        if incomplete {
+            context.printer.note(&unusable_words(planned));
         }
         return Ok(if partly { ExitStatus::Partly } else { ExitStatus::Success });
     }
@@ -165,7 +165,8 @@ pub async fn carry_out(context: &Context, job: &Job<'_>, signals: &Signals) -> R
     } else {
         context.printer.result(&outcome_text(planned, &applied));
     }
-    let partly = !applied.left_out.is_empty() || !planned.unusable.is_empty() || withheld > 0;
+    let incomplete = planned.is_incomplete || !planned.unusable.is_empty();
+    let partly = !applied.left_out.is_empty() || incomplete || withheld > 0;
     Ok(if partly { ExitStatus::Partly } else { ExitStatus::Success })
 }
 

@@ -166,6 +166,7 @@ impl FirstPass {
             // A set is not stored; what matters is whether it passed.
             if !checked.problems.is_empty() {
                 self.problems.append(&mut checked.problems);
+                self.output.broken.append(&mut checked.broken);
                 self.sets_failed = true;
                 continue;
             }
@@ -238,11 +239,19 @@ impl FirstPass {
         let read = if is_table { csv::read(&file, id, source) } else { rows::read_json(&file, id, source) };
         files.push(Arc::new(file));
         match read {
-            Ok(found) => self.work.extend(found.into_iter().map(|(row, map)| {
-                let source = SourceRef { row: Some(row), ..source };
-                Work::Row(RowItem::new(map, set, source))
-            })),
-            Err(problems) => self.problems.extend(problems),
+            Ok((found, problems)) => {
+                // Which tenants the other rows declare is not known.
+                self.sets_failed |= !problems.is_empty();
+                self.problems.extend(problems);
+                self.work.extend(found.into_iter().map(|(row, map)| {
+                    let source = SourceRef { row: Some(row), ..source };
+                    Work::Row(RowItem::new(map, set, source))
+                }));
+            }
+            Err(problems) => {
+                self.sets_failed = true;
+                self.problems.extend(problems);
+            }
         }
     }
 

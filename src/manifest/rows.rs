@@ -146,11 +146,16 @@ pub fn stringify(document: &mut Document, prefix: &str, source: &str) {
     }
 }
 
-/// The rows of a JSON file. `source` is the `TenantSet` that names it.
+/// The rows of a JSON file, and the problems of those that are not among them because the row schema refuses them.
+/// `source` is the `TenantSet` that names the file.
 ///
 /// # Errors
-/// Problems of the file's syntax and shape, and every row that the row schema refuses.
-pub fn read_json(file: &SourceFile, id: FileId, source: SourceRef) -> Result<Vec<RawRow>, Vec<Problem>> {
+/// Problems of the file's syntax and shape: then no row is known.
+pub fn read_json(
+    file: &SourceFile,
+    id: FileId,
+    source: SourceRef,
+) -> Result<(Vec<RawRow>, Vec<Problem>), Vec<Problem>> {
     let whole = SourceRef { row: Some(RowRef { file: id, index: 0, start: 0 }), ..source };
     let failed = |code, target, message: String, help: Option<String>| {
         let problem = Problem::error(code, whole, target, message);
@@ -183,11 +188,12 @@ pub fn read_json(file: &SourceFile, id: FileId, source: SourceRef) -> Result<Vec
     let mut rows = Vec::new();
     let mut problems = Vec::new();
     let Value::Array(items) = document.value else {
-        return Ok(rows);
+        return Ok((rows, problems));
     };
     for (index, item) in items.into_iter().enumerate() {
         let row = RowRef { file: id, index: u32::try_from(index).unwrap_or(u32::MAX), start: 0 };
         let at = SourceRef { row: Some(row), ..source };
+        let before = problems.len();
         for finding in validate::findings(schema::row_validator(), schema::row_schema(), &item, false) {
             let outward = |pointer: String| format!("/spec{pointer}");
             let target = match finding.target {
@@ -197,6 +203,9 @@ pub fn read_json(file: &SourceFile, id: FileId, source: SourceRef) -> Result<Vec
             };
             let problem = Problem::error(finding.code, at, target, finding.message);
             problems.push(with_optional_help(problem, finding.help));
+        }
+        if problems.len() > before {
+            continue;
         }
         if let Value::Object(map) = item {
             rows.push((row, map));
@@ -211,7 +220,7 @@ pub fn read_json(file: &SourceFile, id: FileId, source: SourceRef) -> Result<Vec
             Some(help.to_owned()),
         ));
     }
-    if problems.is_empty() { Ok(rows) } else { Err(problems) }
+    Ok((rows, problems))
 }
 
 fn with_optional_help(problem: Problem, help: Option<String>) -> Problem {

@@ -78,7 +78,11 @@ fn a_damaged_snapshot_is_refused_wherever_the_damage_is() {
     fs::write(&path, "{}").expect("a file");
     offline(&estate, &["plan", "--state", "state.json"]).code(3).stderr_has("not a snapshot");
     offline(&estate, &["plan", "--state", "nowhere.json"]).code(3).stderr_has("no such file");
-    let newer = String::from_utf8(bytes).expect("text").replacen("\"synthex_snapshot\":1", "\"synthex_snapshot\":9", 1);
+    let newer = String::from_utf8(bytes).expect("text").replacen(
+        "\"synthex_snapshot\":1",
+        "\"synthex_snapshot\":9",
+        1,
+    );
     fs::write(&path, newer).expect("a file");
     offline(&estate, &["plan", "--state", "state.json"]).code(6).stderr_has("format 9");
 }
