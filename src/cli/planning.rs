@@ -304,8 +304,10 @@ fn set_aside(catalog: &mut Catalog, diagnostics: &[Diagnostic]) -> (Vec<Resource
     });
     unusable.sort_unstable();
     unusable.dedup();
-    // A set is not stored itself: what it declares is not known.
-    let is_incomplete = errors().any(|diagnostic| diagnostic.resource.is_none())
+    // A set is not stored itself: what it declares is not known. Nor is it known which resource a wrong name stands for.
+    let misnamed = |pointer: &str| matches!(pointer, "/metadata/name" | "/metadata/workspace");
+    let is_incomplete = errors()
+        .any(|error| error.resource.is_none() || error.pointer.as_deref().is_some_and(misnamed))
         || unusable.iter().any(|key| key.kind.table.is_none());
     (unusable, is_incomplete)
 }

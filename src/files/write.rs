@@ -57,13 +57,18 @@ pub fn keep(path: &Path, bytes: &[u8]) {
     }
 }
 
-/// Writes a file in place of what is there, in one step.
+/// Writes a file in place of what is there, in one step. What is no file, such as a pipe, is written to.
 ///
 /// # Errors
 /// The file cannot be written, for example because the disk is full; what was there stays.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         ensure_folder(folder)?;
+    }
+    // A device or a pipe, such as /dev/stdout, is written to. A file in its place would be the end of it.
+    if std::fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        let device = std::fs::OpenOptions::new().write(true).open(path);
+        return device.and_then(|mut device| device.write_all(bytes)).map_err(fail(path));
     }
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
