@@ -12,6 +12,7 @@
 mod agreement;
 mod apply;
 mod cases;
+mod chaos;
 mod cli_bad_input;
 mod cli_cache;
 mod cli_embedded;
