@@ -74,6 +74,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "GITHUB_OUTPUT, GITHUB_STEP_SUMMARY",
         "The files that `synthex ci` adds its outputs and its Markdown to, for later steps and for the page of the run.",
     ),
+    (
+        "GITHUB_WORKSPACE",
+        "The root of the repository, from which `synthex ci` names the places of annotations.",
+    ),
     ("GITLAB_CI", "When `true`, `synthex ci` writes its outputs as variables into `synthex.env`."),
 ];
 

@@ -82,9 +82,10 @@ fn lines_of(plan: &Plan, left_out: &HashMap<usize, LeftOut>) -> Vec<String> {
 
 /// What is said of resources that are declared wrongly.
 #[must_use]
-pub fn unusable_words(unusable: &[ResourceKey]) -> String {
+pub fn unusable_words(planned: &Planned) -> String {
+    let unusable = &planned.unusable;
     if unusable.is_empty() {
-        return "left out: what the manifests with problems (above) declare".to_owned();
+        return "left out: what could not be read in the manifests (above)".to_owned();
     }
     let named: Vec<String> = unusable.iter().take(5).map(ToString::to_string).collect();
     let more = if unusable.len() > 5 { format!(" and {} more", unusable.len() - 5) } else { String::new() };
@@ -103,7 +104,7 @@ pub fn outcome_text(planned: &Planned, applied: &Applied, command: &str) -> Stri
         text.push_str(&format!("  {}\n", report::clean::clean(&line)));
     }
     if planned.has_problems() {
-        text.push_str(&format!("  {}\n", report::clean::clean(&unusable_words(&planned.unusable))));
+        text.push_str(&format!("  {}\n", report::clean::clean(&unusable_words(planned))));
     }
     let failed = left_out.values().filter(|left| matches!(left, LeftOut::Failed(_))).count();
     let skipped = left_out.len() - failed;

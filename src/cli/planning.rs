@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::engine::{self, StateReader};
 use crate::kinds::project::Guards;
 use crate::manifest::{self, Catalog, Origins};
-use crate::model::diagnostic::{did_you_mean, has_errors};
+use crate::model::diagnostic::did_you_mean;
 use crate::model::{Diagnostic, Digest, Entry, KeyPattern, Origin, Position, ResourceKey, Severity, Sources};
 use crate::plan::{self, Desired, Head, Observed, Plan, Selection};
 use crate::report::PlanContext;
@@ -37,6 +37,8 @@ pub struct Planned {
     pub identity: Identity,
     /// What is declared wrongly, where the rest is to be planned all the same.
     pub unusable: Vec<ResourceKey>,
+    /// Whether more may be declared that could not be read.
+    pub is_incomplete: bool,
 }
 
 /// What the user wants planned.
@@ -62,7 +64,7 @@ impl Planned {
     /// Whether something is declared wrongly, and the rest was planned all the same.
     #[must_use]
     pub fn has_problems(&self) -> bool {
-        has_errors(&self.warnings)
+        self.is_incomplete || !self.unusable.is_empty()
     }
 
     /// The context of a rendering.
@@ -106,7 +108,7 @@ pub async fn make(context: &Context, wishes: &Wishes, command: &str) -> Result<P
     let made = observing.plan(&mut connection, read, heads).await?;
     connection.close().await;
     let database = database::shown(&source, &options);
-    let Made { plan, notices, warnings, unusable } = made;
+    let Made { plan, notices, warnings, unusable, is_incomplete } = made;
     Ok(Planned {
         digest: plan.digest(),
         plan,
@@ -117,6 +119,7 @@ pub async fn make(context: &Context, wishes: &Wishes, command: &str) -> Result<P
         commit,
         identity,
         unusable,
+        is_incomplete,
     })
 }
 
@@ -160,6 +163,7 @@ pub(super) struct Made {
     pub notices: Vec<String>,
     pub warnings: Vec<Diagnostic>,
     pub unusable: Vec<ResourceKey>,
+    pub is_incomplete: bool,
 }
 
 impl<'o> Observing<'o> {
@@ -192,7 +196,13 @@ impl<'o> Observing<'o> {
                     let observed = Observed { heads, ..Observed::default() };
                     let plan = plan::plan(&desired, &observed, &mut NoSources);
                     let (plan, notices) = (self.dressed(plan), self.notices(false));
-                    return Ok(Made { plan, notices, warnings: Vec::new(), unusable: Vec::new() });
+                    return Ok(Made {
+                        plan,
+                        notices,
+                        warnings: Vec::new(),
+                        unusable: Vec::new(),
+                        is_incomplete: false,
+                    });
                 }
                 (
                     project::read_fully(
@@ -251,7 +261,7 @@ impl<'o> Observing<'o> {
         if is_incomplete && wanted.prune {
             notices.push("some manifests could not be read, so nothing is deleted".to_owned());
         }
-        Ok(Made { plan: self.dressed(plan), notices, warnings: diagnostics, unusable })
+        Ok(Made { plan: self.dressed(plan), notices, warnings: diagnostics, unusable, is_incomplete })
     }
 
     fn guards(&self) -> Guards {
@@ -324,7 +334,6 @@ fn set_aside(catalog: &mut Catalog, diagnostics: &[Diagnostic]) -> (Vec<Resource
         return (Vec::new(), false);
     }
     let named: HashSet<&str> = errors().filter_map(|diagnostic| diagnostic.resource.as_deref()).collect();
-    let is_incomplete = errors().any(|diagnostic| diagnostic.resource.is_none());
     let mut unusable = catalog.broken.clone();
     catalog.entries.retain(|entry| {
         let usable = !named.contains(entry.key.to_string().as_str());
@@ -335,6 +344,11 @@ fn set_aside(catalog: &mut Catalog, diagnostics: &[Diagnostic]) -> (Vec<Resource
     });
     unusable.sort_unstable();
     unusable.dedup();
+    // A set is not stored itself: what it declares is not known. Nor is it known which resource a wrong name stands for.
+    let misnamed = |pointer: &str| matches!(pointer, "/metadata/name" | "/metadata/workspace");
+    let is_incomplete = errors()
+        .any(|error| error.resource.is_none() || error.pointer.as_deref().is_some_and(misnamed))
+        || unusable.iter().any(|key| key.kind.table.is_none());
     (unusable, is_incomplete)
 }
 

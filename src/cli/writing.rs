@@ -167,7 +167,7 @@ pub async fn perform(context: &Context, job: &Job<'_>, signals: &Signals) -> Res
         }
         let partly = !args.dry_run && (planned.has_problems() || withheld > 0);
         if planned.has_problems() {
-            context.printer.note(&unusable_words(&planned.unusable));
+            context.printer.note(&unusable_words(planned));
         }
         let status = if partly { ExitStatus::Partly } else { ExitStatus::Success };
         return Ok(Done { status, applied: None });

@@ -3,7 +3,7 @@
 //! GitHub shows ten of each level for a step and drops the others without a word, so each level is kept within ten here and
 //! the last one counts what is left. Deletions have no line any more and stand without a place.
 
-use crate::model::Position;
+use crate::model::{Diagnostic, Position, Severity};
 use crate::plan::{Action, ActionKind, Plan};
 
 use super::PlanContext;
@@ -57,6 +57,17 @@ pub fn github(plan: &Plan, context: &PlanContext) -> String {
     text.push_str(&bounded("warning", warnings));
     text.push_str(&bounded("notice", notices));
     text
+}
+
+/// Problems of manifests, no more than are shown.
+#[must_use]
+pub fn problems(diagnostics: &[Diagnostic]) -> String {
+    let of = |severity| diagnostics.iter().filter(move |problem| problem.severity == severity);
+    let lines = |problems: &mut dyn Iterator<Item = &Diagnostic>| {
+        problems.map(super::diagnostics::annotation).collect()
+    };
+    let errors = bounded("error", lines(&mut of(Severity::Error)));
+    errors + &bounded("warning", lines(&mut of(Severity::Warning)))
 }
 
 fn deletion(action: &Action) -> String {

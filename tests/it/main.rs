@@ -12,6 +12,11 @@
 mod agreement;
 mod apply;
 mod cases;
+mod chaos;
+mod ci_apply;
+mod ci_plan;
+mod ci_round;
+mod ci_scripts;
 mod cli_bad_input;
 mod cli_cache;
 mod cli_embedded;

@@ -13,7 +13,7 @@ use crate::manifest::schema;
 use crate::model::key::is_name;
 use crate::report;
 
-/// Make a project to start from: project file, an example of each kind, a workflow for pull requests
+/// Make a project to start from: project file, an example of each kind, workflows for pull requests
 ///
 /// What is there already is left alone. The first workspace is named by --workspace, or else after the market.
 #[derive(Debug, Args)]
@@ -130,6 +130,14 @@ fn usual_region(market: &str) -> &'static str {
     }
 }
 
+/// The workflows, and the scripts that they use: the examples, word for word.
+const WORKFLOWS: [&str; 4] = [
+    include_str!("../../../examples/github-actions/plan.yml"),
+    include_str!("../../../examples/github-actions/apply.yml"),
+    include_str!("../../../examples/github-actions/upsert-comment.sh"),
+    include_str!("../../../examples/github-actions/approved-comment.sh"),
+];
+
 const MODELINE: &str = "# yaml-language-server: $schema=";
 
 /// The files of a new project, by path.
@@ -156,6 +164,9 @@ fn scaffold(name: &str, workspace: &str, market: &str, region: &str) -> Vec<(&'s
         ("manifests/credentials.yaml", manifest(include_str!("init/credentials.yaml"))),
         ("manifests/channels.yaml", manifest(include_str!("init/channels.yaml"))),
         ("manifests/alert-rules.yaml", manifest(include_str!("init/alert-rules.yaml"))),
-        (".github/workflows/synthex-plan.yml", include_str!("init/synthex-plan.yml").to_owned()),
+        (".github/workflows/synthex-plan.yml", WORKFLOWS[0].to_owned()),
+        (".github/workflows/synthex-apply.yml", WORKFLOWS[1].to_owned()),
+        (".github/synthex/upsert-comment.sh", WORKFLOWS[2].to_owned()),
+        (".github/synthex/approved-comment.sh", WORKFLOWS[3].to_owned()),
     ]
 }

@@ -72,6 +72,25 @@ pub fn annotation((what, why, help): (&str, Option<&str>, Option<&str>)) -> Stri
     format!("::error title={}::{}\n", property("synthex"), lines.join("%0A"))
 }
 
+/// Annotations of files below a folder, as they are written from the root of the repository.
+#[must_use]
+pub fn below(folder: &str, annotations: &str) -> String {
+    if folder.is_empty() {
+        return annotations.to_owned();
+    }
+    let folder = property(folder);
+    let moved = |line: &str| match line.split_once(" file=") {
+        // What stands before is the level; a later one would be somebody's words.
+        Some((level, rest))
+            if level.starts_with("::") && !level[2..].contains(':') && !rest.starts_with('/') =>
+        {
+            format!("{level} file={folder}/{rest}\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    annotations.lines().map(moved).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +131,16 @@ mod tests {
         assert!(comment(&plan, &context(), 65_000).ends_with("change the manifests as each of them says.\n"));
         plan.refusals = Vec::new();
         assert!(!comment(&plan, &context(), 65_000).contains("all the same"));
+    }
+
+    #[test]
+    fn annotations_are_placed_from_the_root() {
+        let text = "::error file=m/a.yaml,line=1,col=2,title=X::a file=b\n::warning title=X::at file=b\n::error file=/a,line=1::c\n";
+        assert_eq!(
+            below("shops,1", text),
+            "::error file=shops%2C1/m/a.yaml,line=1,col=2,title=X::a file=b\n::warning title=X::at file=b\n::error file=/a,line=1::c\n"
+        );
+        assert_eq!(below("", text), text);
     }
 
     #[test]

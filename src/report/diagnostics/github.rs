@@ -9,10 +9,11 @@ use crate::report::clean::clean;
 /// One line for each problem.
 #[must_use]
 pub fn github(diagnostics: &[Diagnostic]) -> String {
-    diagnostics.iter().map(one).collect()
+    diagnostics.iter().map(annotation).collect()
 }
 
-fn one(diagnostic: &Diagnostic) -> String {
+/// One problem as a line.
+pub(in crate::report) fn annotation(diagnostic: &Diagnostic) -> String {
     let level = match diagnostic.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",

@@ -6,7 +6,7 @@ mod sarif;
 mod text;
 
 pub use github::github;
-pub(in crate::report) use github::{data, property};
+pub(in crate::report) use github::{annotation, data, property};
 pub use json::json;
 pub use sarif::sarif;
 pub use text::human;

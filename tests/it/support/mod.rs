@@ -33,6 +33,7 @@ pub mod cli;
 pub mod database;
 pub mod embedded;
 pub mod estate;
+pub mod github;
 mod host;
 pub mod pgbouncer;
 pub mod project;

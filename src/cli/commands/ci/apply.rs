@@ -256,7 +256,7 @@ fn tell(
         ("revision", revision),
         ("digest", digest.unwrap_or_default()),
         ("environment", progress.environment.clone().unwrap_or_default()),
-        ("result_file", around.path(RESULT).display().to_string()),
+        ("result_file", around.shown(RESULT)),
     ])?;
     around.summarize(|_| text)?;
     if let Err(error) = came {
@@ -264,7 +264,7 @@ fn tell(
             let words = (error.what.as_str(), error.why.as_deref(), error.help.as_deref());
             around.annotate(&report::ci::annotation(words));
         } else {
-            around.annotate(&report::diagnostics::github(&error.diagnostics));
+            around.annotate(&report::annotations::problems(&error.diagnostics));
         }
     }
     Ok(())

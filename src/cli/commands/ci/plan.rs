@@ -58,7 +58,10 @@ pub async fn plan(context: &Context, args: &CiPlanArgs) -> Result<ExitStatus, Cl
     match planned(context, args).await {
         Ok(planned) => show(context, &around, &planned),
         Err(error) => {
-            fail(context, &around, &error)?;
+            // That it cannot be told everywhere must not hide what is wrong.
+            if let Err(unwritten) = fail(context, &around, &error) {
+                context.printer.failure(&unwritten);
+            }
             Err(error)
         }
     }
@@ -92,7 +95,7 @@ fn show(context: &Context, around: &Surroundings<'_>, planned: &Planned) -> Resu
         ("refused", refused.to_string()),
         ("environment", environment),
         ("summary", report::ci::summary(plan)),
-        ("comment_file", shown(COMMENT)),
+        ("comment_file", around.shown(COMMENT)),
     ])?;
     if context.global.format == Format::Json {
         let summary = plan.summary();
@@ -153,12 +156,12 @@ fn fail(context: &Context, around: &Surroundings<'_>, error: &CliError) -> Resul
         ("refused", "false".to_owned()),
         ("environment", environment.unwrap_or_default()),
         ("summary", format!("The plan could not be made: {}", error.what)),
-        ("comment_file", around.path(COMMENT).display().to_string()),
+        ("comment_file", around.shown(COMMENT)),
     ])?;
     if error.diagnostics.is_empty() {
         around.annotate(&report::ci::annotation(words));
     } else {
-        around.annotate(&report::diagnostics::github(&error.diagnostics));
+        around.annotate(&report::annotations::problems(&error.diagnostics));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::cli::context::{Context, new_id};
 use crate::cli::error::CliError;
 use crate::cli::project;
 use crate::files;
+use crate::report;
 use crate::report::ci::outputs;
 use crate::report::plan_markdown::LEAST_BYTES;
 
@@ -74,6 +75,14 @@ impl<'a> Surroundings<'a> {
         self.folder.join(name)
     }
 
+    /// The path of a result, for others: a later step of a GitHub job may have another working directory.
+    #[must_use]
+    pub fn shown(&self, name: &str) -> String {
+        let path = self.path(name);
+        let path = if self.system == System::GitHub { self.context.directory.join(path) } else { path };
+        path.display().to_string()
+    }
+
     /// Writes a result.
     ///
     /// # Errors
@@ -139,8 +148,17 @@ impl<'a> Surroundings<'a> {
     /// Points at places beside the lines of a pull request.
     pub fn annotate(&self, commands: &str) {
         if self.is_github() {
-            self.context.printer.result(commands);
+            self.context.printer.result(&report::ci::below(&self.place(), commands));
         }
+    }
+
+    /// Where we are in the repository: GitHub takes the places of annotations from its root.
+    fn place(&self) -> String {
+        let root = self.context.environment.get("GITHUB_WORKSPACE").map(Path::new);
+        let root = root.and_then(|root| files::canonical(root).ok());
+        let place =
+            root.and_then(|root| self.context.directory.strip_prefix(root).ok().map(Path::to_path_buf));
+        place.unwrap_or_default().display().to_string()
     }
 
     /// Has GitHub take what follows for text, until [`Surroundings::resume`]: names and values may look like its commands.
