@@ -26,9 +26,9 @@ fn the_server_is_killed_and_comes_back() {
         Rig::is_truthful(&outcome, led, &point);
         assert!(outcome.elapsed < Duration::from_secs(30), "{point}: {outcome}");
         if outcome.code == 0 {
-            found_out += 1
+            found_out += 1;
         } else {
-            refused += 1
+            refused += 1;
         }
         rig.no_lock_is_left(&point);
         rig.let_leases_run_out();
