@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use tempfile::TempDir;
 
-use super::rig::account;
+use super::rig::{account, is_full};
 use crate::support::cli::Outcome;
 use crate::support::estate::Estate;
 
@@ -64,6 +64,8 @@ const PLANS: [&[&str]; 2] = [&["plan"], &["plan", "--state", "snapshot.json"]];
 fn a_hostile_manifest_learns_nothing() {
     let bait = Bait::new("chaos_hostile");
     let write = |text: &str| bait.estate.project.write("manifests/evil.yaml", text);
+    // All read the same; the sample plans the quick way.
+    let plans = if is_full() { &PLANS[..] } else { &PLANS[1..] };
     let mut runs = 0;
     // A reference is only a reference.
     for reference in
@@ -93,7 +95,7 @@ fn a_hostile_manifest_learns_nothing() {
             "Tenant",
             &format!("{{displayName: {value:?}, type: shopify, shopifyShop: evil.myshopify.com}}"),
         ));
-        for args in PLANS {
+        for args in plans.iter().copied() {
             let outcome = bait.learns_nothing(args);
             assert!(outcome.code == 0 && outcome.stdout.contains(&value), "{value}: {outcome}");
             runs += 1;
@@ -111,7 +113,7 @@ fn a_hostile_manifest_learns_nothing() {
             "Tenant",
             &format!("{{displayName: {value}, type: shopify, shopifyShop: evil.myshopify.com}}"),
         ));
-        for args in PLANS {
+        for args in plans.iter().copied() {
             assert_eq!(bait.learns_nothing(args).code, 3, "{value}");
             runs += 1;
         }
@@ -140,7 +142,7 @@ fn a_hostile_manifest_learns_nothing() {
     ] {
         let path = serde_json::Value::from(path);
         write(&manifest("TenantSet", &format!("{{from: {{csv: {path}}}}}")));
-        for args in PLANS {
+        for args in plans.iter().copied() {
             assert_eq!(bait.learns_nothing(args).code, 3, "{path}");
             runs += 1;
         }
