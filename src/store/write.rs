@@ -159,15 +159,17 @@ impl StateWriter for Writer {
             if attempt > 0 {
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
-            let mut connection = match self.options.connect().await {
-                Ok(connection) => connection,
+            // The old connection is closed by that: were it still open, with a commit that never got through, its transaction
+            // would keep the leases that are waited for below.
+            match self.options.connect().await {
+                Ok(connection) => self.connection = connection,
                 Err(error) => {
                     last = error;
                     continue;
                 }
-            };
-            let limit = connection.timeout;
-            let look = in_transaction(&mut connection.inner, async |connection| {
+            }
+            let limit = self.connection.timeout;
+            let look = in_transaction(&mut self.connection.inner, async |connection| {
                 // The commit may still be under way: the transaction holds its leases' rows until its end.
                 let wait = sqlx::query("select from synthex.leases where name = any($1::text[]) for update");
                 wait.bind(workspaces).persistent(false).execute(&mut *connection).await?;
@@ -175,10 +177,7 @@ impl StateWriter for Writer {
                 sqlx::query_scalar(sql).bind(operation).persistent(false).fetch_one(connection).await
             });
             match within(limit, "looking up the commit", look).await {
-                Ok(found) => {
-                    self.connection = connection;
-                    return Ok(found);
-                }
+                Ok(found) => return Ok(found),
                 Err(error) => last = error,
             }
         }

@@ -17,9 +17,9 @@ fn cut(name: &str, mode: fn(u64) -> Mode, bytes: fn(&Proxy) -> u64) {
     rig.turn();
     let reading = measured(&rig, &["plan"]);
     let writing = measured(&rig, &["apply", "--yes"]) - reading;
-    rig.look("undisturbed");
-    let first = (0..=400).step_by(if super::rig::is_full() { 1 } else { 100 });
-    let spread = u64::from(count(5, 60));
+    rig.undisturbed();
+    let first = (0..=400).step_by(if super::rig::is_full() { 1 } else { 200 });
+    let spread = u64::from(count(3, 60));
     let spread: Vec<u64> = (1..=spread).map(|point| writing * point / spread).collect();
     // The nonces of the login are some bytes longer or shorter from one run to the next, so the commit moves too.
     let end = (0..u64::from(count(2, 20))).map(|step| writing + 100 - step * 12);

@@ -89,9 +89,9 @@ fn killed_after_any_byte_that_it_sent() {
     let url = proxy.url(&rig.estate.database);
     rig.turn();
     rig.estate.synthex_at(&url, &["apply", "--yes"]).run().ok();
-    rig.look("undisturbed");
+    rig.undisturbed();
     let all = proxy.client_bytes();
-    let points = u64::from(count(5, 50));
+    let points = u64::from(count(3, 50));
     for point in 0..points {
         rig.turn();
         let at = proxy.client_bytes() + all * (point + 1) / (points + 1);
@@ -120,7 +120,7 @@ fn killed_after_any_byte_that_it_sent() {
 #[test]
 fn killed_at_any_time() {
     let mut rig = Rig::new("chaos_kill");
-    let (rounds, natural) = (count(6, 100), count(0, 3));
+    let (rounds, natural) = (count(4, 100), count(0, 3));
     let mut usual = rig.usual();
     let (mut waited, mut slowest) = (0, Duration::ZERO);
     // No dice: evenly spread over the time that an apply takes is as unkind and can be tried again.

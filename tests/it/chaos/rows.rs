@@ -1,6 +1,6 @@
 //! S16: one bad row among a thousand stops everything, or only itself; and no part that cannot be read deletes anything.
 
-use super::rig::{account, count};
+use super::rig::{account, count, is_full};
 use crate::support::estate::{Estate, SIZE};
 
 fn estate(hint: &str, many: u32) -> Estate {
@@ -42,7 +42,9 @@ fn a_bad_row_stops_everything_or_only_itself() {
         ("no id", format!(",Row {bad},shopify,r{bad}.myshopify.com"), 1),
         ("bad id", format!("no good!,Row {bad},shopify,r{bad}.myshopify.com"), 1),
     ];
-    for (what, row, column) in &rows {
+    // The sample has those that cost most to get wrong.
+    let rows = if is_full() { &rows[..] } else { &rows[4..] };
+    for (what, row, column) in rows {
         let estate = estate("chaos_rows", many);
         let state = estate.state();
         write(
@@ -96,7 +98,8 @@ fn what_cannot_be_read_deletes_nothing() {
             "tenantId,name,type,shopifyShop\nR1,\"Row 1,shopify,r1.myshopify.com\n",
         ),
     ];
-    for (what, spec, text) in sets {
+    let sets = if is_full() { &sets[..] } else { &sets[..2] };
+    for &(what, spec, text) in sets {
         let estate = estate("chaos_unread", 20);
         estate.apply().ok();
         estate.declare("TenantSet", "rows", spec);

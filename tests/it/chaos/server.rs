@@ -11,13 +11,13 @@ fn the_server_is_killed_and_comes_back() {
     let server = TestServer::dedicated(Durability::Synced);
     let mut rig = Rig::on(TestDatabase::on(&server, "chaos_server"));
     let usual = rig.usual();
-    let points = count(2, 20);
+    let points = count(1, 20);
     let (mut found_out, mut refused) = (0, 0);
     for point in 0..points {
         rig.turn();
         let run = rig.estate.synthex(&["apply", "--yes"]).spawn();
         // From the middle of planning to shortly after the commit.
-        std::thread::sleep(usual * (point + 1) / points * 11 / 10);
+        std::thread::sleep(usual * (2 * point + 1) / (2 * points) * 11 / 10);
         server.kill_all();
         server.start();
         let outcome = run.wait();
