@@ -57,7 +57,8 @@ fn run() -> ExitStatus {
     };
     let printer = Printer::new(&cli.global, &environment);
     start_logging(&cli.global);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = enough_descriptors()
+        .and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -93,6 +94,16 @@ fn run() -> ExitStatus {
     // A hung look-up in the background must not keep the program from ending.
     runtime.shutdown_timeout(std::time::Duration::from_millis(100));
     status
+}
+
+/// The runtime panics where it cannot open its own few descriptors.
+fn enough_descriptors() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let pair = std::os::unix::net::UnixStream::pair;
+        let _all_at_once = [pair()?, pair()?, pair()?, pair()?];
+    }
+    Ok(())
 }
 
 /// Wrong arguments are exit status 3; asking for help or the version is not wrong.

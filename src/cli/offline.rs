@@ -18,6 +18,7 @@ use super::project;
 /// Problems of manifests, or of the snapshot.
 pub async fn make(context: &Context, wishes: &Wishes, path: &Path) -> Result<Planned, CliError> {
     let found = project::find(context)?;
+    let wishes = &project::narrowed(&found, wishes).await?;
     let read = project::read(&found, false, wishes.tolerate)?;
     let commit = context.commit(&found.folder).await;
     let shown = path.display();
@@ -36,7 +37,8 @@ pub async fn make(context: &Context, wishes: &Wishes, path: &Path) -> Result<Pla
     }
     let heads = engine::observe_heads(&mut snapshot, workspace, &[]).await?;
     let observing = Observing::new(context, &found, wishes);
-    let Made { plan, notices, warnings, unusable } = observing.plan(&mut snapshot, read, Some(heads)).await?;
+    let Made { plan, notices, warnings, unusable, is_incomplete } =
+        observing.plan(&mut snapshot, read, Some(heads)).await?;
     let about = snapshot.about;
     Ok(Planned {
         digest: plan.digest(),
@@ -53,6 +55,7 @@ pub async fn make(context: &Context, wishes: &Wishes, path: &Path) -> Result<Pla
             now: about.made_at,
         },
         unusable,
+        is_incomplete,
     })
 }
 

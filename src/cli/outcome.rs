@@ -82,7 +82,11 @@ fn lines_of(plan: &Plan, left_out: &HashMap<usize, LeftOut>) -> Vec<String> {
 
 /// What is said of resources that are declared wrongly.
 #[must_use]
-pub fn unusable_words(unusable: &[ResourceKey]) -> String {
+pub fn unusable_words(planned: &Planned) -> String {
+    let unusable = &planned.unusable;
+    if unusable.is_empty() {
+        return "left out: what could not be read in the manifests (above)".to_owned();
+    }
     let named: Vec<String> = unusable.iter().take(5).map(ToString::to_string).collect();
     let more = if unusable.len() > 5 { format!(" and {} more", unusable.len() - 5) } else { String::new() };
     format!("left out, because their manifests have problems (above): {}{more}", named.join(", "))
@@ -92,15 +96,16 @@ pub fn unusable_words(unusable: &[ResourceKey]) -> String {
 #[must_use]
 pub fn outcome_text(planned: &Planned, applied: &Applied, command: &str) -> String {
     let Applied { revision, left_out } = applied;
-    if left_out.is_empty() && planned.unusable.is_empty() {
+    let incomplete = planned.is_incomplete || !planned.unusable.is_empty();
+    if left_out.is_empty() && !incomplete {
         return format!("Applied as revision {revision}.\n");
     }
     let mut text = String::new();
     for line in lines_of(&planned.plan, left_out) {
         text.push_str(&format!("  {}\n", report::clean::clean(&line)));
     }
-    if !planned.unusable.is_empty() {
-        text.push_str(&format!("  {}\n", report::clean::clean(&unusable_words(&planned.unusable))));
+    if incomplete {
+        text.push_str(&format!("  {}\n", report::clean::clean(&unusable_words(planned))));
     }
     let failed = left_out.values().filter(|left| matches!(left, LeftOut::Failed(_))).count();
     let skipped = left_out.len() - failed;

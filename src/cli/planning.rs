@@ -37,6 +37,8 @@ pub struct Planned {
     pub identity: Identity,
     /// What is declared wrongly, where the rest is to be planned all the same.
     pub unusable: Vec<ResourceKey>,
+    /// Whether more may be declared that could not be read.
+    pub is_incomplete: bool,
 }
 
 /// What the user wants planned.
@@ -48,6 +50,8 @@ pub struct Wishes {
     pub permanent: bool,
     /// Only these.
     pub selection: Selection,
+    /// Only what is declared otherwise than in this commit.
+    pub changed_since: Option<String>,
     /// Take these over from other projects.
     pub take_over: Vec<KeyPattern>,
     /// Refuse what looks like a rename.
@@ -77,6 +81,7 @@ impl Planned {
 /// Problems of manifests, or of the database.
 pub async fn make(context: &Context, wishes: &Wishes, command: &str) -> Result<Planned, CliError> {
     let found = project::find(context)?;
+    let wishes = &project::narrowed(&found, wishes).await?;
     let source = database::source(context, Some(&found.project), &found.folder)?;
     let reading = {
         let found = found.clone();
@@ -97,7 +102,7 @@ pub async fn make(context: &Context, wishes: &Wishes, command: &str) -> Result<P
     let made = observing.plan(&mut connection, read, heads).await?;
     connection.close().await;
     let database = database::shown(&source, &options);
-    let Made { plan, notices, warnings, unusable } = made;
+    let Made { plan, notices, warnings, unusable, is_incomplete } = made;
     Ok(Planned {
         digest: plan.digest(),
         plan,
@@ -108,6 +113,7 @@ pub async fn make(context: &Context, wishes: &Wishes, command: &str) -> Result<P
         commit,
         identity,
         unusable,
+        is_incomplete,
     })
 }
 
@@ -151,6 +157,7 @@ pub(super) struct Made {
     pub notices: Vec<String>,
     pub warnings: Vec<Diagnostic>,
     pub unusable: Vec<ResourceKey>,
+    pub is_incomplete: bool,
 }
 
 impl<'o> Observing<'o> {
@@ -183,7 +190,13 @@ impl<'o> Observing<'o> {
                     let observed = Observed { heads, ..Observed::default() };
                     let plan = plan::plan(&desired, &observed, &mut NoSources);
                     let (plan, notices) = (self.dressed(plan), self.notices(false));
-                    return Ok(Made { plan, notices, warnings: Vec::new(), unusable: Vec::new() });
+                    return Ok(Made {
+                        plan,
+                        notices,
+                        warnings: Vec::new(),
+                        unusable: Vec::new(),
+                        is_incomplete: false,
+                    });
                 }
                 (
                     project::read_fully(
@@ -230,7 +243,8 @@ impl<'o> Observing<'o> {
         let observed = engine::observe_rows(connection, &desired, heads).await?;
         let mut plan = plan::plan(&desired, &observed, &mut Origins::new(&catalog));
         let nothing = plan.is_empty() && plan.undeclared.is_empty() && plan.refusals.is_empty();
-        if nothing && chosen.as_ref().is_some_and(|chosen| chosen.matched == 0) {
+        let compared = self.wishes.selection.among.is_some();
+        if nothing && !compared && chosen.as_ref().is_some_and(|chosen| chosen.matched == 0) {
             return Err(selecting::nothing_selected(&self.wishes.selection, &catalog.entries));
         }
         if is_incomplete {
@@ -241,7 +255,7 @@ impl<'o> Observing<'o> {
         if is_incomplete && wanted.prune {
             notices.push("some manifests could not be read, so nothing is deleted".to_owned());
         }
-        Ok(Made { plan: self.dressed(plan), notices, warnings: diagnostics, unusable })
+        Ok(Made { plan: self.dressed(plan), notices, warnings: diagnostics, unusable, is_incomplete })
     }
 
     fn guards(&self) -> Guards {
@@ -314,7 +328,6 @@ fn set_aside(catalog: &mut Catalog, diagnostics: &[Diagnostic]) -> (Vec<Resource
         return (Vec::new(), false);
     }
     let named: HashSet<&str> = errors().filter_map(|diagnostic| diagnostic.resource.as_deref()).collect();
-    let is_incomplete = errors().any(|diagnostic| diagnostic.resource.is_none());
     let mut unusable = catalog.broken.clone();
     catalog.entries.retain(|entry| {
         let usable = !named.contains(entry.key.to_string().as_str());
@@ -325,6 +338,11 @@ fn set_aside(catalog: &mut Catalog, diagnostics: &[Diagnostic]) -> (Vec<Resource
     });
     unusable.sort_unstable();
     unusable.dedup();
+    // A set is not stored itself: what it declares is not known. Nor is it known which resource a wrong name stands for.
+    let misnamed = |pointer: &str| matches!(pointer, "/metadata/name" | "/metadata/workspace");
+    let is_incomplete = errors()
+        .any(|error| error.resource.is_none() || error.pointer.as_deref().is_some_and(misnamed))
+        || unusable.iter().any(|key| key.kind.table.is_none());
     (unusable, is_incomplete)
 }
 

@@ -1,14 +1,16 @@
 //! Finds the project and reads its manifests.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crate::files::{self, ManifestRoots, PROJECT_FILE, ProjectRows};
 use crate::manifest::{self, Catalog, Loaded, Project, cache};
 use crate::model::digest::DigestWriter;
-use crate::model::{Diagnostic, Digest, Entry, Position, Scope, SourceFile, diagnostic};
+use crate::model::{Diagnostic, Digest, Entry, Position, ResourceKey, Scope, SourceFile, diagnostic};
 
 use super::context::Context;
 use super::error::CliError;
+use super::planning::Wishes;
 
 /// A project and where its manifests are.
 #[derive(Clone, Debug)]
@@ -210,6 +212,34 @@ pub fn load_at(found: &Found, reference: &str) -> Result<Catalog, CliError> {
         return Err(CliError::manifests(loaded.diagnostics));
     }
     Ok(loaded.catalog)
+}
+
+/// What the user wants, with the selection narrowed to what is declared otherwise than in another commit.
+///
+/// # Errors
+/// The commit, or the manifests, cannot be read.
+pub async fn narrowed(found: &Found, wishes: &Wishes) -> Result<Wishes, CliError> {
+    let mut wishes = wishes.clone();
+    let Some(reference) = wishes.changed_since.clone() else { return Ok(wishes) };
+    let found = found.clone();
+    let comparing = tokio::task::spawn_blocking(move || {
+        let before = load_at(&found, &reference)?;
+        let (after, _) = load_valid(&found)?;
+        Ok::<_, CliError>(differing(&before, &after))
+    });
+    let keys = comparing
+        .await
+        .map_err(|error| CliError::other("the commits could not be compared", error.to_string()))??;
+    wishes.selection.among = Some(keys);
+    Ok(wishes)
+}
+
+/// The resources that are not declared alike in two catalogs.
+fn differing(before: &Catalog, after: &Catalog) -> HashSet<ResourceKey> {
+    let changed = |entry: &&Entry| before.find(&entry.key).is_none_or(|old| old.digest != entry.digest);
+    let gone = |entry: &&Entry| after.find(&entry.key).is_none();
+    let changed = after.entries.iter().filter(changed);
+    changed.chain(before.entries.iter().filter(gone)).map(|entry| entry.key.clone()).collect()
 }
 
 fn threads() -> usize {

@@ -251,6 +251,7 @@ impl Base {
             commit,
             identity: self.identity,
             unusable: Vec::new(),
+            is_incomplete: false,
         }
     }
 }

@@ -149,6 +149,7 @@ pub async fn load(
         commit: binding.commit,
         identity,
         unusable: Vec::new(),
+        is_incomplete: false,
     })))
 }
 

@@ -58,7 +58,13 @@ impl SelectArgs {
                     .help("for example: -l 'tier=gold,market in (ANZ_SMB,UK_SMB),!legacy'")
             })?),
         };
-        Ok(Selection { targets, excludes: patterns(&self.exclude, "--exclude")?, labels, exactly: None })
+        Ok(Selection {
+            targets,
+            excludes: patterns(&self.exclude, "--exclude")?,
+            labels,
+            among: None,
+            exactly: None,
+        })
     }
 }
 

@@ -9,7 +9,6 @@ use crate::engine::{
     self, Applied, ApplyError, ApplyRequest, Holder, OnError, Operation, OperationStatus, StateWriter as _,
 };
 use crate::model::Digest;
-use crate::model::diagnostic::has_errors;
 use crate::report;
 use crate::report::plan_text::PlanOptions;
 use crate::store::Writer;
@@ -166,10 +165,10 @@ pub async fn perform(context: &Context, job: &Job<'_>, signals: &Signals) -> Res
         if json {
             context.printer.json(&outcome_json(&planned.plan, None, &planned.unusable));
         }
-        let unusable = !planned.unusable.is_empty();
-        let partly = !args.dry_run && (has_errors(&planned.warnings) || withheld > 0);
-        if unusable {
-            context.printer.note(&unusable_words(&planned.unusable));
+        let incomplete = planned.is_incomplete || !planned.unusable.is_empty();
+        let partly = !args.dry_run && (incomplete || withheld > 0);
+        if incomplete {
+            context.printer.note(&unusable_words(planned));
         }
         let status = if partly { ExitStatus::Partly } else { ExitStatus::Success };
         return Ok(Done { status, applied: None });
@@ -191,7 +190,8 @@ pub async fn perform(context: &Context, job: &Job<'_>, signals: &Signals) -> Res
         context.printer.result(&outcome_text(planned, &applied, job.command));
     }
     // With `--on-error continue` manifests may have problems, known to be a resource's or not.
-    let partly = !applied.left_out.is_empty() || has_errors(&planned.warnings) || withheld > 0;
+    let incomplete = planned.is_incomplete || !planned.unusable.is_empty();
+    let partly = !applied.left_out.is_empty() || incomplete || withheld > 0;
     let status = if partly { ExitStatus::Partly } else { ExitStatus::Success };
     Ok(Done { status, applied: Some(applied) })
 }

@@ -3,6 +3,7 @@
 
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use crate::model::diagnostic::did_you_mean;
 use crate::model::files::{RowFileError, RowFiles};
@@ -140,8 +141,31 @@ fn gather(
         found.push(root.to_path_buf());
         return Ok(());
     }
+    // Not even looked into: a project from a fork could make a walk of the whole machine, and print its names.
+    let confine = roots.confine.canonicalize().ok();
+    let leads_out = move |path: &Path| {
+        confine
+            .as_ref()
+            .is_some_and(|confine| path.canonicalize().is_ok_and(|real| !real.starts_with(confine)))
+    };
+    if leads_out(root) {
+        return Err(outside(root));
+    }
     let mut count = 0;
-    let walk = ignore::WalkBuilder::new(root).standard_filters(false).hidden(true).follow_links(true).build();
+    let links_out = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&links_out);
+    let walk = ignore::WalkBuilder::new(root)
+        .standard_filters(false)
+        .hidden(true)
+        .follow_links(true)
+        .filter_entry(move |entry| {
+            let is_out = entry.path_is_symlink() && entry.path().is_dir() && leads_out(entry.path());
+            if is_out && let Ok(mut noted) = noted.lock() {
+                noted.push(entry.path().to_path_buf());
+            }
+            !is_out
+        })
+        .build();
     for entry in walk {
         match entry {
             Ok(entry) => {
@@ -161,7 +185,7 @@ fn gather(
             }
         }
     }
-    let _ = roots;
+    problems.extend(links_out.lock().iter().flat_map(|links| links.iter()).map(|link| outside(link)));
     if count == 0 && problems.is_empty() {
         return Err(at(Diagnostic::error("SX0116", format!("there is no manifest in {}", shown(root)))
             .help(
@@ -230,7 +254,7 @@ fn unreadable(path: &Path, why: &str) -> Diagnostic {
 }
 
 fn outside(path: &Path) -> Diagnostic {
-    Diagnostic::error("SX0113", "the file leads out of the project")
+    Diagnostic::error("SX0113", "the path leads out of the project")
         .help("move it into the project; links that lead out are not followed")
         .at(Position::start_of(&shown(path)))
 }
@@ -260,6 +284,14 @@ impl RowFiles for ProjectRows {
             ));
         }
         let path = tidy(&folder.join(reference));
+        // Before the path is looked at: whether it is there is not for a manifest to find out.
+        let full = |path: &Path| std::path::absolute(path).map(|path| tidy(&path));
+        if let (Ok(path), Ok(confine)) = (full(&path), full(&self.confine))
+            && !path.starts_with(confine)
+        {
+            let message = format!("`{reference}` leads out of the project");
+            return Err(fail("SX0113", message, "move the file into the project"));
+        }
         let real = path.canonicalize().map_err(|error| {
             let message = match error.kind() {
                 std::io::ErrorKind::NotFound => format!("there is no file `{reference}`"),

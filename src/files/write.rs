@@ -91,7 +91,7 @@ pub fn keep(path: &Path, bytes: &[u8]) {
     }
 }
 
-/// Writes a file in place of what is there, in one step.
+/// Writes a file in place of what is there, in one step. What is no file, such as a pipe, is written to.
 ///
 /// # Errors
 /// The file cannot be written, for example because the disk is full; what was there stays.

@@ -18,11 +18,16 @@ pub fn is_csv(path: &str) -> bool {
     std::path::Path::new(path).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
 }
 
-/// The rows of a CSV file. `source` is the `TenantSet` that names it.
+/// The rows of a CSV file, and the problems of those that are not among them because they have too few or too many fields.
+/// `source` is the `TenantSet` that names the file. Problems of single cells are found later, by the schema.
 ///
 /// # Errors
-/// Every problem of the header and of the file's shape; problems of single cells are found later, by the schema.
-pub fn read(file: &SourceFile, id: FileId, source: SourceRef) -> Result<Vec<RawRow>, Vec<Problem>> {
+/// Every problem of the header and of the file's shape: then no row is known.
+pub fn read(
+    file: &SourceFile,
+    id: FileId,
+    source: SourceRef,
+) -> Result<(Vec<RawRow>, Vec<Problem>), Vec<Problem>> {
     let at = |start: usize, index: usize| SourceRef {
         row: Some(RowRef { file: id, index: small(index), start: small(start) }),
         ..source
@@ -50,6 +55,8 @@ pub fn read(file: &SourceFile, id: FileId, source: SourceRef) -> Result<Vec<RawR
         return Err(problems);
     }
     let mut rows = Vec::new();
+    let mut count = 0;
+    let mut is_whole = true;
     let mut record = csv::StringRecord::new();
     let mut last = bom;
     loop {
@@ -58,12 +65,14 @@ pub fn read(file: &SourceFile, id: FileId, source: SourceRef) -> Result<Vec<RawR
             Ok(true) => {}
             Err(error) => {
                 problems.push(whole("SX0402", error.to_string()));
+                is_whole = false;
                 break;
             }
         }
         let start = bom + record_start(text, &record);
         last = start;
-        let index = rows.len();
+        let index = count;
+        count += 1;
         if record.len() != header.len() {
             let plural = if record.len() == 1 { "" } else { "s" };
             let message =
@@ -73,9 +82,11 @@ pub fn read(file: &SourceFile, id: FileId, source: SourceRef) -> Result<Vec<RawR
             } else {
                 "an empty cell needs its comma too"
             };
-            problems.push(
-                Problem::error("SX0402", at(start, index), Target::Value(String::new()), message).help(help),
-            );
+            let end = usize::try_from(reader.position().byte()).unwrap_or(0);
+            let line =
+                Target::Span(small(start), small(bom + text.get(..end).unwrap_or(text).trim_end().len()));
+            problems.push(Problem::error("SX0402", at(start, index), line, message).help(help));
+            continue;
         }
         let row = RowRef { file: id, index: small(index), start: small(start) };
         rows.push((row, row_of(&header, &record)));
@@ -87,18 +98,20 @@ pub fn read(file: &SourceFile, id: FileId, source: SourceRef) -> Result<Vec<RawR
             "a double quote is opened and not closed, so the rest of the file was read as one value";
         let problem = Problem::error(
             "SX0402",
-            at(last, rows.len().saturating_sub(1)),
+            at(last, count.saturating_sub(1)),
             Target::Value(String::new()),
             message,
         );
         problems.push(problem.help("close it, or write two double quotes for one within a value"));
+        is_whole = false;
     }
-    if rows.is_empty() && problems.is_empty() {
+    if count == 0 && problems.is_empty() {
         let help =
             "a header alone never means \"no tenants\": remove the TenantSet, or write `from: {rows: []}`";
         problems.push(whole("SX0403", "the file has a header and no rows".to_owned()).help(help));
+        is_whole = false;
     }
-    if problems.is_empty() { Ok(rows) } else { Err(problems) }
+    if is_whole { Ok((rows, problems)) } else { Err(problems) }
 }
 
 fn with_help(problem: Problem, help: Option<String>) -> Problem {

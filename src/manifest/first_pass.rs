@@ -214,6 +214,7 @@ impl FirstPass {
             // A set is not stored; what matters is whether it passed.
             if !checked.problems.is_empty() {
                 self.problems.append(&mut checked.problems);
+                self.output.broken.append(&mut checked.broken);
                 self.sets_failed = true;
                 continue;
             }
@@ -284,7 +285,7 @@ impl FirstPass {
         let id = FileId(small(files.len()));
         let variables = &self.context.variables;
         let read = if is_table {
-            csv::read(&file, id, source).map(|mut rows| {
+            csv::read(&file, id, source).map(|(mut rows, problems)| {
                 if variables::may_be_in(file.text()) {
                     rows.retain_mut(|(row, map)| {
                         let at = SourceRef { row: Some(*row), ..source };
@@ -293,18 +294,26 @@ impl FirstPass {
                         complete
                     });
                 }
-                rows
+                (rows, problems)
             })
         } else {
             rows::read_json(&file, id, source, variables)
         };
         files.push(Arc::new(file));
         match read {
-            Ok(found) => self.work.extend(found.into_iter().map(|(row, map)| {
-                let source = SourceRef { row: Some(row), ..source };
-                Work::Row(RowItem::new(map, set, source))
-            })),
-            Err(problems) => self.problems.extend(problems),
+            Ok((found, problems)) => {
+                // Which tenants the other rows declare is not known.
+                self.sets_failed |= !problems.is_empty();
+                self.problems.extend(problems);
+                self.work.extend(found.into_iter().map(|(row, map)| {
+                    let source = SourceRef { row: Some(row), ..source };
+                    Work::Row(RowItem::new(map, set, source))
+                }));
+            }
+            Err(problems) => {
+                self.sets_failed = true;
+                self.problems.extend(problems);
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::model::{ResourceKey, Scope, SourceRef};
 use super::problem::{Problem, Target};
 
 /// The renames, each from a former key to the key that is declared now. A chain is collapsed: with a → b and b → c, both
-/// a and b become c; later steps come first. What [`check`] refuses is left out.
+/// a and b become c; later steps come first. What `check` refuses is left out.
 #[must_use]
 pub fn moves(moved: &[Moved]) -> Vec<(ResourceKey, ResourceKey)> {
     let steps: Vec<(ResourceKey, ResourceKey)> =

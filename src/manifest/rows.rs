@@ -170,16 +170,17 @@ pub fn numbers_as_texts(row: &mut Map<String, Value>) {
     }
 }
 
-/// The rows of a JSON file. `source` is the `TenantSet` that names it.
+/// The rows of a JSON file, and the problems of those that are not among them because the row schema refuses them.
+/// `source` is the `TenantSet` that names the file.
 ///
 /// # Errors
-/// Problems of the file's syntax and shape, and every row that the row schema refuses.
+/// Problems of the file's syntax and shape: then no row is known.
 pub fn read_json(
     file: &SourceFile,
     id: FileId,
     source: SourceRef,
     variables: &Variables,
-) -> Result<Vec<RawRow>, Vec<Problem>> {
+) -> Result<(Vec<RawRow>, Vec<Problem>), Vec<Problem>> {
     let whole = SourceRef { row: Some(RowRef { file: id, index: 0, start: 0 }), ..source };
     let failed = |code, target, message: String, help: Option<String>| {
         let problem = Problem::error(code, whole, target, message);
@@ -212,7 +213,7 @@ pub fn read_json(
     let mut rows = Vec::new();
     let mut problems = Vec::new();
     let Value::Array(items) = document.value else {
-        return Ok(rows);
+        return Ok((rows, problems));
     };
     let has_variables = variables::may_be_in(text);
     for (index, mut item) in items.into_iter().enumerate() {
@@ -224,6 +225,7 @@ pub fn read_json(
         {
             continue;
         }
+        let before = problems.len();
         for finding in validate::findings(schema::row_validator(), schema::row_schema(), &item, false) {
             let outward = |pointer: String| format!("/spec{pointer}");
             let target = match finding.target {
@@ -233,6 +235,9 @@ pub fn read_json(
             };
             let problem = Problem::error(finding.code, at, target, finding.message);
             problems.push(with_optional_help(problem, finding.help));
+        }
+        if problems.len() > before {
+            continue;
         }
         if let Value::Object(map) = item {
             rows.push((row, map));
@@ -247,7 +252,7 @@ pub fn read_json(
             Some(help.to_owned()),
         ));
     }
-    if problems.is_empty() { Ok(rows) } else { Err(problems) }
+    Ok((rows, problems))
 }
 
 fn with_optional_help(problem: Problem, help: Option<String>) -> Problem {

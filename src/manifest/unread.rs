@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::model::SourceFile;
 
 use super::csv;
-use super::problem::Problem;
+use super::problem::{Problem, Target};
 
 /// The words, in the alphabet of names, of every document and row file that could not be read.
 #[must_use]
@@ -23,7 +23,12 @@ pub fn words(files: &[Arc<SourceFile>], problems: &[Problem]) -> HashSet<String>
         else {
             continue;
         };
-        let range = if source.row.is_some() { 0..u32::MAX } else { source.start..source.end };
+        let range = match (source.row, &problem.target) {
+            // Of a table only a row was not understood.
+            (Some(_), Target::Span(start, end)) if problem.code == "SX0402" => *start..*end,
+            (Some(_), _) => 0..u32::MAX,
+            (None, _) => source.start..source.end,
+        };
         if (source.row.is_none() && !unread_document(problem)) || !seen.insert((file, range.start)) {
             continue;
         }

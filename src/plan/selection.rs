@@ -18,6 +18,8 @@ pub struct Selection {
     pub excludes: Vec<KeyPattern>,
     /// Only those with these labels, or fields of the spec where there is no such label.
     pub labels: Option<Selector>,
+    /// Only these, and what they need.
+    pub among: Option<HashSet<ResourceKey>>,
     /// Only exactly these.
     pub exactly: Option<HashSet<ResourceKey>>,
 }
@@ -26,7 +28,11 @@ impl Selection {
     /// Whether everything is selected.
     #[must_use]
     pub fn is_all(&self) -> bool {
-        self.targets.is_empty() && self.excludes.is_empty() && self.labels.is_none() && self.exactly.is_none()
+        self.targets.is_empty()
+            && self.excludes.is_empty()
+            && self.labels.is_none()
+            && self.among.is_none()
+            && self.exactly.is_none()
     }
 
     /// Whether a key may be selected, as far as that does not depend on its labels.
@@ -34,6 +40,7 @@ impl Selection {
     pub fn matches_key(&self, key: &ResourceKey) -> bool {
         (self.targets.is_empty() || self.targets.iter().any(|pattern| pattern.matches(key)))
             && !self.excludes.iter().any(|pattern| pattern.matches(key))
+            && self.among.as_ref().is_none_or(|keys| keys.contains(key))
             && self.exactly.as_ref().is_none_or(|keys| keys.contains(key))
     }
 

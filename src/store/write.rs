@@ -131,8 +131,11 @@ impl StateWriter for Writer {
         let connection = &mut self.connection.inner;
         let work = async {
             connection.execute("begin isolation level read committed").await?;
+            // A statement of a client that is gone ends, instead of keeping its locks for as long as it takes.
             let sql = "select pg_backend_pid(), set_config('synthex.engine', 'on', true), \
-                       set_config('lock_timeout', $1, true)";
+                       set_config('lock_timeout', $1, true), \
+                       (select set_config(name, '2s', true) from pg_settings \
+                        where name = 'client_connection_check_interval' and version() !~* 'windows|mingw|visual c')";
             let query = sqlx::query(sql).bind(lock_timeout).persistent(false);
             self.backend = Some(query.fetch_one(&mut *connection).await?.try_get(0)?);
             lease::fence(connection, grant).await

@@ -169,6 +169,7 @@ fn another_environment_never_finds_what_was_kept_for_this_one() {
     estate.project.write("envs/prod/t1.yaml", PATCH.replace("Toys", "Games"));
     estate.run(&["plan", "-e", "prod", "--detailed-exitcode"]).code(2).stdout_has("1 to update");
     estate.project.write("envs/prod/t1.yaml", PATCH);
+    estate.run(&["plan", "-e", "prod", "--detailed-exitcode"]).ok();
     estate.project.write("synthex.yaml", PROJECT.replace("care@", "desk@"));
     estate.run(&["plan", "-e", "prod", "--detailed-exitcode"]).code(2).stdout_has("521 to update");
 }

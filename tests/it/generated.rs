@@ -136,6 +136,23 @@ fn the_examples_load_without_a_word() {
     }
 }
 
+/// Both environments of the example, with the real binary: it knows what an overlay is.
+#[test]
+fn the_example_of_environments_is_valid_in_each_of_them() {
+    let folder = root().join("examples/environments");
+    let run = |args: &[&str]| crate::support::cli::Synthex::new(&folder).args(args).run().ok().stdout;
+    let (staging, production) = (run(&["render"]), run(&["render", "-e", "production"]));
+    assert!(
+        staging.contains("supportDesk: help@studio.example") && staging.contains("name: TRIAL"),
+        "{staging}"
+    );
+    assert!(
+        production.contains("supportDesk: care@studio.example") && !production.contains("TRIAL"),
+        "{production}"
+    );
+    assert!(production.contains("env: KILN_TOKEN") && production.contains("protect: true"), "{production}");
+}
+
 /// Files named by tenant sets, relative to the manifest.
 struct Beside<'a>(&'a Path);
 

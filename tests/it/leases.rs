@@ -273,7 +273,7 @@ fn waiting(estate: &Estate) -> i64 {
 
 /// Six runs, or twenty where `SYNTHEX_CHAOS` asks for it.
 fn crowd() -> Vec<(String, Project)> {
-    let count = if std::env::var_os("SYNTHEX_CHAOS").is_some_and(|value| value == "1") { 20 } else { 6 };
+    let count = crate::support::chaos_rounds(6, 20);
     (0..count).map(|number| format!("M{number}")).map(|name| (name.clone(), neighbour(&name))).collect()
 }
 
@@ -361,7 +361,7 @@ fn many_applies_at_once_behind_a_pooler() {
 fn a_lease_is_renewed_while_its_holder_writes() {
     let estate = Estate::applied("lease_renewed");
     estate.edit("T1.yaml", "status: active", "status: inactive");
-    let mut run = slow_apply(&estate, "T1", 8.0);
+    let mut run = slow_apply(&estate, "T1", 14.0);
     let renewed = "select count(*) from synthex.leases where heartbeat_at > acquired_at + interval '4 seconds' \
                    and expires_at = heartbeat_at + interval '15 seconds'";
     run.wait_until("a heartbeat", || estate.database.query_one_i64(renewed) == 1);

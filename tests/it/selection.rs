@@ -175,3 +175,30 @@ fn a_saved_plan_keeps_its_selection() {
     estate.run(&["apply", "plan.json", "--yes", "--workspace", "v"]).code(3).stderr_has("applied as a whole");
     estate.run(&["apply", "plan.json", "--yes", "--workspace", "w"]).ok();
 }
+
+#[test]
+fn what_changed_since_a_commit_is_selected_also_through_a_template() {
+    let estate = labelled("select_commit");
+    let git = |args: &[&str]| {
+        let run = std::process::Command::new("git").args(args).current_dir(estate.project.path()).output();
+        assert!(run.is_ok_and(|output| output.status.success()), "git {args:?}");
+    };
+    estate.declare("Tenant", "OF", "{template: shops, displayName: OF, shopifyShop: of.myshopify.com}");
+    estate.apply().ok();
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["-c", "user.name=a", "-c", "user.email=a@b.example", "commit", "-qm", "base"]);
+    estate.run(&["plan", "--changed-since", "HEAD"]).ok().stdout_has("No changes.");
+    estate.edit("shops.yaml", "AU-SE1", "NZ-NR1");
+    estate.project.remove("manifests/muted.yaml");
+    // Drift of what did not change in the commits is none of this plan's business.
+    estate.database.sql("update synthex.tenants set industry = 'Toys' where name = 'T3'");
+    let plan = estate.plan(&["--prune", "--changed-since", "HEAD"]);
+    let mut changes = crate::support::estate::changes(&plan);
+    changes.sort();
+    assert_eq!(changes.len(), 3, "{changes:?}");
+    assert!(changes[0].starts_with("delete rule/w/muted"), "{changes:?}");
+    assert!(changes[1].starts_with("update template/w/shops"), "{changes:?}");
+    assert!(changes[2].starts_with("update tenant/w/OF"), "{changes:?}");
+    estate.run(&["plan", "--changed-since", "nowhere"]).code(3).stderr_has("git knows no commit");
+}

@@ -197,6 +197,7 @@ impl<'a> Adopting<'a> {
             commit,
             identity,
             unusable: Vec::new(),
+            is_incomplete: false,
         };
         Ok(Some((planned, files)))
     }

@@ -64,6 +64,9 @@ pub struct ApplyArgs {
     pub max_age: TimeDelta,
     #[command(flatten)]
     pub select: SelectArgs,
+    /// Only what is declared otherwise than in another commit, also through a template, and what that needs
+    #[arg(long, value_name = "GITREF", help_heading = "Selection")]
+    pub changed_since: Option<String>,
 }
 
 /// A sort of change.
@@ -180,6 +183,7 @@ async fn planned(context: &Context, args: &ApplyArgs, signals: &Signals) -> Resu
         prune: args.prune,
         permanent: args.permanent,
         selection: args.select.selection()?,
+        changed_since: args.changed_since.clone(),
         take_over: args.take_ownership.iter().map(|text| KeyPattern::new(text)).collect(),
         refuse_renames: args.guard.contains(&super::ExtraGuard::Rename),
         tolerate: args.write.on_error == OnErrorArg::Continue,

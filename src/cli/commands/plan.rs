@@ -45,6 +45,9 @@ pub struct PlanArgs {
     pub take_ownership: Vec<String>,
     #[command(flatten)]
     pub select: SelectArgs,
+    /// Only what is declared otherwise than in another commit, also through a template, and what that needs
+    #[arg(long, value_name = "GITREF", help_heading = "Selection")]
+    pub changed_since: Option<String>,
     /// Plan against a snapshot of the state, which `synthex state snapshot` wrote; no database is asked
     #[arg(long, value_name = "FILE", conflicts_with_all = ["database_url", "embedded"])]
     pub state: Option<PathBuf>,
@@ -66,6 +69,7 @@ pub async fn plan(context: &Context, args: &PlanArgs) -> Result<ExitStatus, CliE
         prune: args.prune,
         permanent: args.permanent,
         selection: args.select.selection()?,
+        changed_since: args.changed_since.clone(),
         take_over: args.take_ownership.iter().map(|text| KeyPattern::new(text)).collect(),
         refuse_renames: args.guard.contains(&super::ExtraGuard::Rename),
         tolerate: false,

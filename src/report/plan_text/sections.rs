@@ -24,6 +24,9 @@ pub(super) fn notices(text: &mut String, context: &PlanContext, style: &Style) {
 pub(super) fn heading(text: &mut String, plan: &Plan, context: &PlanContext, style: &Style) {
     let project = if context.project.is_empty() { &plan.project } else { &context.project };
     text.push_str(&format!("Plan for project {}", paint(&clean(project), Paint::Strong, style)));
+    if let Some(environment) = &plan.environment {
+        text.push_str(&format!(", environment {}", paint(&clean(environment), Paint::Strong, style)));
+    }
     if !context.database.is_empty() {
         text.push_str(&format!(" on {}", clean(&context.database)));
     }

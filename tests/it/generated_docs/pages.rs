@@ -36,7 +36,11 @@ fn the_manifests_in_the_documentation_are_valid() {
     let project = Project::empty();
     for ((kind, name), document) in documents {
         if kind == "Project" {
-            project.write("synthex.yaml", document.replace("workspace: anz ", "workspace: demo "));
+            let overlay = "  environments: {production: {overlays: [envs/production]}}\n";
+            let text = format!("{}\n{overlay}", document.replace("workspace: anz ", "workspace: demo "));
+            project.write("synthex.yaml", text);
+        } else if kind == "Patch" {
+            project.write(&format!("envs/production/{name}.yaml"), document);
         } else {
             let required = document.replace(", metadata.roastery", "");
             project.write(&format!("manifests/{kind}-{name}.yaml"), required);
@@ -44,7 +48,7 @@ fn the_manifests_in_the_documentation_are_valid() {
     }
     let rows = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart/manifests/clients.csv");
     project.write("manifests/clients.csv", fs::read(rows).expect("the rows of the quickstart"));
-    project.synthex(["validate"]).run().ok();
+    project.synthex(["validate", "-e", "production"]).run().ok();
 }
 
 #[test]

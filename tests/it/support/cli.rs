@@ -43,6 +43,18 @@ impl Synthex {
         Synthex { command, home, stdin: None, limit: LIMIT }
     }
 
+    /// Runs it under another program, such as `strace` or `sh`, which is given these words and then the binary's line.
+    pub fn under(mut self, program: &str, words: &[&str]) -> Synthex {
+        let mut command = Command::new(program);
+        command.env_clear().args(words).arg(self.command.get_program()).args(self.command.get_args());
+        command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        if let Some(folder) = self.command.get_current_dir() {
+            command.current_dir(folder);
+        }
+        self.command = command;
+        self
+    }
+
     /// Points it at the database, through `SYNTHEX_DATABASE_URL`.
     pub fn database(self, database: &TestDatabase) -> Synthex {
         self.env("SYNTHEX_DATABASE_URL", database.url())

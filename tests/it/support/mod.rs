@@ -83,3 +83,8 @@ fn percent_encoded(text: &str) -> String {
     };
     text.bytes().map(encode).collect()
 }
+
+/// How often something is tried: `few`, or `many` where `SYNTHEX_CHAOS` asks for it.
+pub fn chaos_rounds(few: usize, many: usize) -> usize {
+    if std::env::var_os("SYNTHEX_CHAOS").is_some_and(|value| value == "1") { many } else { few }
+}

@@ -72,6 +72,19 @@ impl TestServer {
         self.signal_and_wait(Signal::KILL);
     }
 
+    /// The same to the server process and to all of its backends, as when the machine goes down. Dedicated servers only.
+    pub fn kill_all(&self) {
+        let pid = self.child.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Child::id);
+        let children =
+            pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok());
+        self.kill();
+        for child in children.unwrap_or_default().split_whitespace() {
+            if let Some(child) = child.parse().ok().and_then(Pid::from_raw) {
+                let _gone = kill_process(child, Signal::KILL);
+            }
+        }
+    }
+
     /// Stops it in an orderly way, with its connections cut. Dedicated servers only.
     pub fn stop(&self) {
         self.signal_and_wait(Signal::INT);

@@ -46,6 +46,7 @@ pub struct WishArgs {
 impl WishArgs {
     fn wishes(&self, tolerate: bool) -> Result<Wishes, CliError> {
         Ok(Wishes {
+            changed_since: None,
             prune: self.prune,
             permanent: self.permanent,
             selection: self.select.selection()?,

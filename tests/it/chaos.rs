@@ -1,0 +1,17 @@
+//! What must survive, in numbers: an apply is killed, cut off and crowded at every point, and the state is the one before
+//! or the one after.
+//!
+//! Without `SYNTHEX_CHAOS` each test tries a small sample, so that the ordinary suite stays quick. `tests/chaos/run` sets
+//! it, which means the full counts, and prints what was done.
+
+mod audit;
+mod crowd;
+mod cuts;
+mod exit_codes;
+mod hostile;
+mod kill;
+mod resources;
+mod rig;
+mod rows;
+mod server;
+mod signals;
