@@ -34,7 +34,7 @@ case $number in
 esac
 
 prefix="<!-- synthex:plan:$environment:"
-mine=".[] | select(.user.login == \"$author\") | select(.body | startswith(\"$prefix\")) | .id"
+mine=".[] | select(.user.login == \"$author\") | select(.body // \"\" | startswith(\"$prefix\")) | .id"
 ids=$(gh api --paginate "repos/$repository/issues/$number/comments?per_page=100" --jq "$mine")
 id=$(printf '%s\n' "$ids" | sed -n 1p)
 case $id in

@@ -30,7 +30,7 @@ prefix=$(sed -n -e "1$marker" -e 1q -- "$file")
 [ -n "$prefix" ] || fail "$file does not begin with the marker of a plan" 3
 
 comments="repos/$repository/issues/$number/comments"
-mine=".[] | select(.user.login == \"$author\") | select(.body | startswith(\"$prefix\")) | .id"
+mine=".[] | select(.user.login == \"$author\") | select(.body // \"\" | startswith(\"$prefix\")) | .id"
 ids=$(gh api --paginate "$comments?per_page=100" --jq "$mine")
 # The oldest: it stands where people have seen it before.
 id=$(printf '%s\n' "$ids" | sed -n 1p)

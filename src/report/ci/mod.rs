@@ -111,14 +111,23 @@ mod tests {
 
     #[test]
     fn a_comment_fits_with_the_words_on_acknowledgement_too() {
-        let many =
-            |number: usize| create(key("Tenant", "w", &format!("t{number}")), &json!({"a": "x".repeat(300)}));
-        let mut big = plan((0..5_000).map(many).collect());
+        let many = |number: usize| {
+            create(
+                key("Tenant", "w", &format!("t{number}")),
+                &json!({"spec": {"notes": format!("{number} {}", "x".repeat(300))}}),
+            )
+        };
+        let mut big = plan((0..500).map(many).collect());
         big.actions.push(delete(key("Tenant", "w", "gone"), &json!({})));
         for refusals in [vec![], vec![refused(true)], vec![refused(false), refused(true)]] {
             big.refusals = refusals;
+            // The words take their room from the plan's.
+            let help = acknowledgement(&big);
+            let max_bytes = 20_000 - help.len();
+            let shown =
+                plan_markdown::markdown(&big, &context(), &MarkdownOptions { max_bytes, ..options() });
+            assert_eq!(comment(&big, &context(), 20_000), shown + &help);
             let text = comment(&big, &context(), 65_000);
-            assert!(text.len() <= 65_000, "{}", text.len());
             assert!(text.starts_with(&format!("<!-- synthex:plan:default:{} -->\n", big.digest())));
             assert_eq!(text.contains("--ack-deletes 1\n"), !big.refusals.is_empty());
         }
