@@ -81,15 +81,8 @@ fn a_hostile_manifest_learns_nothing() {
         }
     }
     // A text is only a text.
-    for value in [
-        "${SENTINEL}",
-        "$SENTINEL",
-        "%SENTINEL%",
-        "{{ env.SENTINEL }}",
-        "$(touch MARKER)",
-        "`touch MARKER`",
-        "|id",
-    ] {
+    for value in ["$SENTINEL", "%SENTINEL%", "{{ env.SENTINEL }}", "$(touch MARKER)", "`touch MARKER`", "|id"]
+    {
         let value = value.replace("MARKER", &bait.path("marker"));
         write(&manifest(
             "Tenant",
@@ -102,6 +95,8 @@ fn a_hostile_manifest_learns_nothing() {
         }
     }
     for value in [
+        // A variable is one of the project file, never one of the environment.
+        "\"${SENTINEL}\"",
         "!!env SENTINEL",
         "!env SENTINEL",
         "!include /etc/passwd",
