@@ -307,3 +307,17 @@ fn tenants_of_a_broken_template_are_not_applied_without_it() {
     assert_eq!(estate.value(t1).as_deref(), Some("{}"), "T1 is left as it was");
     assert!(!run.stdout.contains("update tenant/w/T1"), "{run}");
 }
+
+#[test]
+fn tenants_of_a_broken_workspace_keep_what_it_gave_them() {
+    let estate = Estate::applied("partial_workspace");
+    let defaults = "region: AU-SE1\n  defaults: {labels: {team: one}, metadata: {source: w}}";
+    estate.edit("w.yaml", "region: AU-SE1", defaults);
+    estate.apply().ok();
+    let state = estate.declared();
+    estate.edit("w.yaml", "region: AU-SE1", "region: AU-SE9");
+    estate.edit("T1.yaml", "status: active", "status: inactive");
+    let run = estate.run(&[&CONTINUE[..], &["--prune"]].concat());
+    assert!(run.code == 7 || run.code == 3, "{run}");
+    assert_eq!(estate.declared(), state, "nothing of the workspace is changed while it is not known");
+}
