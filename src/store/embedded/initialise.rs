@@ -4,10 +4,9 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Output;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use super::NAME;
@@ -40,7 +39,7 @@ pub(super) async fn initialise(
     binaries: &Binaries,
     account: &Account,
 ) -> Result<(), EmbeddedError> {
-    // The initdb of a killed command lives on and writes by absolute paths; it holds this lock until it ends.
+    // The programs of a killed command live on and write by absolute paths; they hold this lock until they end.
     let claim = lock::acquire(&folder.server_lock(), TIME_FOR_AN_ORPHAN).await?;
     clear_unfinished(&folder.root);
     let place = new_place(folder, account)?;
@@ -70,16 +69,16 @@ async fn fill(
     file.write_all(SETTINGS.as_bytes()).map_err(|source| EmbeddedError::io("write", &settings, source))?;
     drop(file);
 
-    let mut single = account.command(binaries.postgres());
+    let postgres = binaries.postgres();
+    let mut single = holding(claim, account, &postgres, &format!("echo 'CREATE DATABASE {NAME}' |"))?;
     single.args(["--single", "-c", "fsync=off", "-c", "exit_on_error=on", "-D"]).arg(place).arg("template1");
-    let output = run(single, &binaries.postgres(), &format!("CREATE DATABASE {NAME}\n")).await?;
-    check("postgres --single", place, &output)?;
+    check("postgres --single", place, &run(single, &postgres).await?)?;
 
     // The steps before do not wait for the disk; this one makes all of it durable at once, in a fifth of the
     // time.
-    let mut sync = account.command(binaries.initdb());
+    let mut sync = holding(claim, account, &binaries.initdb(), "")?;
     sync.arg("--sync-only").arg("-D").arg(place);
-    check("initdb --sync-only", place, &run(sync, &binaries.initdb(), "").await?)
+    check("initdb --sync-only", place, &run(sync, &binaries.initdb()).await?)
 }
 
 async fn initdb(
@@ -89,24 +88,25 @@ async fn initdb(
     claim: &File,
     character_type: &str,
 ) -> Result<Output, EmbeddedError> {
-    let mut command = account.command(binaries.initdb());
+    let mut command = holding(claim, account, &binaries.initdb(), "")?;
     command.args(["--no-sync", "--no-instructions", "--data-checksums", "--encoding=UTF8", "--locale=C"]);
     command.arg(format!("--lc-ctype={character_type}")).arg(format!("--username={NAME}"));
     command.args(["--auth-local=trust", "--auth-host=reject", "-D"]).arg(place);
-    let failed = |source| EmbeddedError::io("run", &binaries.initdb(), source);
-    command.stdin(claim.try_clone().map_err(failed)?);
-    command.kill_on_drop(true).output().await.map_err(failed)
+    run(command, &binaries.initdb()).await
 }
 
-async fn run(mut command: Command, program: &Path, input: &str) -> Result<Output, EmbeddedError> {
-    let failed = |source| EmbeddedError::io("run", program, source);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().map_err(failed)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A program that ended early says why in its output.
-        let _ = stdin.write_all(input.as_bytes()).await;
-    }
-    child.wait_with_output().await.map_err(failed)
+/// A program that holds the claim in all its processes until the last of them has ended. As standard input alone it
+/// would not do: initdb gives the servers that it starts another one, and they outlive an initdb whose output nobody
+/// reads any more. `before` is what the shell is to write into the program's input.
+fn holding(claim: &File, account: &Account, program: &Path, before: &str) -> Result<Command, EmbeddedError> {
+    let mut command = account.command("/bin/sh");
+    command.arg("-c").arg(format!("{{ {before} \"$0\" \"$@\"; }} 9<&0")).arg(program);
+    command.stdin(claim.try_clone().map_err(|source| EmbeddedError::io("run", program, source))?);
+    Ok(command)
+}
+
+async fn run(mut command: Command, program: &Path) -> Result<Output, EmbeddedError> {
+    command.kill_on_drop(true).output().await.map_err(|source| EmbeddedError::io("run", program, source))
 }
 
 fn check(program: &'static str, place: &Path, output: &Output) -> Result<(), EmbeddedError> {
