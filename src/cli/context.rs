@@ -102,25 +102,41 @@ impl Context {
         get("CI_JOB_URL").map(str::to_owned)
     }
 
-    /// The commit of the manifests in a folder: what CI says, or what git says.
+    /// The commit of the manifests in a folder: what CI says, or what git says, with `-dirty` behind it where something there
+    /// is not committed.
     pub async fn commit(&self, folder: &std::path::Path) -> Option<String> {
         let ci = ["GITHUB_SHA", "CI_COMMIT_SHA"].into_iter().find_map(|name| self.environment.get(name));
         if let Some(commit) = ci {
             return Some(commit.to_owned());
         }
         let folder = if folder.as_os_str().is_empty() { &self.directory } else { folder };
-        let git = tokio::process::Command::new("git")
-            .args(["rev-parse", "--verify", "--quiet", "HEAD"])
-            .current_dir(folder)
-            .stdin(std::process::Stdio::null())
-            .kill_on_drop(true)
-            .output();
-        let output = tokio::time::timeout(Duration::from_secs(2), git).await.ok()?.ok()?;
-        let text = String::from_utf8(output.stdout).ok()?;
-        let commit = text.trim();
-        (output.status.success() && commit.len() >= 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()))
-            .then(|| commit.to_owned())
+        let (head, changes) = futures_util::future::join(
+            git(folder, &["rev-parse", "--verify", "--quiet", "HEAD"]),
+            git(folder, &["status", "--porcelain", "--", "."]),
+        )
+        .await;
+        let head = head?;
+        let commit = head.trim();
+        if commit.len() < 40 || !commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        // What is not committed is in no commit.
+        let dirty = if changes.is_some_and(|changes| !changes.trim().is_empty()) { "-dirty" } else { "" };
+        Some(format!("{commit}{dirty}"))
     }
+}
+
+/// What git says; `None` where it does not, or not soon.
+async fn git(folder: &std::path::Path, args: &[&str]) -> Option<String> {
+    let git = tokio::process::Command::new("git")
+        .args(args)
+        .current_dir(folder)
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .stdin(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(Duration::from_secs(2), git).await.ok()?.ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// A new id, ordered by time.

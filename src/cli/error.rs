@@ -2,7 +2,7 @@
 
 use crate::engine::{ApplyError, StateError, StateErrorKind};
 use crate::files::{WriteError, io_words};
-use crate::model::Diagnostic;
+use crate::model::{Diagnostic, Severity};
 use crate::plan::Refusal;
 #[cfg(unix)]
 use crate::store::embedded::EmbeddedError;
@@ -129,6 +129,15 @@ impl CliError {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// The error without what else is wrong.
+    #[must_use]
+    pub fn first_only(mut self) -> Self {
+        self.diagnostics.retain(|diagnostic| diagnostic.severity == Severity::Error);
+        self.diagnostics.truncate(1);
+        self.also.clear();
         self
     }
 

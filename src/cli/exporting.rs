@@ -33,6 +33,7 @@ pub async fn living(
         return Ok(None);
     }
     migration_state(connection).await?;
+    project::must_know_workspace(context, connection, found).await?;
     let only = context.global.workspace.clone();
     let workspaces = match (only, found) {
         (Some(only), _) => Some(vec![only]),

@@ -1,5 +1,6 @@
 //! The command line: arguments, context, one printer, one place where errors are shown, one file per command.
 
+pub mod again;
 pub mod approving;
 pub mod args;
 pub mod commands;

@@ -11,6 +11,7 @@ use crate::plan::{self, Desired, Head, Observed, Plan, Selection};
 use crate::report::PlanContext;
 use crate::store::{ConnectOptions, Connection, Identity, migration_state};
 
+use super::again::Again;
 use super::context::Context;
 use super::database::{self, Source};
 use super::error::CliError;
@@ -58,6 +59,8 @@ pub struct Wishes {
     pub refuse_renames: bool,
     /// Plan what is declared rightly, also when something else is not.
     pub tolerate: bool,
+    /// The options that say all of this.
+    pub again: Again,
 }
 
 impl Planned {
@@ -233,7 +236,6 @@ impl<'o> Observing<'o> {
         };
         let (unusable, is_incomplete) = set_aside(&mut catalog, &diagnostics);
         self.check_workspace(&catalog.entries)?;
-        let chosen = selecting::choose(&self.wishes.selection, &catalog.entries);
         let confined = heads.is_none();
         let heads = match heads.take() {
             Some(heads) => heads,
@@ -242,6 +244,11 @@ impl<'o> Observing<'o> {
                 engine::observe_heads(connection, self.context.global.workspace.as_deref(), &declared).await?
             }
         };
+        let known = catalog.entries.iter().map(|entry| &entry.key).chain(&unusable);
+        let known = known.chain(heads.iter().filter(|head| !head.deleted).map(|head| &head.key));
+        let unmatched =
+            selecting::check_patterns(&self.wishes.selection, known.collect::<Vec<_>>().as_slice())?;
+        let chosen = selecting::choose(&self.wishes.selection, &catalog.entries);
         let guards = self.guards();
         let wanted = self.desired(&catalog.entries, &guards);
         let prune = wanted.prune && !is_incomplete;
@@ -258,6 +265,7 @@ impl<'o> Observing<'o> {
             plan.undeclared.clear();
         }
         let mut notices = self.notices(confined);
+        notices.extend(unmatched);
         if is_incomplete && wanted.prune {
             notices.push("some manifests could not be read, so nothing is deleted".to_owned());
         }
@@ -290,6 +298,7 @@ impl<'o> Observing<'o> {
 
     /// What is not declared in a part of the manifests may be declared in another.
     fn dressed(&self, mut plan: Plan) -> Plan {
+        self.wishes.again.put_into(&mut plan);
         if self.found.partial {
             plan.undeclared.clear();
         }

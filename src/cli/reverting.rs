@@ -75,6 +75,7 @@ impl Base {
                 .help("`synthex db status` shows which database this is"));
         }
         migration_state(&mut connection).await?;
+        project::must_know_workspace(context, &mut connection, found.as_ref()).await?;
         let identity = connection.identity().await?;
         let mut guards = found.map(|found| found.project.spec.guards).unwrap_or_default();
         // The record knows what was renamed; what looks like a rename is none.

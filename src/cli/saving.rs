@@ -16,6 +16,28 @@ use super::error::{CliError, ExitStatus};
 use super::planning::Planned;
 use super::project;
 
+/// Refuses to write results over what the project is made of.
+///
+/// # Errors
+/// The path is a manifest, the project file, or a file of rows.
+pub fn refuse_manifests(context: &Context, paths: &[&Path]) -> Result<(), CliError> {
+    let Ok(found) = project::find(context) else { return Ok(()) };
+    let roots = found.overlays.iter().flat_map(|overlay| &overlay.paths).chain(&found.roots.paths);
+    let roots: Vec<_> = roots.collect();
+    let declares = |path: &Path| {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let is_source = ["yaml", "yml", "json", "csv"].contains(&extension.to_ascii_lowercase().as_str());
+        files::is_within(path, &found.roots.project_file)
+            || is_source && roots.iter().any(|root| files::is_within(path, root))
+    };
+    match paths.iter().find(|path| declares(path)) {
+        Some(path) => Err(CliError::usage(format!("{} is a file of the project", path.display()))
+            .why("it would be replaced by a plan; nothing was written")
+            .help("name another file")),
+        None => Ok(()),
+    }
+}
+
 /// Writes a plan into a file. A plan that guards refuse is saved as well: it may be acknowledged when it is applied.
 ///
 /// # Errors
@@ -30,8 +52,14 @@ pub fn save(context: &Context, planned: &Planned, path: &Path) -> Result<(), Cli
         state_revision: identity.revision,
         commit: commit.clone(),
     };
-    files::write_atomically(path, saved::encode(plan, &binding).as_bytes())?;
     let shown = path.display();
+    let there = if files::is_file(path) { files::read_optional(path) } else { None };
+    if there.is_some_and(|there| !there.is_empty() && !saved::is_plan(&there)) {
+        return Err(CliError::usage(format!("{shown} is there already, and is no plan"))
+            .why("only an older plan is replaced by a new one; nothing was written")
+            .help("name another file with --out, or remove this one"));
+    }
+    files::write_atomically(path, saved::encode(plan, &binding).as_bytes())?;
     context.printer.note(&if plan.refusals.is_empty() {
         format!("Saved in {shown}; synthex apply {shown} applies it.")
     } else {

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::files;
+use crate::kinds;
 use crate::model::diagnostic::did_you_mean;
 use crate::model::selector::Selector;
 use crate::model::{Entry, KeyPattern, ResourceKey};
 use crate::plan::{Chosen, Selection};
 
+use super::again::Again;
 use super::error::CliError;
 
 /// Options that select resources.
@@ -31,6 +33,21 @@ pub struct SelectArgs {
 }
 
 impl SelectArgs {
+    /// Adds the options as they were typed.
+    pub fn put_into(&self, again: &mut Again) {
+        again.option("--selector", self.selector.as_deref());
+        for pattern in &self.target {
+            again.option("--target", Some(pattern));
+        }
+        again.option(
+            "--target-file",
+            self.target_file.as_deref().map(|path| path.to_string_lossy()).as_deref(),
+        );
+        for pattern in &self.exclude {
+            again.option("--exclude", Some(pattern));
+        }
+    }
+
     /// What is selected.
     ///
     /// # Errors
@@ -43,7 +60,10 @@ impl SelectArgs {
                     .help("correct the path given with --target-file")
             })?;
             let text = String::from_utf8_lossy(&bytes).into_owned();
-            let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim().to_owned());
+            let lines = text
+                .trim_start_matches('\u{feff}')
+                .lines()
+                .map(|line| line.split('#').next().unwrap_or_default().trim().to_owned());
             let named: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
             if named.is_empty() {
                 return Err(CliError::usage(format!("{} names no resource", path.display()))
@@ -68,9 +88,49 @@ impl SelectArgs {
     }
 }
 
+/// Refuses patterns of which nothing is known: a slip in one of several would leave out what was meant. For what was to be
+/// excluded and is not there, returns what the reader should know.
+///
+/// # Errors
+/// A pattern of what is selected fits nothing, and another one does.
+pub fn check_patterns(selection: &Selection, known: &[&ResourceKey]) -> Result<Vec<String>, CliError> {
+    let fits = |pattern: &&KeyPattern| known.iter().any(|key| pattern.matches(key));
+    let (fitting, unknown): (Vec<&KeyPattern>, Vec<&KeyPattern>) = selection.targets.iter().partition(fits);
+    if let (Some(first), false) = (unknown.first(), fitting.is_empty()) {
+        let name = first.as_str().rsplit('/').next().unwrap_or_default();
+        let what = match unknown.as_slice() {
+            [one] => format!("nothing fits `{}`", one.as_str()),
+            many => {
+                format!("nothing fits {} of what is selected, the first `{}`", many.len(), first.as_str())
+            }
+        };
+        let help = match did_you_mean(name, known.iter().map(|key| &*key.name)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "leave it out, or correct it".to_owned(),
+        };
+        let mut error = CliError::usage(what).why("neither a manifest nor the database has it").help(help);
+        error.also =
+            unknown.iter().skip(1).take(20).map(|pattern| format!("`{}`", pattern.as_str())).collect();
+        return Err(error);
+    }
+    let idle = selection.excludes.iter().filter(|pattern| !fits(pattern));
+    Ok(idle.map(|pattern| format!("nothing fits --exclude `{}`", pattern.as_str())).collect())
+}
+
 fn patterns(texts: &[String], option: &str) -> Result<Vec<KeyPattern>, CliError> {
     let pattern = |text: &String| {
         let parts = text.split('/').count();
+        let kind = text.split('/').next().filter(|_| parts > 1).unwrap_or_default();
+        if !kind.is_empty() && !kind.contains('*') && kinds::find_slug(&kind.to_lowercase()).is_none() {
+            let slugs: Vec<&str> = kinds::stored().map(|kind| kind.slug).collect();
+            let help = match did_you_mean(kind, slugs.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the kinds are {}", slugs.join(", ")),
+            };
+            return Err(CliError::usage(format!("`{text}` names no resource"))
+                .why(format!("there is no kind `{kind}`"))
+                .help(help));
+        }
         if text.is_empty() || parts > 3 {
             return Err(CliError::usage(format!("`{text}` names no resource"))
                 .why(format!("{option} takes KIND/WORKSPACE/NAME, KIND/NAME or NAME"))

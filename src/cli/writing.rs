@@ -9,6 +9,7 @@ use crate::engine::{
     self, Applied, ApplyError, ApplyRequest, Holder, OnError, Operation, OperationStatus, StateWriter as _,
 };
 use crate::model::Digest;
+use crate::plan::{Refusal, guards};
 use crate::report;
 use crate::report::plan_text::PlanOptions;
 use crate::store::Writer;
@@ -39,6 +40,9 @@ pub struct WriteArgs {
     /// Say that so many deletions are meant, so that guards on their number let them pass
     #[arg(long, value_name = "NUMBER", requires = "expect_digest")]
     pub ack_deletes: Option<usize>,
+    /// Say that so many updates are meant, so that the guard on their number lets them pass
+    #[arg(long, value_name = "NUMBER", requires = "expect_digest")]
+    pub ack_updates: Option<usize>,
     /// What happens when one change cannot be made
     #[arg(long, value_enum, default_value_t = OnErrorArg::Stop, value_name = "WHAT")]
     pub on_error: OnErrorArg,
@@ -124,29 +128,17 @@ pub async fn perform(context: &Context, job: &Job<'_>, signals: &Signals) -> Res
     if let Some(expected) = &args.expect_digest {
         check_digest(planned, expected)?;
     }
-    let mut acknowledged = None;
-    if let (Some(deletes), Some(digest)) = (args.ack_deletes, &args.expect_digest)
-        && planned.plan.refusals.iter().any(|refusal| refusal.can_be_acknowledged)
-    {
-        let planned_deletes = planned.plan.summary().delete;
-        if deletes != planned_deletes {
-            let what = format!("--ack-deletes {deletes} was given, and the plan deletes {planned_deletes}");
+    let acknowledged = match acknowledged(args, planned) {
+        Ok(acknowledged) => acknowledged,
+        Err(refused) => {
             if !args.dry_run {
-                note(context, job, OperationStatus::Refused, &what).await;
+                note(context, job, OperationStatus::Refused, &refused.what).await;
             }
-            return Err(CliError::new(ExitStatus::Refused, "refused", what)
-                .why("the number that is acknowledged must be the plan's; nothing was changed")
-                .help("read the plan again, and name the number that is meant"));
+            return Err(refused);
         }
-        acknowledged = Some((deletes, *digest));
-    }
-    let refusals: Vec<_> = planned
-        .plan
-        .refusals
-        .iter()
-        .filter(|refusal| acknowledged.is_none() || !refusal.can_be_acknowledged)
-        .cloned()
-        .collect();
+    };
+    let lets_pass = |refusal: &&Refusal| !acknowledged.lets_pass(refusal);
+    let refusals: Vec<_> = planned.plan.refusals.iter().filter(lets_pass).cloned().collect();
     if !refusals.is_empty() {
         let refused = CliError::refused(&refusals);
         if !args.dry_run {
@@ -181,8 +173,7 @@ pub async fn perform(context: &Context, job: &Job<'_>, signals: &Signals) -> Res
     if !is_agreed && !confirm(context, job.command, signals).await? {
         return Err(CliError::new(ExitStatus::Error, "declined", "declined; nothing was changed"));
     }
-    let acknowledged = acknowledged.map(|(deletes, _)| deletes);
-    let applied = execute(context, job, acknowledged, signals).await?;
+    let applied = execute(context, job, &acknowledged, signals).await?;
     if json {
         context.printer.json(&outcome_json(&planned.plan, Some(&applied), Some(planned)));
     } else {
@@ -198,6 +189,48 @@ fn show(context: &Context, planned: &Planned) {
     let style = &context.printer.stdout;
     let text = report::plan_text::human(&planned.plan, &planned.context(), style, &PlanOptions::default());
     context.printer.result(&text);
+}
+
+/// The numbers that the user named, where a guard asks for them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Acknowledged {
+    deletes: Option<usize>,
+    updates: Option<usize>,
+}
+
+impl Acknowledged {
+    fn lets_pass(&self, refusal: &Refusal) -> bool {
+        let named = if refusal.code == guards::too_much::UPDATES { self.updates } else { self.deletes };
+        refusal.can_be_acknowledged && named.is_some()
+    }
+}
+
+/// What is acknowledged, of what guards refuse.
+fn acknowledged(args: &WriteArgs, planned: &Planned) -> Result<Acknowledged, CliError> {
+    let mut acknowledged = Acknowledged::default();
+    let summary = planned.plan.summary();
+    let asked = |is_about_updates: bool| {
+        let asks = |refusal: &&Refusal| (refusal.code == guards::too_much::UPDATES) == is_about_updates;
+        planned.plan.refusals.iter().filter(asks).any(|refusal| refusal.can_be_acknowledged)
+    };
+    for (option, verb, named, actual, is_about_updates) in [
+        ("--ack-deletes", "deletes", args.ack_deletes, summary.delete, false),
+        ("--ack-updates", "updates", args.ack_updates, summary.update, true),
+    ] {
+        let Some(named) = named.filter(|_| asked(is_about_updates)) else { continue };
+        if named != actual {
+            let what = format!("{option} {named} was given, and the plan {verb} {actual}");
+            return Err(CliError::new(ExitStatus::Refused, "refused", what)
+                .why("the number that is acknowledged must be the plan's; nothing was changed")
+                .help("read the plan again, and name the number that is meant"));
+        }
+        if is_about_updates {
+            acknowledged.updates = Some(named);
+        } else {
+            acknowledged.deletes = Some(named);
+        }
+    }
+    Ok(acknowledged)
 }
 
 /// Refuses another plan than the one that was reviewed.
@@ -251,15 +284,22 @@ fn operation(context: &Context, job: &Job<'_>, status: OperationStatus) -> (Hold
 async fn execute(
     context: &Context,
     job: &Job<'_>,
-    acknowledged: Option<usize>,
+    acknowledged: &Acknowledged,
     signals: &Signals,
 ) -> Result<Applied, CliError> {
     let Job { args, planned, .. } = *job;
     let (holder, operation) = operation(context, job, OperationStatus::Applied);
+    let note = match acknowledged.updates {
+        Some(updates) => {
+            let words = format!("{updates} updates were acknowledged");
+            Some(operation.note.map_or(words.clone(), |note| format!("{note}; {words}")))
+        }
+        None => operation.note,
+    };
     let request = ApplyRequest {
         plan: &planned.plan,
         holder,
-        operation: Operation { acknowledged, ..operation },
+        operation: Operation { acknowledged: acknowledged.deletes, note, ..operation },
         lock_timeout: args.lock_timeout,
         on_error: match args.on_error {
             OnErrorArg::Stop => OnError::Stop,

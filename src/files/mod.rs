@@ -44,6 +44,12 @@ pub fn is_folder(path: &std::path::Path) -> bool {
     path.is_dir()
 }
 
+/// Whether a path is a file, and no pipe or device.
+#[must_use]
+pub fn is_file(path: &std::path::Path) -> bool {
+    path.is_file()
+}
+
 /// How many bytes a file has; 0 when it is not there.
 #[must_use]
 pub fn size(path: &std::path::Path) -> u64 {

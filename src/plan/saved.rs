@@ -21,6 +21,9 @@ use super::sealed::{seal, unseal, version};
 /// The version of the format. A newer one is refused.
 pub const FORMAT: u32 = 1;
 
+/// How every plan file begins.
+const BEGINNING: &str = "{\"synthex_plan\":";
+
 /// What a saved plan is bound to, and what it was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
@@ -197,9 +200,9 @@ fn raw(text: Option<&str>) -> Option<&RawValue> {
 /// # Errors
 /// It is not one, or not as it was written.
 pub fn decode(bytes: &[u8]) -> Result<Saved, SavedError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| not_utf8(bytes))?;
-    if !text.starts_with("{\"synthex_plan\":") {
-        return Err(SavedError::NotAPlan);
+    let text = std::str::from_utf8(bytes).map_err(|_| otherwise(bytes))?;
+    if !text.starts_with(BEGINNING) {
+        return Err(otherwise(bytes));
     }
     if let Some(version) = version(text, "synthex_plan").filter(|version| *version > FORMAT) {
         return Err(SavedError::Newer(version));
@@ -226,8 +229,23 @@ pub fn decode(bytes: &[u8]) -> Result<Saved, SavedError> {
     Ok(Saved { plan, binding: header.binding })
 }
 
-fn not_utf8(bytes: &[u8]) -> SavedError {
-    if bytes.starts_with(b"{\"synthex_plan\":") { SavedError::Changed } else { SavedError::NotAPlan }
+/// Whether a file is a plan, or was one before it was changed.
+#[must_use]
+pub fn is_plan(bytes: &[u8]) -> bool {
+    bytes.starts_with(BEGINNING.as_bytes()) || otherwise(bytes) == SavedError::Changed
+}
+
+/// What a file is that does not read as a plan: one that was changed or cut short, or something else. A few bytes at its
+/// beginning may be what was changed, and a program may have laid it out anew.
+fn otherwise(bytes: &[u8]) -> SavedError {
+    let text = String::from_utf8_lossy(bytes);
+    let was_cut_short = BEGINNING.starts_with(&*text);
+    let marks = ["synthex_plan", "\"checksum\"", "\"observed_at\""];
+    if was_cut_short || marks.iter().filter(|mark| text.contains(**mark)).count() > 1 {
+        SavedError::Changed
+    } else {
+        SavedError::NotAPlan
+    }
 }
 
 fn action_of(change: Change<'_>) -> Option<Action> {

@@ -28,7 +28,7 @@ pub fn operations(operations: &[Recorded], now: DateTime<Utc>, style: &Style) ->
         cells.extend([
             operation.actor.clone(),
             operation.command.clone(),
-            operation.commit.as_deref().map_or_else(|| "-".to_owned(), |commit| short(commit).to_owned()),
+            operation.commit.as_deref().map_or_else(|| "-".to_owned(), short),
             counts(operation),
             operation.status.clone(),
             operation.note.clone().unwrap_or_default(),
@@ -42,8 +42,9 @@ pub fn operations(operations: &[Recorded], now: DateTime<Utc>, style: &Style) ->
     table(&headers, operations.iter().map(row).collect(), style)
 }
 
-fn short(commit: &str) -> &str {
-    commit.get(..SHORT).unwrap_or(commit)
+fn short(commit: &str) -> String {
+    let (hash, dirty) = commit.strip_suffix("-dirty").map_or((commit, ""), |hash| (hash, "-dirty"));
+    format!("{}{dirty}", hash.get(..SHORT).unwrap_or(hash))
 }
 
 /// `2 create, 1 update`; `-` where nothing changed.

@@ -227,10 +227,10 @@ fn a_selection_is_matched_against_rows_and_must_match_some() {
         (&["--exclude", "tenant/*"], &[gone]),
         (&["--target", "tenant/T3"], &[]),
         (&["--workspace", "w"], &[one, two, gone]),
-        (&["--workspace", "other"], &[]),
     ] {
         assert_eq!(drift(&estate, args), expected, "{args:?}");
     }
+    estate.run(&["drift", "--workspace", "other"]).code(3).stderr_has("there is no workspace `other`");
     estate.run(&["drift", "--target", "tenant/T33"]).code(3).stderr_has("did you mean `T3`?");
     estate
         .run(&["drift", "-l", "tier=none"])

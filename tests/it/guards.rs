@@ -116,6 +116,33 @@ fn protection_is_kept_in_the_database_and_is_not_acknowledged_away() {
     estate.run(&["apply", "--yes", "--prune"]).ok().stdout_has("1 to delete");
 }
 
+/// What a guard's help says to type, as words.
+fn way_out(stderr: &str) -> Vec<String> {
+    let line =
+        stderr.lines().find_map(|line| line.split_once("if that is meant: synthex ")).expect("a way out");
+    line.1.split(' ').map(|word| word.trim_matches('\'').to_owned()).collect()
+}
+
+#[test]
+fn what_a_guard_says_to_type_works_as_it_stands() {
+    let estate = with_tenants("guards_way_out");
+    remove(&estate, &["G0", "G1"]);
+    let check = |plan: &[&str], expected: &str| {
+        let refused = estate.run(plan).code(5);
+        let words = way_out(&refused.stderr);
+        assert!(words.join(" ").starts_with(expected), "{words:?}");
+        let words: Vec<&str> = words.iter().map(String::as_str).chain(["--yes"]).collect();
+        estate.run(&words).ok().stdout_has("1 to delete");
+    };
+    estate.edit("../synthex.yaml", "workspace: w", "workspace: w, guards: {maxDeletes: 0}");
+    check(
+        &["plan", "--prune", "-w", "w", "--target", "tenant/G0*"],
+        "apply --workspace w --prune --target tenant/G0* --ack",
+    );
+    estate.run(&["plan", "--prune", "--target", "tenant/G1", "--out", "p.json"]).code(5);
+    check(&["apply", "p.json", "--yes"], "apply p.json --ack-deletes 1");
+}
+
 #[test]
 fn too_many_updates_are_refused_where_the_project_says_so() {
     let estate = with_tenants("guards_updates");
@@ -129,9 +156,16 @@ fn too_many_updates_are_refused_where_the_project_says_so() {
     let plan = estate.plan(&[]);
     assert_eq!(refusals(&plan), ["SX0504"], "{plan:#}");
     let digest = digest(&plan);
-    estate.run(&["apply", "--yes"]).code(5);
-    estate.run(&["apply", "--yes", "--ack-deletes", "0", "--expect-digest", &digest]).ok();
+    estate.run(&["apply", "--yes"]).code(5).stderr_has("--ack-updates 4 --expect-digest");
+    estate.run(&["apply", "--yes", "--ack-deletes", "0", "--expect-digest", &digest]).code(5);
+    estate
+        .run(&["apply", "--yes", "--ack-updates", "3", "--expect-digest", &digest])
+        .code(5)
+        .stderr_has("updates 4");
+    estate.run(&["apply", "--yes", "--ack-updates", "4", "--expect-digest", &digest]).ok();
     estate.is_converged();
+    let note = "select note from synthex.batch_operations order by revision desc limit 1";
+    assert_eq!(estate.database.query_strings(note), [[Some("4 updates were acknowledged".to_owned())]]);
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod cli_cache;
 mod cli_embedded;
 mod cli_first_run;
 mod cli_output;
+mod commits;
 mod cuts;
 mod drift;
 mod drift_command;

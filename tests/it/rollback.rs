@@ -240,7 +240,7 @@ fn a_selection_restricts_a_rollback() {
         .run(&["rollback", "--to", "1", "--plan", "--target", "T3"])
         .code(3)
         .stderr_has("nothing that is selected");
-    estate.run(&["rollback", "--to", "1", "--yes", "-w", "elsewhere"]).ok().stdout_has("No changes.");
+    estate.run(&["rollback", "--to", "1", "--yes", "-w", "elsewhere"]).code(3).stderr_has("no workspace");
     estate.run(&["rollback", "--to", "1", "--yes", "-w", "w"]).ok().stdout_has("1 to update");
 }
 

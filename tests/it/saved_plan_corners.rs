@@ -1,11 +1,14 @@
 //! Plans in files, in the corners: any damage, copies of databases, rows that were written by hand, and what is applied
 //! in parts. The plain cases are in `saved_plans.rs`.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use synthex::plan::saved::{self, SavedError};
 
 use crate::support::database::TestDatabase;
 use crate::support::estate::Estate;
+use crate::support::eventually;
 
 const APPLY: [&str; 3] = ["apply", "plan.json", "--yes"];
 
@@ -27,6 +30,45 @@ fn changes_nothing(estate: &Estate, args: &[&str], code: i32, says: &str) {
     assert_eq!(estate.leases_held(), 0);
 }
 
+/// As a program lays JSON out anew.
+fn pretty(text: &str) -> String {
+    serde_json::to_string_pretty(&serde_json::from_str::<Value>(text).unwrap()).unwrap()
+}
+
+#[test]
+fn a_plan_replaces_no_file_of_the_project_and_nothing_but_a_plan() {
+    let estate = Estate::applied("corner_out");
+    estate.edit("T1.yaml", "status: active", "status: inactive");
+    let manifest = estate.project.read("manifests/T1.yaml");
+    estate.project.write("notes.txt", "not to be lost");
+    for option in ["--out", "--json-into", "--markdown-into"] {
+        for path in ["manifests/T1.yaml", "synthex.yaml"] {
+            estate.run(&["plan", option, path]).code(3).stderr_has("is a file of the project");
+        }
+    }
+    estate.run(&["plan", "--out", "notes.txt"]).code(3).stderr_has("is no plan");
+    assert_eq!(estate.project.read("manifests/T1.yaml"), manifest);
+    assert_eq!(estate.project.read("notes.txt"), "not to be lost");
+    estate.run(&["plan", "--out", "plan.json"]).ok();
+    estate.run(&["plan", "--out", "plan.json"]).ok();
+    estate.run(&APPLY).ok();
+}
+
+#[test]
+fn of_two_runs_with_one_file_both_succeed_and_one_writes() {
+    let estate = with_plan("corner_two");
+    let hold = ["lease", "take", "-w", "w", "--reason", "test", "--ttl", "60s", "--yes"];
+    estate.run(&hold).ok();
+    let apply = || estate.synthex(&["apply", "plan.json", "--yes", "--lock-timeout", "30"]).spawn();
+    let runs = [apply(), apply()];
+    let waiting = "select count(*) from synthex.lease_waiters";
+    assert!(eventually(Duration::from_secs(20), || estate.database.query_one_i64(waiting) == 2));
+    estate.run(&["lease", "release", "-w", "w", "--yes"]).ok();
+    let outcomes = runs.map(|run| run.wait().ok());
+    let count = |words: &str| outcomes.iter().filter(|outcome| outcome.stdout.contains(words)).count();
+    assert_eq!((count("Applied as revision"), count("already applied, as revision")), (1, 1));
+}
+
 #[test]
 fn a_file_that_was_changed_anywhere_is_refused() {
     let estate = with_plan("corner_bytes");
@@ -37,9 +79,10 @@ fn a_file_that_was_changed_anywhere_is_refused() {
         for bit in [0x01, 0x02, 0x20, 0x80] {
             let mut changed = whole.clone();
             changed[at] ^= bit;
-            assert!(saved::decode(&changed).is_err(), "byte {at} with {bit:#x} was not noticed");
+            let error = saved::decode(&changed).expect_err("a change that was not noticed");
+            assert_ne!(error, SavedError::NotAPlan, "byte {at} with {bit:#x}");
         }
-        assert!(saved::decode(&whole[..at]).is_err(), "cut at {at}");
+        assert_eq!(saved::decode(&whole[..at]).err(), Some(SavedError::Changed), "cut at {at}");
         let doubled = [&whole[..=at], &whole[at..]].concat();
         assert!(saved::decode(&doubled).is_err(), "byte {at} twice");
     }
@@ -55,8 +98,10 @@ fn a_file_that_was_changed_anywhere_is_refused() {
         (format!("{value}\n"), 6, "changed or cut short"),
         (value.replace('\n', "\r\n"), 6, "changed or cut short"),
         (value.replacen("\"synthex_plan\":1", "\"synthex_plan\":2", 1), 6, "has format 2"),
-        (value[..10].to_owned(), 3, "not a plan file"),
-        (String::new(), 3, "not a plan file"),
+        (value[..10].to_owned(), 6, "changed or cut short"),
+        (String::new(), 6, "changed or cut short"),
+        (format!("\u{feff}{value}"), 6, "changed or cut short"),
+        (pretty(&value), 6, "changed or cut short"),
         (estate.project.read("synthex.yaml"), 3, "not a plan file"),
         (estate.plan(&[]).to_string(), 3, "not a plan file"),
     ] {

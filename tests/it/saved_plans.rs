@@ -69,7 +69,7 @@ fn a_plan_that_was_edited_or_cut_short_is_refused() {
     apply(&text[..text.len() / 2]).code(6).stderr_has("changed or cut short");
     apply(&text.replacen("\"synthex_plan\":1", "\"synthex_plan\":7", 1)).code(6).stderr_has("format 7");
     apply("{}").code(3).stderr_has("not a plan file");
-    apply("").code(3).stderr_has("not a plan file");
+    apply("").code(6).stderr_has("changed or cut short");
     estate.run(&["apply", "missing.json", "--yes"]).code(3).stderr_has("no such file");
     estate.run(&["apply", "manifests", "--yes"]).code(3).stderr_has("folder");
     assert_eq!(estate.state(), state);

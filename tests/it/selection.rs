@@ -77,7 +77,6 @@ fn where_nothing_is_selected_the_command_says_so() {
     let estate = labelled("select_none");
     for (args, help) in [
         (&["--target", "T11"][..], "did you mean `T1"),
-        (&["--target", "tenent/w/T1"], "did you mean `tenant/w/T1`?"),
         (&["--target", "credential/w/T1"], "did you mean `tenant/w/T1`?"),
         (&["-l", "tier=bronze"], "synthex render"),
         (&["--target", "T1", "--exclude", "T1"], "help: "),
@@ -126,11 +125,9 @@ fn nothing_outside_the_selection_is_changed_or_deleted() {
     assert_eq!(changes(&["-l", "tier=silver"]), ["update tenant/w/T2 (status)"]);
     assert_eq!(changes(&["-l", "!tier", "--target", "tenant/*"]), ["delete tenant/w/T5"]);
     assert_eq!(changes(&["--target", "T2"]), ["update tenant/w/T2 (status)"]);
-    assert_eq!(
-        changes(&["--target", "T[45]", "--target", "T1"]),
-        ["update tenant/w/T1 (status)"],
-        "no such pattern"
-    );
+    // A star is all that patterns know.
+    let args = ["plan", "--target", "T[45]", "--target", "T1"];
+    estate.run(&args).code(3).stderr_has("nothing fits `T[45]`");
     assert_eq!(
         changes(&["--exclude", "T5", "--exclude", "T1"]),
         ["delete tenant/w/T4", "update tenant/w/T2 (status)"]
@@ -201,4 +198,52 @@ fn what_changed_since_a_commit_is_selected_also_through_a_template() {
     assert!(changes[1].starts_with("update template/w/shops"), "{changes:?}");
     assert!(changes[2].starts_with("update tenant/w/OF"), "{changes:?}");
     estate.run(&["plan", "--changed-since", "nowhere"]).code(3).stderr_has("git knows no commit");
+}
+
+#[test]
+fn a_slip_in_one_of_several_is_not_passed_over() {
+    let estate = labelled("select_slips");
+    estate.apply().ok();
+    estate.edit("T1.yaml", "status: active", "status: inactive");
+    estate.project.write("targets.txt", "\u{feff}tenant/T1\ntenant/T22\ncredential/c9\n");
+    let one = ["plan", "--target", "tenant/T1", "--target", "tenant/T22"];
+    for (args, says) in [
+        (&one[..], "nothing fits `tenant/T22`"),
+        (&["apply", "--yes", "--target", "T1", "--target", "T22"], "nothing fits `T22`"),
+        (&["drift", "--target", "tenant/T1", "--target", "tenant/T22"], "nothing fits `tenant/T22`"),
+        (&["export", "--target", "tenant/T1", "--target", "tenant/T22"], "nothing fits `tenant/T22`"),
+        (
+            &["plan", "--target-file", "targets.txt"],
+            "nothing fits 2 of what is selected, the first `tenant/T22`",
+        ),
+        (&["plan", "--exclude", "tenannt/T1"], "there is no kind `tenannt`"),
+        (&["plan", "--target", "tenannt/T1"], "did you mean `tenant`?"),
+    ] {
+        estate.run(args).code(3).stderr_has(says);
+    }
+    estate.run(&one).code(3).stderr_has("did you mean `T2`?");
+    let idle = estate.run(&["plan", "--exclude", "tenant/T22"]).ok().stdout_has("1 to update");
+    idle.stdout_has("nothing fits --exclude `tenant/T22`");
+}
+
+#[test]
+fn a_workspace_that_is_nowhere_is_an_error_everywhere() {
+    let estate = labelled("select_nowhere");
+    estate.apply().ok();
+    estate.database.sql("update synthex.tenants set status = 'suspended' where name = 'T1'");
+    for args in [
+        &["plan"][..],
+        &["apply", "--yes"],
+        &["drift", "--detailed-exitcode"],
+        &["unmanaged", "--detailed-exitcode"],
+        &["export"],
+        &["adopt", "--write", "manifests/adopted", "--dry-run"],
+        &["rollback", "--to", "1", "--plan"],
+    ] {
+        let args: Vec<&str> = args.iter().copied().chain(["-w", "nope"]).collect();
+        estate.run(&args).code(3);
+    }
+    estate.run(&["drift", "-w", "ww"]).code(3).stderr_has("did you mean `w`?");
+    estate.run(&["drift", "-w", "w", "--detailed-exitcode"]).code(2);
+    estate.run(&["unmanaged", "--owner", "nosuch"]).code(3).stderr_has("the owners are");
 }

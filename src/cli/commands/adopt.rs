@@ -166,6 +166,10 @@ impl<'a> Adopting<'a> {
             return Ok(None);
         };
         let rows: BTreeMap<&ResourceKey, &Row> = rows.iter().map(|row| (&row.key, row)).collect();
+        let keys: Vec<&ResourceKey> = rows.keys().copied().collect();
+        for notice in selecting::check_patterns(&self.selection, &keys)? {
+            context.printer.note(&notice);
+        }
         let chosen = self.choose(&declared, &rows)?;
         if chosen.is_empty() {
             connection.close().await;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use chrono::TimeDelta;
 use clap::Args;
 
+use crate::cli::again::Again;
 use crate::cli::approving::AutoApproveArgs;
 use crate::cli::args::Format;
 use crate::cli::context::Context;
@@ -17,7 +18,7 @@ use crate::cli::signals::Signals;
 use crate::cli::writing::{self, Job, OnErrorArg, WriteArgs};
 use crate::engine;
 use crate::model::KeyPattern;
-use crate::plan::ActionKind;
+use crate::plan::{ActionKind, Plan};
 use crate::report;
 use crate::report::plan_text::PlanOptions;
 
@@ -62,6 +63,9 @@ pub struct ApplyArgs {
     /// How old a saved plan may be
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = age)]
     pub max_age: TimeDelta,
+    /// Report only the first problem
+    #[arg(long)]
+    pub fail_fast: bool,
     #[command(flatten)]
     pub select: SelectArgs,
     /// Only what is declared otherwise than in another commit, also through a template, and what that needs
@@ -112,24 +116,17 @@ fn age(text: &str) -> Result<TimeDelta, String> {
 /// Problems of manifests or of the database. Nothing was changed.
 pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitStatus, CliError> {
     super::only_human_or_json(context)?;
+    let outcome = applied(context, args).await;
+    outcome.map_err(|error| if args.fail_fast { error.first_only() } else { error })
+}
+
+async fn applied(context: &Context, args: &ApplyArgs) -> Result<ExitStatus, CliError> {
     let signals = Signals::listen()?;
-    let json = context.global.format == Format::Json;
     let planned = match &args.plan {
         None => planned(context, args, &signals).await?,
         Some(path) => match loaded(context, args, path, &signals).await? {
             Loaded::Fresh(planned) => *planned,
-            Loaded::Applied(plan, revision) => {
-                if json {
-                    let mut outcome = outcome_json(&plan, None, None);
-                    outcome["already_applied"] = serde_json::json!(revision);
-                    context.printer.json(&outcome);
-                } else {
-                    context.printer.result(&format!(
-                        "This plan was already applied, as revision {revision}.\nNo changes.\n"
-                    ));
-                }
-                return Ok(ExitStatus::Success);
-            }
+            Loaded::Applied(plan, revision) => return Ok(applied_before(context, &plan, revision)),
         },
     };
     // A plan that was reviewed is never replaced by another one.
@@ -148,8 +145,31 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitStatus, Cl
         Err(stale) if stale.code == engine::StateErrorKind::Stale.code() && may_plan_again => {
             done_by_another(context, args, &signals, stale).await
         }
-        outcome => outcome.map_err(|error| reviewed_again(error, args)),
+        Err(stale) if stale.code == engine::StateErrorKind::Stale.code() => {
+            // Another run may have applied this very file while this one waited.
+            if let Some(path) = &args.plan
+                && let Ok(Loaded::Applied(plan, revision)) = loaded(context, args, path, &signals).await
+            {
+                return Ok(applied_before(context, &plan, revision));
+            }
+            Err(reviewed_again(stale, args))
+        }
+        outcome => outcome,
     }
+}
+
+/// Says that nothing is left to do, because the plan was applied before.
+fn applied_before(context: &Context, plan: &Plan, revision: i64) -> ExitStatus {
+    if context.global.format == Format::Json {
+        let mut outcome = outcome_json(plan, None, None);
+        outcome["already_applied"] = serde_json::json!(revision);
+        context.printer.json(&outcome);
+    } else {
+        context
+            .printer
+            .result(&format!("This plan was already applied, as revision {revision}.\nNo changes.\n"));
+    }
+    ExitStatus::Success
 }
 
 /// A plan that was reviewed is stale: running the same command again would not help.
@@ -171,11 +191,17 @@ async fn loaded(
     signals: &Signals,
 ) -> Result<Loaded, CliError> {
     let allowed = allowed(args);
-    tokio::select! {
+    let mut loaded = tokio::select! {
         biased;
-        () = engine::Interrupt::requested(signals) => Err(interrupted(signals)),
-        loaded = saving::load(context, path, args.max_age, &allowed) => loaded,
+        () = engine::Interrupt::requested(signals) => return Err(interrupted(signals)),
+        loaded = saving::load(context, path, args.max_age, &allowed) => loaded?,
+    };
+    if let Loaded::Fresh(planned) = &mut loaded {
+        let mut again = Again::new(&context.global);
+        again.word(&path.to_string_lossy());
+        again.put_into(&mut planned.plan);
     }
+    Ok(loaded)
 }
 
 async fn planned(context: &Context, args: &ApplyArgs, signals: &Signals) -> Result<Planned, CliError> {
@@ -187,6 +213,13 @@ async fn planned(context: &Context, args: &ApplyArgs, signals: &Signals) -> Resu
         take_over: args.take_ownership.iter().map(|text| KeyPattern::new(text)).collect(),
         refuse_renames: args.guard.contains(&super::ExtraGuard::Rename),
         tolerate: args.write.on_error == OnErrorArg::Continue,
+        again: Again::of_plan(
+            &context.global,
+            (args.prune, args.permanent),
+            &args.take_ownership,
+            args.changed_since.as_deref(),
+            &args.select,
+        ),
     };
     let mut planned = tokio::select! {
         biased;

@@ -14,7 +14,7 @@ use crate::engine::StateReader as _;
 use crate::files;
 use crate::model::ResourceKey;
 use crate::plan::drift::{self, Drift, Seen};
-use crate::plan::{Ignore, Selection};
+use crate::plan::{Ignore, Row, Selection};
 use crate::report::drift::{DriftReport, human, issue, json, markdown};
 use crate::store::{Connection, DriftScope, migration_state};
 
@@ -105,6 +105,7 @@ impl Asking<'_> {
             return Ok((Vec::new(), Vec::new(), vec![notice]));
         }
         migration_state(connection).await?;
+        project::must_know_workspace(self.context, connection, Some(self.found)).await?;
         let only = self.context.global.workspace.as_deref();
         let declared = if connection.is_confined().await? {
             project::visible_workspaces(self.found, only)?
@@ -129,42 +130,39 @@ impl Asking<'_> {
         );
         all.sort_unstable();
         all.dedup();
-        if !self.selection.is_all() {
-            seen.retain(|one| {
-                let applied = one.applied.as_ref().and_then(|applied| applied.after.as_ref());
-                let known = one.live.as_ref().map(|row| &row.canonical).or(applied);
-                self.selection.matches_key(&one.key)
-                    && known.is_none_or(|canonical| self.selection.matches_labels(canonical))
-            });
-            if seen.is_empty() {
-                self.something_is_selected(connection, &declared).await?;
-            }
+        if self.selection.is_all() {
+            return Ok((seen, all, Vec::new()));
         }
-        Ok((seen, all, Vec::new()))
+        let rows = self.own_rows(connection, &declared).await?;
+        let keys: Vec<&ResourceKey> =
+            rows.iter().map(|row| &row.key).chain(seen.iter().map(|one| &one.key)).collect();
+        let notices = selecting::check_patterns(self.selection, &keys)?;
+        seen.retain(|one| {
+            let applied = one.applied.as_ref().and_then(|applied| applied.after.as_ref());
+            let known = one.live.as_ref().map(|row| &row.canonical).or(applied);
+            self.selection.matches_key(&one.key)
+                && known.is_none_or(|canonical| self.selection.matches_labels(canonical))
+        });
+        let is_selected =
+            |row: &Row| self.selection.matches_key(&row.key) && self.selection.matches_labels(&row.canonical);
+        if seen.is_empty() && !rows.iter().any(is_selected) {
+            let keys: Vec<&ResourceKey> = rows.iter().map(|row| &row.key).collect();
+            return Err(selecting::nothing_live(self.selection, &keys));
+        }
+        Ok((seen, all, notices))
     }
 
-    async fn something_is_selected(
-        &self,
-        connection: &mut Connection,
-        declared: &[String],
-    ) -> Result<(), CliError> {
+    /// The living rows of the project.
+    async fn own_rows(&self, connection: &mut Connection, declared: &[String]) -> Result<Vec<Row>, CliError> {
         let one: Vec<String> = self.context.global.workspace.iter().cloned().collect();
         let within = if declared.is_empty() && one.is_empty() {
             None
         } else {
             Some(if one.is_empty() { declared } else { one.as_slice() })
         };
-        let rows = connection.living(within).await?;
-        let project = Some(self.found.project.name.as_str());
-        let own: Vec<_> = rows.iter().filter(|row| row.owner.as_deref() == project).collect();
-        let selected = own
-            .iter()
-            .any(|row| self.selection.matches_key(&row.key) && self.selection.matches_labels(&row.canonical));
-        if selected {
-            return Ok(());
-        }
-        let keys: Vec<&ResourceKey> = own.iter().map(|row| &row.key).collect();
-        Err(selecting::nothing_live(self.selection, &keys))
+        let mut rows = connection.living(within).await?;
+        rows.retain(|row| row.owner.as_deref() == Some(self.found.project.name.as_str()));
+        Ok(rows)
     }
 }
 

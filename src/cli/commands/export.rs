@@ -64,6 +64,10 @@ pub async fn export(context: &Context, args: &ExportArgs) -> Result<ExitStatus, 
     let mut connection = options.connect().await?;
     let rows = exporting::living(context, &mut connection, found.as_ref()).await?.unwrap_or_default();
     connection.close().await;
+    let keys: Vec<&ResourceKey> = rows.iter().map(|row| &row.key).collect();
+    for notice in selecting::check_patterns(&selection, &keys)? {
+        context.printer.note(&notice);
+    }
     let wanted = |row: &&Row| {
         let owner = row.owner.as_deref().unwrap_or("nobody");
         (args.kind.is_empty() || args.kind.iter().any(|kind| kind.rank == row.key.kind.rank))

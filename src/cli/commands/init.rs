@@ -81,11 +81,25 @@ pub fn init(context: &Context, args: &InitArgs) -> Result<ExitStatus, CliError> 
         text.push_str(&format!("kept  {} (it was there already)\n", path.display()));
     }
     context.printer.result(&text);
+    if let Some(root) = repository_above(context, &args.dir) {
+        context.printer.note(&format!(
+            "\nGitHub reads workflows only at the root of a repository: move .github/ into {}",
+            root.display()
+        ));
+    }
     if !args.dry_run {
         let go = if here { String::new() } else { format!("cd {}, then ", quoted(&args.dir)) };
         context.printer.note(&format!("\nNext: {go}synthex plan, then synthex apply"));
     }
     Ok(ExitStatus::Success)
+}
+
+/// The repository that a folder is in, where that does not begin with the folder itself.
+fn repository_above(context: &Context, dir: &Path) -> Option<PathBuf> {
+    let dir = context.directory.join(dir);
+    let dir = files::canonical(&dir).unwrap_or(dir);
+    let root = dir.ancestors().find(|folder| files::is_there(&folder.join(".git")))?;
+    (root != dir).then(|| root.to_path_buf())
 }
 
 /// A path as a shell reads it.
@@ -155,7 +169,7 @@ fn scaffold(name: &str, workspace: &str, market: &str, region: &str) -> Vec<(&'s
             PROJECT_FILE,
             format!("{MODELINE}schemas/manifest.schema.json\n{}", fill(include_str!("init/synthex.yaml"))),
         ),
-        (".gitignore", ".synthex/\n".to_owned()),
+        (".gitignore", ".synthex/\nsynthex-ci/\n".to_owned()),
         ("schemas/manifest.schema.json", report::json::text(&schema::of_any())),
         ("manifests/workspace.yaml", manifest(include_str!("init/workspace.yaml"))),
         ("manifests/template.yaml", manifest(include_str!("init/template.yaml"))),

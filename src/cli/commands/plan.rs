@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::again::Again;
 use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
@@ -48,6 +49,9 @@ pub struct PlanArgs {
     /// Only what is declared otherwise than in another commit, also through a template, and what that needs
     #[arg(long, value_name = "GITREF", help_heading = "Selection")]
     pub changed_since: Option<String>,
+    /// Report only the first problem of the manifests
+    #[arg(long)]
+    pub fail_fast: bool,
     /// Plan against a snapshot of the state, which `synthex state snapshot` wrote; no database is asked
     #[arg(long, value_name = "FILE", conflicts_with_all = ["database_url", "embedded"])]
     pub state: Option<PathBuf>,
@@ -65,6 +69,11 @@ pub struct PlanArgs {
 pub async fn plan(context: &Context, args: &PlanArgs) -> Result<ExitStatus, CliError> {
     let review = &args.review;
     review.check(context.global.format)?;
+    let into = [&args.out, &review.json_into, &review.markdown_into];
+    saving::refuse_manifests(
+        context,
+        &into.into_iter().filter_map(|path| path.as_deref()).collect::<Vec<_>>(),
+    )?;
     let wishes = Wishes {
         prune: args.prune,
         permanent: args.permanent,
@@ -73,13 +82,23 @@ pub async fn plan(context: &Context, args: &PlanArgs) -> Result<ExitStatus, CliE
         take_over: args.take_ownership.iter().map(|text| KeyPattern::new(text)).collect(),
         refuse_renames: args.guard.contains(&super::ExtraGuard::Rename),
         tolerate: false,
+        again: Again::of_plan(
+            &context.global,
+            (args.prune, args.permanent),
+            &args.take_ownership,
+            args.changed_since.as_deref(),
+            &args.select,
+        ),
     };
     let planned = match &args.state {
         None => planning::make(context, &wishes, "plan").await,
         Some(path) => offline::make(context, &wishes, path).await,
     };
     let planned = match planned {
-        Err(error) => return failed(context, review, error),
+        Err(error) => {
+            let error = if args.fail_fast { error.first_only() } else { error };
+            return failed(context, review, error);
+        }
         Ok(planned) => planned,
     };
     if !planned.warnings.is_empty() {

@@ -1,5 +1,7 @@
 //! `unmanaged`: what is in the database and in no manifest of the project, by owner, with what to do about it.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -11,6 +13,7 @@ use crate::cli::exporting;
 use crate::cli::project;
 use crate::cli::selecting::{self, SelectArgs};
 use crate::model::ResourceKey;
+use crate::model::diagnostic::did_you_mean;
 use crate::plan::Row;
 use crate::plan::planner::COMMAND_OWNER;
 use crate::report;
@@ -86,10 +89,22 @@ pub async fn unmanaged(context: &Context, args: &UnmanagedArgs) -> Result<ExitSt
     let mut connection = options.connect().await?;
     let rows = exporting::living(context, &mut connection, Some(&found)).await?.unwrap_or_default();
     connection.close().await;
+    let keys: Vec<&ResourceKey> = rows.iter().map(|row| &row.key).collect();
+    for notice in selecting::check_patterns(&selection, &keys)? {
+        context.printer.note(&notice);
+    }
     let selected = |row: &&Row| selection.matches_key(&row.key) && selection.matches_labels(&row.canonical);
     if !selection.is_all() && !rows.iter().any(|row| selected(&row)) {
-        let keys: Vec<&ResourceKey> = rows.iter().map(|row| &row.key).collect();
         return Err(selecting::nothing_live(&selection, &keys));
+    }
+    let owners: BTreeSet<&str> = rows.iter().map(|row| row.owner.as_deref().unwrap_or("nobody")).collect();
+    if let Some(unknown) = args.owner.iter().find(|wanted| !owners.contains(wanted.as_str())) {
+        let error = CliError::usage(format!("nothing in the database is owned by `{unknown}`"));
+        let owners: Vec<&str> = owners.into_iter().collect();
+        return Err(match did_you_mean(unknown, owners.iter().copied()) {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error.help(format!("the owners are {}", owners.join(", "))),
+        });
     }
     let project = found.project.name.as_str();
     let asked = |row: &&Row| {

@@ -7,7 +7,7 @@ use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::project;
-use crate::model::{Severity, diagnostic};
+use crate::model::diagnostic;
 use crate::report;
 
 /// Check the manifests, with no database and no network
@@ -36,12 +36,8 @@ pub fn validate(context: &Context, args: &ValidateArgs) -> Result<ExitStatus, Cl
     let found = project::find(context)?;
     let loaded = project::load(&found).map_err(CliError::manifests)?;
     if diagnostic::has_errors(&loaded.diagnostics) {
-        let mut diagnostics = loaded.diagnostics;
-        if args.fail_fast {
-            diagnostics.retain(|diagnostic| diagnostic.severity == Severity::Error);
-            diagnostics.truncate(1);
-        }
-        return Err(CliError::manifests(diagnostics));
+        let error = CliError::manifests(loaded.diagnostics);
+        return Err(if args.fail_fast { error.first_only() } else { error });
     }
     if !loaded.diagnostics.is_empty() && context.global.format == Format::Human {
         context.printer.diagnostics(&loaded.diagnostics);

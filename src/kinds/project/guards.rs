@@ -37,7 +37,7 @@ impl GuardOverrides {
     }
 }
 
-/// How much one plan may delete or change. Beyond it the plan is refused, unless `--ack-deletes` names the number and
+/// How much one plan may delete or change. Beyond it the plan is refused, unless `--ack-deletes` or `--ack-updates` names the number and
 /// `--expect-digest` the plan. Percentages are of the rows that the project owns, in each workspace and in all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

@@ -12,9 +12,12 @@ pub fn check(plan: &Plan) -> Option<Refusal> {
     (count > 0).then(|| Refusal {
         code: CODE,
         key: None,
-        message: format!("{count} rows would be removed for good, and could not be restored"),
+        message: match count {
+            1 => "1 row would be removed for good, and could not be restored".to_owned(),
+            many => format!("{many} rows would be removed for good, and could not be restored"),
+        },
         help: format!(
-            "if that is meant: synthex apply --permanent --ack-deletes {} --expect-digest {}",
+            "if that is meant: synthex apply --ack-deletes {} --expect-digest {}",
             plan.summary().delete,
             plan.digest()
         ),

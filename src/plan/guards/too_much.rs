@@ -62,7 +62,7 @@ pub fn check(plan: &Plan, heads: &[Head], guards: &Guards) -> Vec<Refusal> {
         let deletes = usize::from(is_delete && lives(&action.key));
         add(&mut counts, &action.key, &Count { deletes, updates: usize::from(!is_delete), rows: 0 });
     }
-    let total = plan.summary().delete;
+    let (total, updates) = (plan.summary().delete, plan.summary().update);
     let digest = plan.digest();
     let mut refusals = Vec::new();
     let workspaces = counts.keys().filter(|(workspace, kind)| !workspace.is_empty() && kind.is_empty());
@@ -103,7 +103,7 @@ pub fn check(plan: &Plan, heads: &[Head], guards: &Guards) -> Vec<Refusal> {
                 count.updates, count.rows
             );
             let help =
-                format!("if that is meant: synthex apply --ack-deletes {total} --expect-digest {digest}");
+                format!("if that is meant: synthex apply --ack-updates {updates} --expect-digest {digest}");
             refusals.push(refuse(UPDATES, message, help));
         }
     }

@@ -4,7 +4,7 @@ pub mod approval;
 pub mod outcome;
 pub mod outputs;
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Refusal, guards};
 
 use super::PlanContext;
 use super::diagnostics::{data, property};
@@ -55,10 +55,18 @@ fn acknowledgement(plan: &Plan) -> String {
     } else {
         text.push_str("The limits are ");
     }
+    let about_updates = |refusal: &&Refusal| refusal.code == guards::too_much::UPDATES;
+    let can_be = || plan.refusals.iter().filter(|refusal| refusal.can_be_acknowledged);
+    let mut words = String::new();
+    if can_be().any(|refusal| !about_updates(&refusal)) {
+        words.push_str(&format!(" --ack-deletes {}", plan.summary().delete));
+    }
+    if can_be().any(|refusal| about_updates(&refusal)) {
+        words.push_str(&format!(" --ack-updates {}", plan.summary().update));
+    }
     text.push_str(&format!(
-        "acknowledged by whoever applies, with the number of deletions:\n\n```sh\nsynthex ci apply --expect-digest {} --ack-deletes {}\n```\n",
+        "acknowledged by whoever applies, with their number:\n\n```sh\nsynthex ci apply --expect-digest {}{words}\n```\n",
         plan.digest(),
-        plan.summary().delete
     ));
     text
 }

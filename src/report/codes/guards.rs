@@ -36,9 +36,9 @@ the deletions are meant, name their number and the plan:
         code: "SX0504",
         title: "more would be updated than the project allows in one go",
         text: "The project file has a `maxUpdatePercent` under `guards`, and the plan changes more of the rows than that. When that is meant,
-for example because a template changed, apply with the plan's digest and the number of its deletions, which may be 0:
+for example because a template changed, apply with the plan's digest and the number of its updates:
 
-    synthex apply --ack-deletes 0 --expect-digest sha256:...",
+    synthex apply --ack-updates 312 --expect-digest sha256:...",
     },
     Rule {
         code: "SX0505",

@@ -32,7 +32,7 @@ pub fn schema() -> Value {
                 "properties": {
                     "project": {"description": "The project: the owner of its rows.", "type": "string"},
                     "database": {"description": "The database, without a password.", "type": "string"},
-                    "git_commit": {"description": "The commit of the manifests.", "type": "string"},
+                    "git_commit": {"description": "The commit of the manifests, with `-dirty` behind it where some of them are not committed.", "type": "string"},
                     "environment": {"description": "The environment of the project.", "type": "string"},
                     "state_revision": {"description": "The last operation on record in the database.", "type": "integer"},
                 },
@@ -156,7 +156,7 @@ fn definitions() -> Value {
                 "name": {"type": "string"},
                 "key": {"type": "string"},
                 "can_be_acknowledged": {
-                    "description": "Whether `--ack-deletes N --expect-digest D` lets it pass.",
+                    "description": "Whether `--ack-deletes N --expect-digest D` lets it pass, or `--ack-updates N` where it is about updates.",
                     "type": "boolean",
                 },
                 "code": {"description": "`synthex explain CODE` says more.", "type": "string", "pattern": "^SX[0-9]{4}$"},

@@ -62,29 +62,73 @@ pub(in crate::report) fn html(text: &str) -> String {
         .replace('`', "&#96;")
 }
 
-/// A sentence that has foreign words in it: plain words stay, everything else stands in code.
+/// A sentence that has foreign words in it: plain words stay, everything else stands in code. What stands between backticks
+/// already is code as it is.
 pub(in crate::report) fn prose(text: &str) -> String {
     let mut line = String::new();
+    if !text.matches('`').count().is_multiple_of(2) || text.contains("``") {
+        words(&mut line, text);
+        return line;
+    }
+    for (index, part) in text.split('`').enumerate() {
+        let glued = line.ends_with('`') && !part.starts_with(' ');
+        let before = line.len();
+        if index % 2 == 1 {
+            push_word(&mut line, &code(part));
+            // A bracket stays where it was.
+            if text_ends_open(&line[..before]) {
+                line.remove(before);
+            }
+        } else if let (true, Some(end)) = (glued, part.find(' ').or(Some(part.len()))) {
+            // A comma or bracket right behind code stays there.
+            let (tail, rest) = part.split_at(end);
+            if tail.chars().all(is_closing) {
+                line.push_str(tail);
+            } else {
+                words(&mut line, tail);
+            }
+            words(&mut line, rest);
+        } else {
+            words(&mut line, part);
+        }
+    }
+    line
+}
+
+fn text_ends_open(text: &str) -> bool {
+    text.ends_with('(')
+}
+
+const fn is_closing(character: char) -> bool {
+    matches!(character, ',' | '.' | ';' | ':' | ')' | '?')
+}
+
+fn words(line: &mut String, text: &str) {
     let mut odd: Vec<&str> = Vec::new();
     let flush = |line: &mut String, odd: &mut Vec<&str>| {
         if !odd.is_empty() {
-            // Words that stand in code already are not marked twice.
             let joined = odd.join(" ");
-            let inner = joined.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')).unwrap_or(&joined);
-            push_word(line, &code(inner));
+            let core = joined.trim_end_matches(is_closing);
+            let opened = core.strip_prefix('(').filter(|_| joined[core.len()..].contains(')'));
+            let inner = opened.unwrap_or(core);
+            if inner.is_empty() {
+                push_word(line, &code(&joined));
+            } else {
+                let open = if opened.is_some() { "(" } else { "" };
+                push_word(line, &format!("{open}{}{}", code(inner), &joined[core.len()..]));
+            }
             odd.clear();
         }
     };
     for word in text.split(' ').filter(|word| !word.is_empty()) {
-        if is_plain(word) {
-            flush(&mut line, &mut odd);
-            push_word(&mut line, word);
+        if is_plain(word) || word == "(" {
+            flush(line, &mut odd);
+            push_word(line, word);
         } else {
             odd.push(word);
         }
     }
-    flush(&mut line, &mut odd);
-    line
+    flush(line, &mut odd);
 }
 
 fn push_word(line: &mut String, word: &str) {
@@ -162,6 +206,14 @@ mod tests {
             ("it is protected, and would be deleted (5).", "it is protected, and would be deleted (5)."),
             ("ask @team or see #123 or GH-1", "ask `@team` or see `#123` or `GH-1`"),
             ("apply it with `protect: false`", "apply it with `protect: false`"),
+            ("plan anew: run `synthex ci plan` here", "plan anew: run `synthex ci plan` here"),
+            ("connecting to big (named by `URL`): no", "connecting to big (named by `URL`): no"),
+            ("set `URL`, or add --embedded", "set `URL`, or add `--embedded`"),
+            ("the digest sha256:9a: it changed", "the digest `sha256:9a`: it changed"),
+            ("see (a/b), then", "see (`a/b`), then"),
+            ("`a`@team `b` - item", "`a` `@team` `b` `-` item"),
+            ("(`a`)", "(`a`)"),
+            (":", "`:`"),
             ("[a](https://b) ![x](y) www.c.d", "`[a](https://b) ![x](y) www.c.d`"),
             ("end ` here", "end `\\u{60}` here"),
             ("at 2026-01-02 03:04:05 UTC", "at `2026-01-02 03:04:05` UTC"),

@@ -54,6 +54,9 @@ pub struct CiApplyArgs {
     /// Say that so many deletions are meant, so that guards on their number let them pass
     #[arg(long, value_name = "NUMBER", conflicts_with = "auto_approve")]
     pub ack_deletes: Option<usize>,
+    /// Say that so many updates are meant, so that the guard on their number lets them pass
+    #[arg(long, value_name = "NUMBER", conflicts_with = "auto_approve")]
+    pub ack_updates: Option<usize>,
     /// What happens when one change cannot be made
     #[arg(long, value_enum, default_value_t = OnErrorArg::Stop, value_name = "WHAT")]
     pub on_error: OnErrorArg,
@@ -155,6 +158,7 @@ async fn attempt(
         dry_run: false,
         expect_digest: expected,
         ack_deletes: args.ack_deletes,
+        ack_updates: args.ack_updates,
         on_error: args.on_error,
         lock_timeout: args.lock_timeout,
         progress: args.progress,

@@ -6,6 +6,7 @@ mod surroundings;
 
 use clap::{Args, Subcommand};
 
+use crate::cli::again::Again;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::planning::Wishes;
@@ -53,6 +54,8 @@ impl WishArgs {
             take_over: self.take_ownership.iter().map(|text| KeyPattern::new(text)).collect(),
             refuse_renames: self.guard.contains(&super::ExtraGuard::Rename),
             tolerate,
+            // The comment says how a plan of CI is applied.
+            again: Again::default(),
         })
     }
 }
