@@ -20,13 +20,15 @@ pub struct Resolver<'a> {
     lines: HashMap<FileId, LineIndex>,
     parsed: Option<(FileId, u32, Option<Document>)>,
     headers: HashMap<FileId, Vec<String>>,
+    /// What was last asked of [`Resolver::hides_values`], and the answer.
+    hiding: Option<(FileId, u32, bool)>,
 }
 
 impl<'a> Resolver<'a> {
     /// A resolver over these files.
     #[must_use]
     pub fn new(files: &'a [Arc<SourceFile>]) -> Self {
-        Self { files, lines: HashMap::new(), parsed: None, headers: HashMap::new() }
+        Self { files, lines: HashMap::new(), parsed: None, headers: HashMap::new(), hiding: None }
     }
 
     /// Turns a problem into a diagnostic.
@@ -262,16 +264,24 @@ impl<'a> Resolver<'a> {
 
     /// Whether lines of a document may show a secret: it names a kind that stands beside secrets, or none that does not.
     /// The name is looked for in the text, since the document may not have been parsed.
-    fn hides_values(&self, source: &SourceRef) -> bool {
+    fn hides_values(&mut self, source: &SourceRef) -> bool {
         let Some(file) = self.files.get(source.file.0 as usize) else {
             return true;
         };
+        // A document may have thousands of problems, and is long then.
+        if let Some((id, start, hides)) = self.hiding
+            && (id, start) == (source.file, source.start)
+        {
+            return hides;
+        }
         let text = file.text();
         let document = text.get(source.start as usize..source.end as usize).unwrap_or(text);
         let mentions = |hiding: bool| {
             crate::kinds::KINDS.iter().any(|kind| kind.hides_values == hiding && document.contains(kind.name))
         };
-        mentions(true) || !mentions(false)
+        let hides = mentions(true) || !mentions(false);
+        self.hiding = Some((source.file, source.start, hides));
+        hides
     }
 }
 
