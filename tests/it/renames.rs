@@ -3,6 +3,8 @@
 
 use crate::support::estate::Estate;
 
+const CONTINUE: [&str; 4] = ["apply", "--yes", "--on-error", "continue"];
+
 /// An estate with the channel `old`, the rule `user` that tells through it, and the wish that it is called `new`.
 fn estate(hint: &str) -> Estate {
     let estate = Estate::new(hint);
@@ -178,6 +180,79 @@ fn a_name_that_is_given_up_and_taken_again_is_there() {
         .write("synthex.yaml", project.replace("moved: [{from: channel/w/old, to: channel/w/new}], ", moved));
     estate.apply().ok();
     estate.is_converged();
+}
+
+#[test]
+fn where_the_rule_cannot_be_changed_the_channel_keeps_its_name() {
+    let estate = estate("rename_continue");
+    declare_user(&estate, "new");
+    estate.declare_tenant("T4", &[]);
+    estate.trigger("alert_rules", "update", "new.name = 'user'", "raise exception 'not this one';");
+    let outcome = estate.run(&CONTINUE).code(7);
+    outcome
+        .stdout_has("failed  update rule/w/user")
+        .stdout_has("skipped rename channel/w/new (manifests/new.yaml:1:1): something still needs it under its former name")
+        .stdout_has("1 applied, 1 failed, 1 skipped");
+    is_as_before(&estate);
+    estate.untrigger("alert_rules");
+    estate.run(&CONTINUE).ok();
+    estate.is_converged();
+}
+
+#[test]
+fn where_the_rule_is_declared_wrongly_the_channel_keeps_its_name_or_stays() {
+    let estate = estate("rename_broken");
+    estate.declare("AlertRule", "user", "{when: {credentialExpiry: {}}, channels: [new], schedule: never}");
+    estate.declare_tenant("T4", &[]);
+    let outcome = estate.run(&CONTINUE).code(7);
+    outcome
+        .stdout_has("skipped rename channel/w/new (manifests/new.yaml:1:1): rule/w/user still needs it under its former name")
+        .stdout_has("declared wrongly")
+        .stdout_has("1 applied, 0 failed, 2 skipped");
+    is_as_before(&estate);
+    // The same where it was to be deleted.
+    estate.project.remove("manifests/new.yaml");
+    estate.declare("AlertRule", "user", "{when: {credentialExpiry: {}}, channels: [log], schedule: never}");
+    estate.project.remove("manifests/T4.yaml");
+    let outcome = estate.run(&[&CONTINUE[..], &["--prune"]].concat()).code(7);
+    outcome
+        .stdout_has("skipped delete channel/w/old: rule/w/user still needs it")
+        .stdout_has("1 applied, 0 failed, 2 skipped");
+    is_as_before(&estate);
+}
+
+#[test]
+fn a_rule_that_was_made_after_the_plan_was_saved_is_noticed() {
+    for on_error in ["stop", "continue"] {
+        let estate = estate("rename_saved");
+        declare_user(&estate, "new");
+        estate.declare_tenant("T4", &[]);
+        estate.run(&["plan", "--out", "plan.json"]).ok();
+        estate.database.sql(
+            "insert into synthex.alert_rules (workspace, name, owner, condition, channels) \
+             values ('w', 'late', 'second', '{\"credentialExpiry\": {}}', '[\"log\", \"old\"]')",
+        );
+        let apply = ["apply", "plan.json", "--yes", "--on-error", on_error];
+        if on_error == "stop" {
+            let state = estate.state();
+            let outcome = estate.run(&apply).code(6);
+            outcome
+                .stderr_has(
+                    "channel/w/new: rule/w/late still needs it under its former name, last changed by role",
+                )
+                .stderr_has("nothing was changed");
+            assert_eq!(estate.state(), state);
+        } else {
+            let outcome = estate.run(&apply).code(7);
+            outcome
+                .stdout_has(
+                    "failed  rename channel/w/new (manifests/new.yaml:1:1): rule/w/late still needs it",
+                )
+                .stdout_has("skipped update rule/w/user (manifests/user.yaml:1:1): it needs channel/w/new")
+                .stdout_has("1 applied, 1 failed, 1 skipped");
+        }
+        is_as_before(&estate);
+    }
 }
 
 #[test]
