@@ -92,6 +92,8 @@ pub struct CliError {
     pub also: Vec<String>,
     /// Problems of manifests, when those are what is wrong.
     pub diagnostics: Vec<Diagnostic>,
+    /// What came of each change, for JSON, where they failed one by one.
+    pub outcome: Option<Box<serde_json::Value>>,
 }
 
 impl CliError {
@@ -105,6 +107,7 @@ impl CliError {
             help: None,
             also: Vec::new(),
             diagnostics: Vec::new(),
+            outcome: None,
         }
     }
 
@@ -187,6 +190,7 @@ impl From<StateError> for CliError {
             help: error.help,
             also: Vec::new(),
             diagnostics: Vec::new(),
+            outcome: None,
         }
     }
 }

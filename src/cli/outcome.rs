@@ -22,7 +22,8 @@ pub fn interrupted(signals: &Signals) -> CliError {
 
 /// Names the resource and the line where the database refused one.
 #[must_use]
-pub fn failure(error: ApplyError, plan: &Plan, signals: &Signals) -> CliError {
+pub fn failure(error: ApplyError, planned: &Planned, signals: &Signals) -> CliError {
+    let plan = &planned.plan;
     let keys = match &error {
         ApplyError::Interrupted => return interrupted(signals),
         ApplyError::State(state) => state.keys.clone(),
@@ -32,6 +33,7 @@ pub fn failure(error: ApplyError, plan: &Plan, signals: &Signals) -> CliError {
             let mut failure =
                 CliError::other("no change could be made", "each of them failed; nothing was changed");
             failure.also = lines_of(plan, left_out);
+            failure.outcome = Some(Box::new(json_of(plan, Some(left_out), None, Some(planned))));
             return failure.help("correct what is named, and run apply again");
         }
     };
@@ -128,13 +130,24 @@ pub fn withheld_words(plan: &Plan) -> Option<String> {
 /// What came of a plan, as JSON. `planned` tells what was left out because it is declared wrongly.
 #[must_use]
 pub fn outcome_json(plan: &Plan, applied: Option<&Applied>, planned: Option<&Planned>) -> serde_json::Value {
+    let left_out = applied.map(|applied| &applied.left_out);
+    json_of(plan, left_out, applied.map(|applied| applied.revision), planned)
+}
+
+/// What was left out is known once the changes were tried, and a revision only where some of them were made.
+fn json_of(
+    plan: &Plan,
+    left_out: Option<&HashMap<usize, LeftOut>>,
+    revision: Option<i64>,
+    planned: Option<&Planned>,
+) -> serde_json::Value {
     let withheld: serde_json::Map<_, _> =
         plan.withheld.iter().map(|(kind, count)| (kind.code().to_owned(), json!(count))).collect();
     let summary = plan.summary();
-    let left_out = applied.map(|applied| &applied.left_out);
+    let has_failed = left_out.is_some() && revision.is_none();
     let item = |(index, action): (usize, &Action)| {
         let (outcome, why) = match left_out.and_then(|left_out| left_out.get(&index)) {
-            _ if applied.is_none() => ("planned", None),
+            _ if left_out.is_none() => ("planned", None),
             None => ("applied", None),
             Some(LeftOut::Failed(why)) => ("failed", Some(why)),
             Some(LeftOut::Skipped(why)) => ("skipped", Some(why)),
@@ -153,9 +166,10 @@ pub fn outcome_json(plan: &Plan, applied: Option<&Applied>, planned: Option<&Pla
     };
     json!({
         "format_version": "1.0",
-        "applied": applied.is_some(),
-        "partly": left_out.is_some_and(|left_out| !left_out.is_empty()) || planned.is_some_and(Planned::has_problems),
-        "revision": applied.map(|applied| applied.revision),
+        "applied": revision.is_some(),
+        "partly": !has_failed
+            && (left_out.is_some_and(|left_out| !left_out.is_empty()) || planned.is_some_and(Planned::has_problems)),
+        "revision": revision,
         "digest": plan.digest().to_string(),
         "summary": {
             "create": summary.create, "update": summary.update, "delete": summary.delete,

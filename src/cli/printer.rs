@@ -134,11 +134,11 @@ impl Printer {
 
     /// What a failed command says on standard output where JSON is the format.
     pub fn report_json(&self, error: &CliError) {
-        self.json(&json!({
-            "format_version": "1.0",
-            "error": error_json(error),
-            "diagnostics": report::diagnostics::json(&error.diagnostics),
-        }));
+        let mut document =
+            error.outcome.as_deref().cloned().unwrap_or_else(|| json!({"format_version": "1.0"}));
+        document["error"] = error_json(error);
+        document["diagnostics"] = json!(report::diagnostics::json(&error.diagnostics));
+        self.json(&document);
     }
 
     /// Whether notes and progress are unwanted.

@@ -13,7 +13,7 @@ use crate::model::diagnostic::did_you_mean;
 use crate::model::{Entry, KeyPattern, Origin, Position, Sources};
 use crate::plan::past::{Lineage, Past, content_then, lineages};
 use crate::plan::record::Recorded;
-use crate::plan::{self, ActionKind, Cause, Desired, Plan, Reason, Selection, guards};
+use crate::plan::{self, ActionKind, Cause, Desired, Plan, Reason, Selection};
 use crate::store::history::Wanted;
 use crate::store::{ConnectOptions, Connection, Identity, migration_state};
 
@@ -236,7 +236,6 @@ impl Base {
         }
         plan.undeclared.clear();
         plan.suspects.clear();
-        plan.refusals.extend(guards::missing::check(&plan, &observed.heads));
         Ok(plan)
     }
 

@@ -325,7 +325,7 @@ async fn execute(
             // A run that never began is not on record, and nothing false is: it may have been committed.
             let is_silent = matches!(&error, ApplyError::OutcomeUnknown(_))
                 || matches!(&error, ApplyError::State(state) if state.kind == engine::StateErrorKind::LeaseHeld);
-            let failure = failure(error, &planned.plan, signals);
+            let failure = failure(error, planned, signals);
             if !is_silent {
                 let operation = Operation {
                     id: new_id(),

@@ -6,6 +6,7 @@
 pub mod apply;
 mod keep_alive;
 pub mod lease;
+mod needs;
 pub mod observe;
 pub mod partial;
 mod rows;
@@ -19,6 +20,6 @@ pub use lease::{HeldLease, Holder, LeaseEntry, LeaseGrant, LeaseNews, Waiter};
 pub use observe::{observe_heads, observe_rows};
 pub use partial::LeftOut;
 pub use state::{
-    CommitOutcome, Item, ItemOutcome, LeaseKeeper, Operation, OperationStatus, StateError, StateErrorKind,
-    StateReader, StateWriter, WriteTransaction,
+    Absent, CommitOutcome, Item, ItemOutcome, LeaseKeeper, Mention, Operation, OperationStatus, StateError,
+    StateErrorKind, StateReader, StateWriter, WriteTransaction,
 };

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::kinds;
-use crate::model::ResourceKey;
-use crate::plan::planner::{may_be_deleted, missing};
+use crate::model::{KindRef, ResourceKey};
+use crate::plan::planner::{may_go, missing};
 use crate::plan::{Desired, Head, Observed, references, wanted_rows};
 
 use super::state::{StateError, StateReader};
@@ -54,21 +54,32 @@ pub async fn observe_rows(
     })
 }
 
-/// What living rows mention, where they may mention something that is to be deleted.
+/// What living rows mention, where they may mention something that is to be deleted, or to lose its name.
 async fn mentions(
     reader: &mut impl StateReader,
     desired: &Desired<'_>,
     heads: &[Head],
 ) -> Result<Vec<(ResourceKey, ResourceKey)>, StateError> {
-    let deleted = may_be_deleted(desired, heads);
-    let mut kinds: Vec<&str> = deleted.iter().map(|key| key.kind.name).collect();
-    kinds.dedup();
-    let mut workspaces: Vec<&str> = deleted.iter().map(|key| &*key.workspace).collect();
+    let (deleted, renamed) = may_go(desired, heads);
+    let mut going: Vec<(KindRef, bool)> = Vec::new();
+    let all = deleted.iter().map(|key| (key, true)).chain(renamed.iter().map(|key| (key, false)));
+    let mut workspaces = Vec::new();
+    for (key, is_deleted) in all {
+        if going.last().is_none_or(|(kind, before)| kind.rank != key.kind.rank || *before != is_deleted) {
+            going.push((key.kind, is_deleted));
+        }
+        workspaces.push(&*key.workspace);
+    }
     workspaces.sort_unstable();
     workspaces.dedup();
+    let may_mention = |by: KindRef| {
+        going.iter().any(|(what, is_deleted)| {
+            by.mentions.contains(&what.name) && (*is_deleted || !references::follow_renames(by, what))
+        })
+    };
     let stays = |head: &&Head| {
         !head.deleted
-            && head.key.kind.mentions.iter().any(|kind| kinds.contains(kind))
+            && may_mention(head.key.kind)
             && workspaces.binary_search(&&*head.key.workspace).is_ok()
             && deleted.binary_search(&head.key).is_err()
     };

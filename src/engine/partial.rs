@@ -75,7 +75,14 @@ impl<'a> Isolation<'a> {
 
     /// Notes that actions cannot be done, and leaves out what that means for others.
     pub fn fail(&mut self, failed: impl IntoIterator<Item = (usize, String)>) {
-        self.left_out.extend(failed.into_iter().map(|(index, why)| (index, LeftOut::Failed(why))));
+        self.leave_out(failed.into_iter().map(|(index, why)| (index, LeftOut::Failed(why))));
+    }
+
+    /// Leaves actions out, and what that means for others.
+    pub fn leave_out(&mut self, actions: impl IntoIterator<Item = (usize, LeftOut)>) {
+        for (index, why) in actions {
+            self.left_out.entry(index).or_insert(why);
+        }
         self.spread();
     }
 
@@ -85,13 +92,17 @@ impl<'a> Isolation<'a> {
             let broken_units: HashMap<&ResourceKey, usize> =
                 self.left_out.keys().map(|index| (&self.units[*index], *index)).collect();
             let mut gone: HashMap<&ResourceKey, usize> = HashMap::new();
-            let mut stays: HashSet<&ResourceKey> = HashSet::new();
+            // With whether a new name would not do, because a mention does not follow.
+            let mut stays: HashMap<&ResourceKey, bool> = HashMap::new();
             for index in self.left_out.keys() {
                 let action = &self.actions[*index];
-                if matches!(action.kind, ActionKind::Create | ActionKind::Restore | ActionKind::Rename) {
+                if references::brings_to_life(action.kind) {
                     gone.insert(&action.key, *index);
                 }
-                stays.extend(&self.mentioned[*index]);
+                for what in &self.mentioned[*index] {
+                    *stays.entry(what).or_default() |=
+                        !references::follow_renames(action.key.kind, what.kind);
+                }
             }
             let mut more = Vec::new();
             for (index, action) in self.actions.iter().enumerate() {
@@ -104,8 +115,11 @@ impl<'a> Isolation<'a> {
                     format!("it stands and falls with {}", self.actions[*other].key)
                 } else if let Some(other) = needed {
                     format!("it needs {}", self.actions[*other].key)
-                } else if is_delete && stays.contains(&action.key) {
+                } else if is_delete && stays.contains_key(&action.key) {
                     "something still needs it, because its own change could not be made".to_owned()
+                } else if action.kind == ActionKind::Rename && stays.get(&action.old_key()) == Some(&true) {
+                    "something still needs it under its former name, because its own change could not be made"
+                        .to_owned()
                 } else {
                     continue;
                 };

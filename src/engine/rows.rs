@@ -9,8 +9,9 @@ use crate::plan::diff::differences;
 use crate::plan::{Action, ActionKind, Plan, Row};
 
 use super::apply::{ApplyError, ApplyRequest, OnError, Phase, Progress};
+use super::needs::{Violation, stale, still_needed, unmet};
 use super::partial::{Isolation, LeftOut};
-use super::state::WriteTransaction;
+use super::state::{StateError, StateErrorKind, WriteTransaction};
 
 /// How many rows one statement writes.
 const BATCH: usize = 1000;
@@ -29,15 +30,38 @@ pub(super) async fn write_rows(
     if request.on_error == OnError::Continue {
         return write_what_can_be(transaction, request, progress).await;
     }
+    let all: Vec<&Action> = actions.iter().collect();
+    if let Some(stale) = stale(&unmet(transaction, &all).await?) {
+        return Err(stale.into());
+    }
     let mut written = 0;
-    for batch in batches(actions.iter()) {
-        transaction.write(project, &batch).await?;
+    for batch in batches(all.iter().copied()) {
+        if let Err(error) = transaction.write(project, &batch).await {
+            return Err(reason(transaction, &batch, error).await.into());
+        }
         written += batch.len();
         progress.written(written);
     }
     progress.phase(Phase::Verify);
-    let left = verify(transaction, project, actions.iter()).await?;
-    if left.is_empty() { Ok(HashMap::new()) } else { Err(ApplyError::NotConverged { left }) }
+    let left = verify(transaction, project, &all).await?;
+    if !left.is_empty() {
+        return Err(ApplyError::NotConverged { left });
+    }
+    match stale(&still_needed(transaction, &all).await?) {
+        Some(stale) => Err(stale.into()),
+        None => Ok(HashMap::new()),
+    }
+}
+
+/// Why a set could not be written: where a foreign key keeps rows from being removed for good, the rows that need them are
+/// named, and not the key.
+async fn reason(transaction: &mut impl WriteTransaction, batch: &[&Action], error: StateError) -> StateError {
+    let removes = batch.iter().any(|action| action.kind == ActionKind::Delete && action.permanent);
+    if !removes || error.kind != StateErrorKind::Rejected {
+        return error;
+    }
+    let violations = still_needed(transaction, batch).await;
+    violations.ok().and_then(|violations| stale(&violations)).unwrap_or(error)
 }
 
 /// Each tenant for itself: in rounds, until one of them leaves nothing more out.
@@ -50,6 +74,19 @@ async fn write_what_can_be(
     let places: HashMap<&ResourceKey, usize> =
         actions.iter().enumerate().map(|(index, action)| (&action.key, index)).collect();
     let mut isolation = Isolation::new(actions, &request.unusable);
+    let left_out = |violation: Violation<'_>| {
+        let why = if request.unusable.contains(&violation.other) {
+            LeftOut::Skipped(format!("{}, and that is declared wrongly", violation.why))
+        } else if places.contains_key(&violation.other) {
+            LeftOut::Skipped(violation.words())
+        } else {
+            LeftOut::Failed(violation.words())
+        };
+        Some((*places.get(&violation.action.key)?, why))
+    };
+    let remaining: Vec<&Action> = isolation.remaining().map(|(_, action)| action).collect();
+    let unmet = unmet(transaction, &remaining).await?;
+    isolation.leave_out(unmet.into_iter().filter_map(left_out));
     transaction.mark().await?;
     // Constraints that are otherwise checked at the commit are checked row by row, once one of them was violated.
     let mut one_by_one = false;
@@ -82,16 +119,21 @@ async fn write_what_can_be(
         if isolation.left_out().len() == before {
             if one_by_one || transaction.constraints_hold().await? {
                 progress.phase(Phase::Verify);
-                let remaining = isolation.remaining().map(|(_, action)| action);
-                let left = verify(transaction, project, remaining).await?;
+                let remaining: Vec<&Action> = isolation.remaining().map(|(_, action)| action).collect();
+                let left = verify(transaction, project, &remaining).await?;
                 if left.is_empty() {
-                    return Ok(isolation.left_out().clone());
+                    let still_needed = still_needed(transaction, &remaining).await?;
+                    if still_needed.is_empty() {
+                        return Ok(isolation.left_out().clone());
+                    }
+                    isolation.leave_out(still_needed.into_iter().filter_map(left_out));
+                } else {
+                    let why =
+                        |fields: Vec<String>| format!("written, but not as declared: {}", fields.join(", "));
+                    isolation.fail(
+                        left.into_iter().filter_map(|(key, fields)| Some((*places.get(&key)?, why(fields)))),
+                    );
                 }
-                let why =
-                    |fields: Vec<String>| format!("written, but not as declared: {}", fields.join(", "));
-                isolation.fail(
-                    left.into_iter().filter_map(|(key, fields)| Some((*places.get(&key)?, why(fields)))),
-                );
                 progress.phase(Phase::Write);
             } else {
                 one_by_one = true;
@@ -139,13 +181,12 @@ fn batches<'a>(actions: impl Iterator<Item = &'a Action>) -> Vec<Vec<&'a Action>
 
 /// Reads back what was written and compares it with what was declared: planning again would be empty. Returns what is not
 /// as it should be.
-async fn verify<'a>(
+async fn verify(
     transaction: &mut impl WriteTransaction,
     project: &str,
-    actions: impl Iterator<Item = &'a Action>,
+    actions: &[&Action],
 ) -> Result<Vec<(ResourceKey, Vec<String>)>, ApplyError> {
     let mut left = Vec::new();
-    let actions: Vec<&Action> = actions.collect();
     // In parts, because whole rows take far more memory than the plan itself.
     for part in actions.chunks(READ_BACK) {
         let keys: Vec<ResourceKey> = part.iter().map(|action| action.key.clone()).collect();

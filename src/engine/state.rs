@@ -293,10 +293,40 @@ impl<'a> ItemOutcome<'a> {
     }
 }
 
+/// A resource that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// Which.
+    pub key: ResourceKey,
+    /// Whether its row is there, softly deleted.
+    pub is_deleted: bool,
+    /// Who wrote or removed it last, where that is known.
+    pub changed_by: Option<String>,
+}
+
+/// A living row that mentions a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mention {
+    /// What is mentioned.
+    pub what: ResourceKey,
+    /// Whose row mentions it.
+    pub by: ResourceKey,
+    /// Who wrote that row last, where that is known.
+    pub changed_by: Option<String>,
+}
+
 /// One transaction that writes. Dropped without a commit, it leaves nothing.
 pub trait WriteTransaction {
+    /// Of these resources, those that are not there or are deleted, in one statement for each kind.
+    async fn absent(&mut self, keys: &[ResourceKey]) -> Result<Vec<Absent>, StateError>;
+
+    /// Of these resources, those that a living row mentions, each with one row for each way of mentioning it, in one
+    /// statement for each of those.
+    async fn mentions(&mut self, keys: &[ResourceKey]) -> Result<Vec<Mention>, StateError>;
+
     /// Writes actions of one kind of resource and one sort of statement as a set. Rows whose revision is not the planned
-    /// one fail with [`StateErrorKind::Stale`], and name the rows.
+    /// one fail with [`StateErrorKind::Stale`], and name the rows. After an error that is the rows' own, the transaction can
+    /// be asked, and nothing of this set is written.
     async fn write(&mut self, project: &str, actions: &[&Action]) -> Result<(), StateError>;
 
     /// [`WriteTransaction::write`], but leaves out the actions that cannot be done. Returns their places in the list, and

@@ -25,7 +25,7 @@ pub static KIND: Kind = Kind {
             Column::new("condition", "when", SqlType::Json),
             Column::json_or("selector", "selector", "{}"),
             Column::new("severity", "severity", SqlType::Text),
-            Column::json_or("channels", "channels", "[]"),
+            Column::json_or("channels", "channels", "[]").naming("NotificationChannel"),
             Column::new("schedule", "schedule", SqlType::Text),
             Column::new("time_zone", "timeZone", SqlType::Text),
             Column::new("reminder", "reminder", SqlType::Text),

@@ -21,7 +21,7 @@ pub static KIND: Kind = Kind {
     table: Some(Table {
         name: "credentials",
         columns: &[
-            Column::new("tenant", "tenant", SqlType::Text),
+            Column::new("tenant", "tenant", SqlType::Text).naming("Tenant"),
             Column::new("service", "service", SqlType::Text),
             Column::new("description", "description", SqlType::Text),
             Column::new("secret_ref", "secretRef", SqlType::Json),

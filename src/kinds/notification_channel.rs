@@ -24,7 +24,7 @@ pub static KIND: Kind = Kind {
             Column::new("slack", "slack", SqlType::Json),
             Column::new("webhook", "webhook", SqlType::Json),
             Column::new("rate_limit_per_minute", "rateLimitPerMinute", SqlType::Integer),
-            Column::new("fallback", "fallback", SqlType::Text),
+            Column::new("fallback", "fallback", SqlType::Text).naming("NotificationChannel"),
             Column::new("send_resolved", "sendResolved", SqlType::Bool),
         ],
     }),

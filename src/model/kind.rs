@@ -60,19 +60,28 @@ pub struct Column {
     pub sql: SqlType,
     /// An absent field is stored as this text instead of NULL: `{}`, `[]`.
     pub absent: Option<&'static str>,
+    /// The kind, by manifest name, whose resources of the same workspace the field names: one in a text, which is a foreign
+    /// key, or several in a JSON list.
+    pub names: Option<&'static str>,
 }
 
 impl Column {
     /// A column that is NULL when the field is absent.
     #[must_use]
     pub const fn new(name: &'static str, path: &'static str, sql: SqlType) -> Self {
-        Self { name, path, sql, absent: None }
+        Self { name, path, sql, absent: None, names: None }
     }
 
     /// A JSON column that holds an empty object or list when the field is absent.
     #[must_use]
     pub const fn json_or(name: &'static str, path: &'static str, absent: &'static str) -> Self {
-        Self { name, path, sql: SqlType::Json, absent: Some(absent) }
+        Self { name, path, sql: SqlType::Json, absent: Some(absent), names: None }
+    }
+
+    /// The same column, of a field that names resources of that kind.
+    #[must_use]
+    pub const fn naming(self, kind: &'static str) -> Self {
+        Self { names: Some(kind), ..self }
     }
 }
 
@@ -105,7 +114,7 @@ pub struct Kind {
     pub texts: &'static [&'static str],
     /// Whether a manifest of this kind stands beside secrets, so that excerpts of it hide values.
     pub hides_values: bool,
-    /// The kinds that a spec of this kind mentions, by manifest name.
+    /// The kinds that a spec of this kind mentions, by manifest name: those that its columns name.
     pub mentions: &'static [&'static str],
     /// The kind, by manifest name, that a resource of this kind stands and falls with.
     pub part_of: Option<&'static str>,

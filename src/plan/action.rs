@@ -284,8 +284,8 @@ impl Plan {
         }
     }
 
-    /// Leaves out the actions that are not allowed, and counts them. What would be deleted and is still mentioned by a row
-    /// whose change is left out is refused; what needs a row that is not made is not looked for: the database refuses it.
+    /// Leaves out the actions that are not allowed, and counts them. An action that is allowed and hangs together with one
+    /// that is left out is refused: one that needs what is not made, or takes away what a row goes on needing.
     pub fn allow(&mut self, kinds: &[ActionKind]) {
         let all = std::mem::take(&mut self.actions);
         let (kept, left_out): (Vec<_>, Vec<_>) =
@@ -297,12 +297,7 @@ impl Plan {
                 self.withheld.push((kind, count));
             }
         }
-        let (deletes, updates) = (kinds.contains(&ActionKind::Delete), kinds.contains(&ActionKind::Update));
-        self.refusals.retain(|refusal| {
-            (deletes || !super::guards::is_about_deletion(refusal.code))
-                && (updates || refusal.code != super::guards::too_much::UPDATES)
-        });
-        self.refusals.extend(super::guards::in_use::by_what_is_left_out(&self.actions, &left_out));
+        super::guards::check_again(&mut self.refusals, &self.actions, &left_out);
     }
 
     /// The workspaces that actions touch, sorted.

@@ -62,7 +62,7 @@ pub struct Observed {
     pub rows: HashMap<ResourceKey, Row>,
     /// Rows that were removed by something else, of those that are declared and not there.
     pub vanished: HashMap<ResourceKey, Vanished>,
-    /// What living rows mention, of those that may be deleted: who mentions, and what.
+    /// What living rows mention, of those that may mention what goes away: who mentions, and what.
     pub mentions: Vec<(ResourceKey, ResourceKey)>,
 }
 

@@ -58,18 +58,27 @@ pub fn wanted_rows(desired: &Desired<'_>, heads: &[Head]) -> Vec<ResourceKey> {
     wanted
 }
 
-/// What may be deleted: the engine looks for what mentions it.
+/// What may go away: what may be deleted, and the former keys of what is renamed. The engine looks for what mentions them.
 #[must_use]
-pub fn may_be_deleted(desired: &Desired<'_>, heads: &[Head]) -> Vec<ResourceKey> {
-    if !desired.prune {
-        return Vec::new();
+pub fn may_go(desired: &Desired<'_>, heads: &[Head]) -> (Vec<ResourceKey>, Vec<ResourceKey>) {
+    let (mut deleted, mut renamed) = (Vec::new(), Vec::new());
+    let moved = moves::apply(desired.moves, desired.entries, heads);
+    if moved.is_none() && !desired.prune {
+        return (deleted, renamed);
     }
-    let renamed = moves::apply(desired.moves, desired.entries, heads);
-    let gone = pairs(desired, parts(renamed.as_ref(), heads).0).filter_map(|pair| match pair {
-        Pair::Observed(head) if is_undeclared(desired, head) => Some(head.key.clone()),
-        _ => None,
-    });
-    gone.collect()
+    let (heads, former) = parts(moved.as_ref(), heads);
+    for pair in pairs(desired, heads) {
+        match pair {
+            Pair::Observed(head) if desired.prune && is_undeclared(desired, head) => {
+                deleted.push(head.key.clone());
+            }
+            Pair::Both(_, head) if former.contains_key(&head.key) => {
+                renamed.push(old_key(&head.key, former));
+            }
+            _ => {}
+        }
+    }
+    (deleted, renamed)
 }
 
 /// Whether there is nothing to do, found out from keys and digests alone.
@@ -156,7 +165,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed, sources: &mut dyn Source
     }
     order::sort(&mut plan.actions);
     plan.suspects = suspects(&plan, observed);
-    guards::check(&mut plan, observed, desired.guards);
+    guards::check(&mut plan, observed, desired);
     plan
 }
 

@@ -20,6 +20,7 @@ pub mod migrate;
 pub mod past;
 pub mod read;
 pub mod record;
+mod references;
 mod row;
 pub mod statements;
 pub mod write;

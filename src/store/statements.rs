@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::model::kind::Table;
-use crate::model::{KindRef, Scope, SqlType};
+use crate::model::{Column, KindRef, Scope, SqlType};
 
 /// The expression for the workspace of a row of a kind.
 fn workspace_column(kind: KindRef) -> &'static str {
@@ -233,19 +233,78 @@ pub fn remove(kind: KindRef) -> String {
 /// that wrote them last; `$1` workspaces, `$2` names.
 #[must_use]
 pub fn revisions(kind: KindRef) -> String {
+    let (role, operation) = last_writers(kind);
     format!(
-        "select k.workspace, k.name, t.revision, 'role ' || coalesce(t.touched_by, \
-         (select e.actor from synthex.drift_events as e where t.name is null \
-          and e.workspace = k.workspace and e.kind = '{table}' and e.name = k.name and e.operation = 'delete' \
-          order by e.id desc limit 1)), \
-         (select o.actor || ' with ' || o.command || ' (revision ' || o.revision || ')' \
-          from synthex.batch_operation_items as i join synthex.batch_operations as o on o.id = i.operation_id \
-          where i.workspace = k.workspace and i.kind = '{table}' and k.name in (i.name, i.renamed_from) \
-          and i.outcome = 'applied' order by o.revision desc limit 1) \
+        "select k.workspace, k.name, t.revision, {role}, {operation} \
          from unnest($1::text[], $2::text[]) as k (workspace, name) \
          left join synthex.{table} as t on {workspace} = k.workspace and t.name = k.name",
         table = table(kind).name,
         workspace = workspace_column(kind)
+    )
+}
+
+/// Which rows are not there or are deleted: the key, whether it is deleted, and who wrote or removed it last; `$1`
+/// workspaces, `$2` names.
+#[must_use]
+pub fn absent(kind: KindRef) -> String {
+    let (role, operation) = last_writers(kind);
+    format!(
+        "select k.workspace, k.name, t.name is not null, coalesce({role}, {operation}) \
+         from unnest($1::text[], $2::text[]) as k (workspace, name) \
+         left join synthex.{table} as t on {workspace} = k.workspace and t.name = k.name \
+         where t.name is null or t.deleted_at is not null order by 1, 2",
+        table = table(kind).name,
+        workspace = workspace_column(kind)
+    )
+}
+
+/// Which of some names living rows of a kind mention, in a column, or by being in the workspace of that name: workspace and
+/// name, the first such row, and who wrote it last; `$1` workspaces, `$2` names.
+#[must_use]
+pub fn mentions(by: KindRef, column: Option<&Column>) -> String {
+    let table = table(by).name;
+    let names = "unnest($1::text[], $2::text[]) as g (workspace, name)";
+    // A list is taken apart once for each row, and not once for each row and name.
+    let rows = match column {
+        None => format!(
+            "{names} cross join lateral (select r.name from synthex.{table} as r \
+             where r.workspace = g.workspace and r.deleted_at is null order by r.name limit 1) as r"
+        ),
+        Some(Column { name, sql: SqlType::Json, .. }) => format!(
+            "synthex.{table} as r cross join lateral jsonb_array_elements_text(r.{name}) as m (name) \
+             join {names} on r.workspace = g.workspace and m.name = g.name where r.deleted_at is null"
+        ),
+        Some(Column { name, .. }) => format!(
+            "{names} join synthex.{table} as r on r.workspace = g.workspace and r.{name} = g.name \
+             where r.deleted_at is null"
+        ),
+    };
+    let (role, operation) = last_writers(by);
+    format!(
+        "select k.workspace, k.mentioned, k.name, coalesce({role}, {operation}) \
+         from (select distinct on (g.workspace, g.name) g.workspace, g.name as mentioned, r.name from {rows} \
+         order by g.workspace, g.name, r.name) as k \
+         join synthex.{table} as t on t.workspace = k.workspace and t.name = k.name order by 1, 2"
+    )
+}
+
+/// Two expressions on a key `k` and its row `t`, which need not be there: the role that wrote or removed it by hand, and the
+/// operation that wrote it last.
+fn last_writers(kind: KindRef) -> (String, String) {
+    let table = table(kind).name;
+    (
+        format!(
+            "'role ' || coalesce(t.touched_by, \
+             (select e.actor from synthex.drift_events as e where t.name is null \
+             and e.workspace = k.workspace and e.kind = '{table}' and e.name = k.name and e.operation = 'delete' \
+             order by e.id desc limit 1))"
+        ),
+        format!(
+            "(select o.actor || ' with ' || o.command || ' (revision ' || o.revision || ')' \
+             from synthex.batch_operation_items as i join synthex.batch_operations as o on o.id = i.operation_id \
+             where i.workspace = k.workspace and i.kind = '{table}' and k.name in (i.name, i.renamed_from) \
+             and i.outcome = 'applied' order by o.revision desc limit 1)"
+        ),
     )
 }
 

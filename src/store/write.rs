@@ -6,8 +6,8 @@ use sqlx::{Executor as _, PgConnection, Row as _};
 use uuid::Uuid;
 
 use crate::engine::{
-    CommitOutcome, Holder, Item, LeaseGrant, LeaseNews, Operation, StateError, StateErrorKind,
-    StateReader as _, StateWriter, WriteTransaction,
+    Absent, CommitOutcome, Holder, Item, LeaseGrant, LeaseNews, Mention, Operation, StateError,
+    StateErrorKind, StateReader as _, StateWriter, WriteTransaction,
 };
 use crate::model::ResourceKey;
 use crate::plan::{Action, Row};
@@ -17,7 +17,7 @@ use super::connect::{ConnectOptions, Connection, in_transaction};
 use super::error::{explain, within};
 use super::lease::{self, Keeper};
 use super::record::record;
-use super::{migrate, read};
+use super::{migrate, read, references};
 
 /// Writes through one connection, and knows how to open others.
 pub struct Writer {
@@ -196,10 +196,20 @@ pub struct Transaction<'a> {
 }
 
 impl WriteTransaction for Transaction<'_> {
+    async fn absent(&mut self, keys: &[ResourceKey]) -> Result<Vec<Absent>, StateError> {
+        let absent = references::absent(self.connection, keys);
+        within(self.timeout, "looking for what is needed", absent).await
+    }
+
+    async fn mentions(&mut self, keys: &[ResourceKey]) -> Result<Vec<Mention>, StateError> {
+        let mentions = references::mentions(self.connection, keys);
+        within(self.timeout, "looking for what needs what goes away", mentions).await
+    }
+
     async fn write(&mut self, project: &str, actions: &[&Action]) -> Result<(), StateError> {
-        let Some(first) = actions.first() else {
+        if actions.is_empty() {
             return Ok(());
-        };
+        }
         let doing = describe(actions);
         let limit = self.timeout;
         within(limit, &doing, self.connection.execute("savepoint batch")).await?;
@@ -209,8 +219,11 @@ impl WriteTransaction for Transaction<'_> {
                 Ok(())
             }
             Ok(_) => Err(stale(self.connection, actions, limit).await),
-            Err(error) if actions.len() > 1 && names_no_row(error.kind) => {
+            Err(error) if names_no_row(error.kind) => {
                 within(limit, &doing, self.connection.execute("rollback to savepoint batch")).await?;
+                if let [only] = actions {
+                    return Err(error.about(vec![only.key.clone()]));
+                }
                 let culprits = within(
                     limit,
                     &doing,
@@ -228,7 +241,7 @@ impl WriteTransaction for Transaction<'_> {
                     .collect();
                 Err(found)
             }
-            Err(error) => Err(if actions.len() == 1 { error.about(vec![first.key.clone()]) } else { error }),
+            Err(error) => Err(error),
         }
     }
 

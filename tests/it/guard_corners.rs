@@ -225,6 +225,52 @@ fn what_is_not_allowed_is_left_out_and_said() {
 }
 
 #[test]
+fn what_is_allowed_must_not_need_what_is_not() {
+    let estate = Estate::applied("corner_allow_need");
+    undeclare(&estate, &["T3"]);
+    estate.run(&["apply", "--yes", "--prune"]).ok();
+    estate.declare_tenant("T3", &[]);
+    estate.declare("Credential", "late", "{tenant: T3, service: shopify, secretRef: {env: K}}");
+    estate.declare("NotificationChannel", "new", "{type: console}");
+    estate.edit("muted.yaml", "channels: [log]", "channels: [new]");
+    let refused = |allow: &str, says: &str, help: &str| {
+        let state = estate.state();
+        let run = estate.run(&["apply", "--yes", "--allow", allow]).code(5);
+        run.stderr_has(&format!("refused: {says}")).stderr_has(help);
+        assert_eq!(estate.state(), state);
+    };
+    refused(
+        "create",
+        "credential/w/late needs tenant/w/T3, whose restore is left out",
+        "add restore to --allow",
+    );
+    refused("update", "rule/w/muted needs channel/w/new, whose create is left out", "add create to --allow");
+    estate.run(&["apply", "--yes", "--allow", "create,restore"]).ok().stderr_has("left out");
+    // A plan that was saved is looked at in the same way.
+    estate.edit("muted.yaml", "channels: [new]", "channels: [newer]");
+    estate.declare("NotificationChannel", "newer", "{type: console}");
+    estate.run(&["plan", "--out", "plan.json"]).ok();
+    estate
+        .run(&["apply", "plan.json", "--yes", "--allow", "update"])
+        .code(5)
+        .stderr_has("rule/w/muted needs channel/w/newer, whose create is left out");
+    estate.run(&["apply", "plan.json", "--yes"]).ok();
+    estate.is_converged();
+}
+
+#[test]
+fn what_is_needed_and_not_selected_is_refused_before_the_database_refuses_it() {
+    let estate = Estate::new("corner_exclude");
+    let exclude = |code: i32, args: &[&str]| estate.run(&[&["plan"], args].concat()).code(code);
+    let outcome = exclude(5, &["--exclude", "tenant/w/T1"]);
+    outcome.stdout_has("SX0508").stdout_has("credential/w/c1 needs tenant/w/T1, which is not there");
+    exclude(5, &["--exclude", "workspace/*"]).stdout_has("needs workspace/w, which is not there");
+    exclude(0, &["--exclude", "tenant/w/T1", "--exclude", "credential/w/c1"]);
+    estate.run(&["apply", "--yes", "--exclude", "tenant/w/T1"]).code(5);
+    assert_eq!(estate.state(), Vec::<String>::new());
+}
+
+#[test]
 fn a_row_of_another_project_is_taken_over_only_by_name() {
     let estate = Estate::applied("corner_take_over");
     let second = Project::empty();

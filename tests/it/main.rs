@@ -46,6 +46,8 @@ mod plan_rules;
 mod pooler;
 mod properties;
 mod quickstart;
+mod references;
+mod renames;
 mod render_diff;
 mod roles;
 mod rollback;

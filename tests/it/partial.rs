@@ -230,6 +230,18 @@ fn where_nothing_can_be_applied_nothing_is() {
     refuse(&estate, "tenants", "true");
     let outcome = estate.run(&CONTINUE).code(1);
     outcome.stderr_has("no change could be made").stderr_has("tenant/w/T1").stderr_has("tenant/w/T2");
+    let json = estate.run(&[&CONTINUE[..], &["--format", "json"]].concat()).code(1).json();
+    assert_eq!((&json["error"]["exit_code"], &json["applied"]), (&1.into(), &false.into()));
+    assert_eq!((&json["partly"], &json["summary"]["update"]), (&false.into(), &2.into()));
+    let changes = json["changes"].as_array().expect("the same members as of a partial apply");
+    let of = |change: &Value| (change["name"].clone(), change["outcome"].clone());
+    assert_eq!(
+        changes.iter().map(of).collect::<Vec<_>>(),
+        [("T1".into(), "failed".into()), ("T2".into(), "failed".into())]
+    );
+    assert!(
+        changes.iter().all(|change| change["why"].as_str().is_some_and(|why| why.contains("not this one")))
+    );
     assert_eq!(estate.state(), state);
     assert_eq!(status(&estate), "failed: no change could be made");
     assert_eq!(estate.leases_held(), 0);

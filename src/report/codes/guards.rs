@@ -53,9 +53,14 @@ It is pointed out in every plan, and refused with `--guard rename` or `rename: t
     },
     Rule {
         code: "SX0506",
-        title: "something that stays needs what would be deleted",
+        title: "something that stays needs what would be deleted or renamed",
         text: "For example an alert rule that tells its alerts through a channel, or a tenant of a workspace. It may belong to nobody, or to
-another project, and is therefore not deleted along. Delete it too, or change it first.",
+another project, and is therefore not deleted along; or it is not selected, or its change is not allowed. Delete it too, or
+change it first.
+
+What has one name in a field of its own, such as the tenant of a credential or the fallback of a channel, follows a rename.
+A rule names its channels in a list, which only the rule's own change can rewrite: the plan must have both, or the rule must
+use another channel first.",
     },
     Rule {
         code: "SX0507",
@@ -67,8 +72,10 @@ and the plan's digest:
     },
     Rule {
         code: "SX0508",
-        title: "what comes back needs something that is not there",
-        text: "A rollback or a restore would bring back a resource that mentions another one, such as a credential its tenant, and that one is
-deleted. Bring it back as well: `synthex restore KEY KEY` takes several.",
+        title: "what would be written needs something that is not there",
+        text: "A resource mentions another one, such as a credential its tenant, and that one is not there, or is deleted, and this plan does
+not make it: `--exclude` leaves it out, or `--allow` does. Select it too, or allow it too.
+
+Or a rollback or a restore would bring back the one without the other: `synthex restore KEY KEY` takes several.",
     },
 ];
