@@ -45,6 +45,7 @@ mod plan_rules;
 mod pooler;
 mod properties;
 mod quickstart;
+mod render;
 mod render_diff;
 mod roles;
 mod rollback;
