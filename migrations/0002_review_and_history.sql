@@ -51,6 +51,7 @@ comment on column synthex.batch_operation_items.renamed_from is 'The name before
 comment on column synthex.batch_operation_items.permanent is 'Whether the row was removed for good, of what was deleted.';
 comment on column synthex.batch_operation_items.outcome is 'Whether it was done. Only what was applied changed a row.';
 comment on column synthex.batch_operation_items.error is 'Why it was not.';
+comment on column synthex.batch_operation_items.after is 'The canonical spec after; null for what was deleted. Its member ignored names fields that were left as they were found.';
 create index batch_operation_items_renamed on synthex.batch_operation_items (workspace, kind, renamed_from) where renamed_from is not null;
 
 -- A tenant or channel that is renamed takes what mentions it along.

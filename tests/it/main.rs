@@ -35,6 +35,7 @@ mod guards;
 mod history;
 mod interrupt;
 mod leases;
+mod left_alone;
 mod markdown;
 mod moved_and_ignored;
 mod outcomes;

@@ -31,9 +31,9 @@ pub fn check(plan: &mut Plan, observed: &Observed) -> Vec<Refusal> {
     // What is written by this very plan counts as it will be.
     let mut written = HashSet::new();
     for action in &plan.actions {
-        if let Some(after) = &action.after {
+        if let Some(after) = action.written() {
             written.insert(&action.key);
-            references::of(&action.key, after).into_iter().for_each(|what| used(&action.key, what));
+            references::of(&action.key, &after).into_iter().for_each(|what| used(&action.key, what));
         }
     }
     for (by, what) in observed.mentions.iter().filter(|(by, _)| !written.contains(by)) {

@@ -23,8 +23,8 @@ pub fn check(plan: &Plan, heads: &[Head]) -> Vec<Refusal> {
     };
     let mut refusals = Vec::new();
     for action in &plan.actions {
-        let Some(after) = &action.after else { continue };
-        for needed in references::of(&action.key, after) {
+        let Some(after) = action.written() else { continue };
+        for needed in references::of(&action.key, &after) {
             let state = match is_deleted(&needed) {
                 _ if planned.contains(&needed) => continue,
                 Some(false) => continue,
