@@ -22,6 +22,7 @@ pub mod read;
 pub mod record;
 mod row;
 pub mod statements;
+mod triggers;
 pub mod write;
 
 pub use connect::{ConnectOptions, Connection};

@@ -41,6 +41,7 @@ mod moved_and_ignored;
 mod outcomes;
 mod ownership;
 mod partial;
+mod passing;
 mod plan_json;
 mod plan_rules;
 mod pooler;

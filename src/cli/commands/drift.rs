@@ -118,6 +118,14 @@ impl Asking<'_> {
             full: self.args.full,
         };
         let mut seen = connection.drifting(&scope).await?;
+        let unguarded = connection.tables_without_triggers().await?;
+        let notices = unguarded.iter().map(|table| {
+            format!(
+                "the triggers of synthex.{table} are off, so what is written to it leaves no mark: \
+                 alter table synthex.{table} enable trigger user"
+            )
+        });
+        let notices = notices.collect();
         let mut all = match only {
             Some(only) => vec![only.to_owned()],
             None => connection.workspaces_owned(&scope).await?,
@@ -140,7 +148,7 @@ impl Asking<'_> {
                 self.something_is_selected(connection, &declared).await?;
             }
         }
-        Ok((seen, all, Vec::new()))
+        Ok((seen, all, notices))
     }
 
     async fn something_is_selected(
