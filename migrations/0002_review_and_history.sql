@@ -51,6 +51,7 @@ comment on column synthex.batch_operation_items.renamed_from is 'The name before
 comment on column synthex.batch_operation_items.permanent is 'Whether the row was removed for good, of what was deleted.';
 comment on column synthex.batch_operation_items.outcome is 'Whether it was done. Only what was applied changed a row.';
 comment on column synthex.batch_operation_items.error is 'Why it was not.';
+comment on column synthex.batch_operation_items.after is 'The canonical spec after; null for what was deleted. Its member ignored names fields that were left as they were found.';
 create index batch_operation_items_renamed on synthex.batch_operation_items (workspace, kind, renamed_from) where renamed_from is not null;
 
 -- A tenant or channel that is renamed takes what mentions it along.
@@ -98,16 +99,50 @@ create policy one_workspace on synthex.lease_waiters using (lease = (select curr
 -- Who may add to the record at all may add an operation before its items say which workspaces it is about.
 create policy added on synthex.batch_operations for insert with check (true);
 
--- What a foreign key carries along, it carries along as the owner of the table. The role to name is still the one that
--- wrote the first row.
+-- Who wrote a declared row. What could mislead the triggers, and does not any more:
+--   * The setting synthex.engine counts only for a role that may run synthex: one that owns the table, or is a member of
+--     the owner. It is told by what an owner has and a grant of rights does not give, the right to give rights away, so
+--     that the condition is cheap (a bulk write evaluates it for every row) and outlives a change of the owner.
+--   * The role is noted for each row, by a trigger that fires right before those that need it: its name sorts before the
+--     names of the triggers of foreign keys, and no part of a statement is evaluated in between. So a statement that sets
+--     synthex.actor or synthex.engine itself passes for nobody else.
+--   * What a foreign key carries along, it carries along as the owner of the table. The role to name is still the one that
+--     wrote the first row, and the setting counts no more for it than there: it is suspended until the row is logged.
 create or replace function synthex.capture_actor() returns trigger
     language plpgsql
     set search_path = pg_catalog
     as $$
 begin
-    if pg_trigger_depth() = 1 or coalesce(current_setting('synthex.actor', true), '') = '' then
+    -- Within a foreign key's action, the trigger of the first row has noted the role.
+    if pg_trigger_depth() = 1 or coalesce(current_setting('synthex.actor', true), '') = ''
+       or not has_table_privilege('synthex.tenants', 'TRIGGER WITH GRANT OPTION') then
         perform set_config('synthex.actor', current_user, true);
     end if;
+    if current_setting('synthex.engine', true) = 'on' then
+        perform set_config('synthex.engine', 'suspended ' || pg_trigger_depth(), true);
+    end if;
+    return null;
+end
+$$;
+create or replace function synthex.log_drift() returns trigger
+    language plpgsql security definer
+    set search_path = pg_catalog
+    as $$
+declare
+    row_before jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) end;
+    row_after  jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) end;
+    row_any    jsonb := coalesce(row_after, row_before);
+begin
+    if current_setting('synthex.engine', true) = 'suspended ' || pg_trigger_depth() then
+        perform set_config('synthex.engine', 'on', true);
+    end if;
+    if row_before is not distinct from row_after then
+        return null;
+    end if;
+    insert into synthex.drift_events (workspace, kind, name, operation, actor, client, occurred_at, before, after)
+    values (coalesce(row_any ->> 'workspace', row_any ->> 'name'), tg_table_name, row_any ->> 'name', lower(tg_op),
+            coalesce(nullif(current_setting('synthex.actor', true), ''), session_user),
+            coalesce(current_setting('application_name', true), ''), clock_timestamp(), row_before, row_after);
     return null;
 end
 $$;
@@ -125,8 +160,56 @@ begin
         new.updated_at := clock_timestamp();
     end if;
     new.touched_at := clock_timestamp();
-    new.touched_by := coalesce(
-        case when pg_trigger_depth() > 1 then nullif(current_setting('synthex.actor', true), '') end, current_user);
+    new.touched_by := current_user;
+    if pg_trigger_depth() > 1 and has_table_privilege('synthex.tenants', 'TRIGGER WITH GRANT OPTION') then
+        new.touched_by := coalesce(nullif(current_setting('synthex.actor', true), ''), current_user);
+    end if;
     return new;
 end
 $$;
+
+-- TRUNCATE fires no trigger for a row.
+create function synthex.log_truncate() returns trigger
+    language plpgsql security definer
+    set search_path = pg_catalog
+    as $$
+begin
+    execute format(
+        'insert into synthex.drift_events (workspace, kind, name, operation, actor, client, occurred_at, before) '
+        'select t.%I, %L, t.name, ''delete'', $1, $2, clock_timestamp(), to_jsonb(t) from synthex.%I as t order by 1, 3',
+        case tg_table_name when 'workspaces' then 'name' else 'workspace' end, tg_table_name, tg_table_name)
+    using coalesce(nullif(current_setting('synthex.actor', true), ''), session_user),
+          coalesce(current_setting('application_name', true), '');
+    if current_setting('synthex.engine', true) like 'suspended %' then
+        perform set_config('synthex.engine', 'on', true);
+    end if;
+    return null;
+end
+$$;
+comment on function synthex.log_truncate() is 'Records in drift_events the rows that a TRUNCATE removes.';
+
+do $$
+declare
+    declared text;
+    foreign_write text;
+begin
+    foreach declared in array array['workspaces', 'tenant_templates', 'tenants', 'credentials', 'notification_channels', 'alert_rules'] loop
+        foreign_write := format('coalesce(current_setting(''synthex.engine'', true), '''') <> ''on'' or not has_table_privilege(''synthex.%I''::regclass, ''TRIGGER WITH GRANT OPTION'')', declared);
+        execute format('drop trigger a_capture_actor on synthex.%I', declared);
+        execute format('drop trigger b_mark_touched on synthex.%I', declared);
+        execute format('drop trigger c_log_drift on synthex.%I', declared);
+        execute format('create trigger "0_capture_actor" after insert or update or delete on synthex.%I for each row when (%s) execute function synthex.capture_actor()', declared, foreign_write);
+        execute format('create trigger b_mark_touched before insert or update on synthex.%I for each row when (%s) execute function synthex.mark_touched()', declared, foreign_write);
+        execute format('create trigger c_log_drift after insert or update or delete on synthex.%I for each row when (%s) execute function synthex.log_drift()', declared, foreign_write);
+        execute format('create trigger "0_capture_actor_of_truncate" before truncate on synthex.%I for each statement execute function synthex.capture_actor()', declared);
+        execute format('create trigger c_log_truncate before truncate on synthex.%I for each statement execute function synthex.log_truncate()', declared);
+        execute format('comment on column synthex.%I.touched_at is ''When something other than synthex last wrote what is in the row; null where all of it is as synthex wrote it.''', declared);
+        execute format('comment on column synthex.%I.touched_by is ''The role that wrote it.''', declared);
+    end loop;
+end
+$$;
+
+-- What history, blame and drift rely on is added to by the triggers, as the owner, and changed by nobody.
+create trigger append_only before update or delete or truncate on synthex.drift_events for each statement execute function synthex.append_only();
+drop policy one_workspace on synthex.drift_events;
+create policy one_workspace on synthex.drift_events for select using (workspace = (select current_setting('synthex.workspace', true)));

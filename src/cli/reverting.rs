@@ -9,11 +9,12 @@ use std::path::Path;
 use crate::engine::{self, StateReader as _};
 use crate::files;
 use crate::kinds::project::Guards;
+use crate::manifest;
 use crate::model::diagnostic::did_you_mean;
 use crate::model::{Entry, KeyPattern, Origin, Position, Sources};
 use crate::plan::past::{Lineage, Past, content_then, lineages};
 use crate::plan::record::Recorded;
-use crate::plan::{self, ActionKind, Cause, Desired, Plan, Reason, Selection};
+use crate::plan::{self, ActionKind, Cause, Desired, Ignore, Plan, Reason, Selection};
 use crate::store::history::Wanted;
 use crate::store::{ConnectOptions, Connection, Identity, migration_state};
 
@@ -29,6 +30,10 @@ pub struct Base {
     pub project: String,
     /// Its limits.
     pub guards: Guards,
+    /// Fields that somebody else looks after now.
+    pub ignores: Vec<Ignore>,
+    /// Of rules for such fields that end soon, or have ended.
+    pub endings: Vec<String>,
     /// How to connect.
     pub options: ConnectOptions,
     /// The database, as shown.
@@ -56,7 +61,7 @@ impl Base {
                     context.printer.failure(&error);
                     context
                         .printer
-                        .note("the project file is not used: its guards and its database are not known");
+                        .note("the project file is not used: its guards, its `ignore` and its database are not known");
                     None
                 }
             },
@@ -77,7 +82,11 @@ impl Base {
         migration_state(&mut connection).await?;
         project::must_know_workspace(context, &mut connection, found.as_ref()).await?;
         let identity = connection.identity().await?;
-        let mut guards = found.map(|found| found.project.spec.guards).unwrap_or_default();
+        let spec = found.map(|found| found.project.spec).unwrap_or_default();
+        let rules = manifest::project::ignores(&spec, context.clock.now().date_naive());
+        let ignores = rules.active.iter().map(|rule| Ignore::new(&rule.target, &rule.path)).collect();
+        let endings = rules.notices;
+        let mut guards = spec.guards;
         // The record knows what was renamed; what looks like a rename is none.
         guards.rename = false;
         let database = database::shown(&source, &options);
@@ -90,7 +99,7 @@ impl Base {
             }
             None => {}
         }
-        Ok(Self { project: name, guards, options, database, connection, identity })
+        Ok(Self { project: name, guards, ignores, endings, options, database, connection, identity })
     }
 
     /// The operation with a number.
@@ -157,13 +166,14 @@ impl Base {
         let labels = selection.labels.clone();
         let chosen = Selection { exactly, labels, ..Selection::default() }.choose(&past.entries);
         let project = self.project.clone();
-        let guards = self.guards.clone();
+        let (guards, ignores) = (self.guards.clone(), std::mem::take(&mut self.ignores));
         let desired = Desired {
             environment: operation.environment.as_deref(),
             prune: true,
             workspace: workspace.as_deref(),
             chosen: Some(&chosen),
             moves: &past.moves,
+            ignores: &ignores,
             guards: &guards,
             cause: Cause::Rollback(to),
             ..Desired::new(&project, &past.entries)
@@ -174,6 +184,7 @@ impl Base {
             refusal.help = refusal.help.replace("synthex apply", &command);
         }
         let mut notices = past.notices;
+        notices.append(&mut self.endings);
         for (now, then) in &past.moves {
             let renamed = |action: &plan::Action| action.kind == ActionKind::Rename && action.key == *then;
             if chosen.has(then)
@@ -198,8 +209,10 @@ impl Base {
         let keys = entries.iter().map(|entry| entry.key.clone()).collect();
         let chosen = Selection { exactly: Some(keys), ..Selection::default() }.choose(&entries);
         let (project, guards) = (self.project.clone(), self.guards.clone());
+        let ignores = std::mem::take(&mut self.ignores);
         let desired = Desired {
             chosen: Some(&chosen),
+            ignores: &ignores,
             guards: &guards,
             cause: Cause::Restore,
             ..Desired::new(&project, &entries)

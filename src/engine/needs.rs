@@ -45,8 +45,8 @@ pub(super) async fn unmet<'a>(
     let absent: HashMap<&ResourceKey, _> = absent.iter().map(|absent| (&absent.key, absent)).collect();
     let mut violations = Vec::new();
     for action in actions {
-        let Some(after) = &action.after else { continue };
-        let needed = references::of(&action.key, after);
+        let Some(after) = action.written() else { continue };
+        let needed = references::of(&action.key, &after);
         let Some(absent) = needed.iter().find_map(|key| absent.get(key)) else { continue };
         let state = if absent.is_deleted { "is deleted" } else { "is not there" };
         let why = format!("it needs {}, which {state}", absent.key);

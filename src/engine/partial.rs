@@ -38,7 +38,7 @@ impl<'a> Isolation<'a> {
         };
         let mentions: Vec<Vec<ResourceKey>> = actions
             .iter()
-            .map(|action| references(action, action.after.as_deref().or(action.before.as_deref())))
+            .map(|action| references(action, action.written().as_deref().or(action.before.as_deref())))
             .collect();
         let mentioned = actions.iter().map(|action| match action.kind {
             // What is not there, or deleted, needs nothing.

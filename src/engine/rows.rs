@@ -211,10 +211,10 @@ fn amiss(project: &str, action: &Action, row: Option<&Row>) -> Vec<String> {
     if wants_deleted || row.deleted {
         return if wants_deleted == row.deleted { Vec::new() } else { vec!["(deleted)".to_owned()] };
     }
-    let after: Value =
-        action.after.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let written: Value =
+        action.written().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let mut fields: Vec<_> =
-        differences(&row.canonical, &after).into_iter().map(|(path, _, _)| path.join(".")).collect();
+        differences(&row.canonical, &written).into_iter().map(|(path, _, _)| path.join(".")).collect();
     if row.owner.as_deref() != Some(project) {
         fields.push("(owner)".to_owned());
     }

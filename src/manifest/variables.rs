@@ -17,6 +17,9 @@ use super::rows;
 /// The most text that the variables of one document or row may add up to.
 const MOST: usize = 4 << 20;
 
+/// Where variables are put in.
+const FILLED: [&str; 2] = ["/spec", "/metadata/labels"];
+
 /// The variables of an environment.
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
@@ -50,8 +53,9 @@ impl Variables {
         problems: &mut Vec<Problem>,
     ) -> bool {
         let mut filling = Filling { variables: self, source, problems, room: MOST, complete: true };
-        filling.at(manifest, "/spec", kind.name == "TenantSet");
-        filling.at(manifest, "/metadata/labels", false);
+        for pointer in FILLED {
+            filling.at(manifest, pointer, kind.name == "TenantSet" && pointer == "/spec");
+        }
         let complete = filling.complete;
         as_text(manifest, "/metadata/labels/*");
         for pointer in kind.texts {
@@ -220,6 +224,25 @@ fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
+/// The other way round: writes the texts of a manifest, where variables are put in, so that they are read as they are.
+/// Keys are left alone, since nothing is put into them.
+pub fn escape_texts(manifest: &mut Value) {
+    for pointer in FILLED {
+        if let Some(value) = manifest.pointer_mut(pointer) {
+            escape_below(value);
+        }
+    }
+}
+
+fn escape_below(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains("${") => *text = text.replace("${", "$${"),
+        Value::Array(items) => items.iter_mut().for_each(escape_below),
+        Value::Object(map) => map.values_mut().for_each(escape_below),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,6 +281,20 @@ mod tests {
         check("$$${A}", Ok(json!("$${A}")));
         check("$A $ {A} 5$", Ok(json!("$A $ {A} 5$")));
         check("$${ and ${A}", Ok(json!("${ and a")));
+    }
+
+    #[test]
+    fn an_escaped_text_is_read_as_it_was() {
+        for text in
+            ["${A}", "$${A}", "$$${A}", "${", "$${", "${${A}}", "$", "$$", "a$ ${N}$", "}${", "${A}${A}"]
+        {
+            let kind = crate::kinds::find("Tenant").unwrap();
+            let was = json!({"metadata": {"labels": {"l": text}}, "spec": {"metadata": {text: [text, {text: text}]}}});
+            let mut manifest = was.clone();
+            escape_texts(&mut manifest);
+            assert!(Variables::default().put_into(kind, &mut manifest, SOURCE, &mut Vec::new()), "{text}");
+            assert_eq!(manifest, was, "{text}");
+        }
     }
 
     #[test]

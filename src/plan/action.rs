@@ -1,9 +1,12 @@
 //! The plan as a value: a closed set of actions, each with its reason, its place in the source and its reverse.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::model::{Digest, KindRef, Origin, Position, ResourceKey};
 
+use super::ignored::{self, Left};
 pub use super::reason::Reason;
 
 /// What is done to a resource.
@@ -84,8 +87,10 @@ pub struct Action {
     pub revision: Option<i64>,
     /// The canonical spec in the database before; `None` for a create.
     pub before: Option<Box<str>>,
-    /// The canonical spec afterwards; `None` for a delete.
+    /// The canonical spec that is declared; `None` for a delete.
     pub after: Option<Box<str>>,
+    /// Fields in which the row stays as it is, whatever `after` says: they are left to somebody else.
+    pub left: Vec<Left>,
     /// The digest of `after`.
     pub digest: Option<Digest>,
     /// Whether the row is protected from deletion, now or by this action.
@@ -110,6 +115,29 @@ impl Action {
         }
     }
 
+    /// The canonical spec that the row holds afterwards: what is declared, and what is left in it. `None` for a delete.
+    #[must_use]
+    pub fn written(&self) -> Option<Cow<'_, str>> {
+        let after = self.after.as_deref()?;
+        if self.left.is_empty() {
+            return Some(Cow::Borrowed(after));
+        }
+        let mut written = serde_json::from_str(after).unwrap_or_default();
+        ignored::put_left(&mut written, &self.left);
+        Some(Cow::Owned(written.to_string()))
+    }
+
+    /// What goes on record as the spec afterwards; `None` for a delete.
+    #[must_use]
+    pub fn recorded(&self) -> Option<Cow<'_, str>> {
+        let after = self.after.as_deref()?;
+        Some(if self.left.is_empty() {
+            Cow::Borrowed(after)
+        } else {
+            Cow::Owned(ignored::noted(after, &self.left))
+        })
+    }
+
     /// The action that takes this one back, given the revision the row has after it.
     #[must_use]
     pub fn inverse(&self, revision: i64) -> Self {
@@ -131,8 +159,9 @@ impl Action {
             reason: Reason::Edited,
             position: self.position.clone(),
             revision: Some(revision),
-            before: self.after.clone(),
+            before: self.written().map(|written| written.into_owned().into_boxed_str()),
             after: self.before.clone(),
+            left: Vec::new(),
             digest: self.before.as_ref().map(|before| Digest::of(before.as_bytes())),
             protected: self.protected,
             changes: self.changes.iter().map(swap).collect(),
@@ -264,6 +293,9 @@ impl Plan {
                 .field(&action.revision.unwrap_or_default().to_le_bytes())
                 .field(action.before.as_deref().unwrap_or_default().as_bytes())
                 .field(action.after.as_deref().unwrap_or_default().as_bytes());
+            for field in &action.left {
+                writer.field(b"left").field(field.pointer().as_bytes());
+            }
         }
         writer.finish()
     }

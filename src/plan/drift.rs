@@ -6,10 +6,11 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::model::{Digest, Entry, ResourceKey, SqlType};
+use crate::model::{Digest, Entry, ResourceKey};
 
+use super::columns::column_of;
 use super::diff::differences;
-use super::ignored::Ignore;
+use super::ignored::{Ignore, noted_in};
 use super::observed::Row;
 
 /// What stands for a value that may be a secret.
@@ -30,6 +31,14 @@ pub struct Applied {
     pub at: DateTime<Utc>,
     /// The canonical spec that it left; `None` when it deleted the resource, or gave it another name.
     pub after: Option<Value>,
+}
+
+impl Applied {
+    /// The fields that it left to somebody else, whatever is in `after`.
+    #[must_use]
+    pub fn left(&self) -> Vec<Vec<String>> {
+        self.after.as_ref().map(noted_in).unwrap_or_default()
+    }
 }
 
 /// A write by something other than synthex, as it was recorded.
@@ -56,6 +65,8 @@ pub struct Seen {
     pub live: Option<Row>,
     /// Foreign writes since then, oldest first, as far as they are needed to tell who did what.
     pub writes: Vec<ForeignWrite>,
+    /// Of what it then left to somebody else: the last foreign write of each field before it.
+    pub earlier: Vec<ForeignWrite>,
 }
 
 /// What happened to a resource.
@@ -182,7 +193,7 @@ pub fn find(project: &str, ignores: &[Ignore], seen: Vec<Seen>) -> Drift {
 }
 
 fn compare(project: &str, ignores: &[Ignore], seen: Seen, ignored: &mut usize) -> Option<Drifted> {
-    let Seen { key, applied, live, writes } = seen;
+    let Seen { key, applied, live, writes, earlier } = seen;
     let was_ours = applied.as_ref().is_some_and(|applied| applied.project == project);
     let is_ours = live.as_ref().is_some_and(|row| row.owner.as_deref() == Some(project));
     if !was_ours && !is_ours {
@@ -206,15 +217,20 @@ fn compare(project: &str, ignores: &[Ignore], seen: Seen, ignored: &mut usize) -
         }
         _ => return None,
     };
+    let left = applied.as_ref().map(Applied::left).unwrap_or_default();
     for field in &mut fields {
-        let by = writer_of(&key, field, &writes).or_else(|| last.clone());
+        let is_left = left.iter().any(|path| field.path.starts_with(path));
+        let before = || if is_left { writer_of(&key, field, &earlier) } else { None };
+        let by = writer_of(&key, field, &writes).or_else(before).or_else(|| last.clone());
         (field.actor, field.since) = by.unzip();
         let hidden = key.kind.hides_values;
         for side in [&mut field.applied, &mut field.live].into_iter().flatten().filter(|_| hidden) {
             hide(&field.path, side);
         }
     }
-    let (actor, since) = last.unzip();
+    // Who wrote last of what differs; a write that was put back since is nobody's drift.
+    let latest = fields.iter().filter_map(|field| field.actor.clone().zip(field.since));
+    let (actor, since) = latest.max_by_key(|(_, since)| *since).or(last).unzip();
     let is_marked = live.is_some() && happened == Happened::Removed;
     let own = live.filter(|row| lives && row.owner.as_deref() == Some(project));
     let digest = own.and_then(|row| Some(Digest::of(key.kind.canonical_of(&row.canonical)?.as_bytes())));
@@ -251,29 +267,13 @@ fn writer_of(
     field: &DriftedField,
     writes: &[ForeignWrite],
 ) -> Option<(String, DateTime<Utc>)> {
-    let (column, rest) = column_of(key, &field.path)?;
+    let (column, rest) = column_of(key.kind, &field.path)?;
     let value = |row: &Option<Value>| {
         let cell = row.as_ref()?.get(column)?;
         rest.iter().try_fold(cell, |cell, step| cell.get(step)).filter(|value| !value.is_null()).cloned()
     };
     let write = writes.iter().rev().find(|write| value(&write.before) != value(&write.after))?;
     Some((write.actor.clone(), write.at))
-}
-
-/// The column that holds a field, and the steps within it.
-fn column_of<'a>(key: &ResourceKey, path: &'a [String]) -> Option<(&'static str, &'a [String])> {
-    match path.first()?.as_str() {
-        "labels" => return Some(("labels", &path[1..])),
-        "owner" => return Some(("owner", &[])),
-        "protect" => return Some(("protected", &[])),
-        _ => {}
-    }
-    key.kind.columns().iter().find_map(|column| {
-        let steps: Vec<&str> = column.path.split('.').collect();
-        let fits = path.len() >= steps.len() && steps.iter().zip(path).all(|(step, part)| step == part);
-        let rest = if column.sql == SqlType::Json { path.get(steps.len()..)? } else { &[] };
-        fits.then_some((column.name, rest))
-    })
 }
 
 /// The places where a reference to a secret may say where the secret is.

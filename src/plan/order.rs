@@ -1,5 +1,6 @@
 //! The order of execution: what others depend on first, then by key; deletes last and the other way round.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use super::action::{Action, ActionKind};
@@ -15,11 +16,11 @@ pub fn sort(actions: &mut Vec<Action>) {
         others.into_iter().partition(|action| action.kind == ActionKind::Rename);
     others.sort_by(|left, right| left.key.cmp(&right.key));
     deletes.sort_by(|left, right| left.key.cmp(&right.key));
-    let mut others = within_kinds(others, |action| action.after.as_deref());
+    let mut others = within_kinds(others, Action::written);
     if !renames.is_empty() {
         others.splice(0..0, in_turn(renames));
     }
-    let mut deletes = within_kinds(deletes, |action| action.before.as_deref());
+    let mut deletes = within_kinds(deletes, |action| action.before.as_deref().map(Cow::Borrowed));
     deletes.reverse();
     actions.append(&mut others);
     actions.append(&mut deletes);
@@ -45,7 +46,7 @@ fn in_turn(mut left: Vec<Action>) -> Vec<Action> {
 
 /// For kinds that may mention their own kind, puts what is mentioned before what mentions it. The kinds themselves are in
 /// dependency order already.
-fn within_kinds(sorted: Vec<Action>, canonical: impl Fn(&Action) -> Option<&str>) -> Vec<Action> {
+fn within_kinds(sorted: Vec<Action>, canonical: impl Fn(&Action) -> Option<Cow<'_, str>>) -> Vec<Action> {
     let own = |action: &Action| action.key.kind.mentions.contains(&action.key.kind.name);
     if !sorted.iter().any(own) {
         return sorted;
@@ -54,7 +55,7 @@ fn within_kinds(sorted: Vec<Action>, canonical: impl Fn(&Action) -> Option<&str>
         sorted.iter().enumerate().map(|(at, action)| (action.key.clone(), at)).collect();
     let mut waits_for: Vec<Vec<usize>> = vec![Vec::new(); sorted.len()];
     for (at, action) in sorted.iter().enumerate().filter(|(_, action)| own(action)) {
-        let mentioned = references::of(&action.key, canonical(action).unwrap_or_default());
+        let mentioned = references::of(&action.key, &canonical(action).unwrap_or_default());
         for other in mentioned.iter().filter(|other| other.kind.rank == action.key.kind.rank) {
             waits_for[at].extend(index.get(other).filter(|other| **other != at));
         }

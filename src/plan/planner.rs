@@ -1,6 +1,5 @@
 //! Desired and observed, both sorted by key, walked side by side.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
@@ -220,6 +219,7 @@ fn create(entry: &Entry, observed: &Observed, sources: &mut dyn Sources) -> Acti
         revision: None,
         before: None,
         after: Some(entry.canonical.clone()),
+        left: Vec::new(),
         digest: Some(entry.digest),
         protected: entry.protect,
         changes: Vec::new(),
@@ -241,6 +241,7 @@ fn delete(desired: &Desired<'_>, head: &Head, row: Option<&Row>) -> Action {
         revision: Some(head.revision),
         before: row.map(|row| row.canonical.to_string().into_boxed_str()),
         after: None,
+        left: Vec::new(),
         digest: None,
         protected: head.protected,
         changes: Vec::new(),
@@ -262,15 +263,11 @@ fn change(
 ) -> Option<Action> {
     let empty = Value::Null;
     let before = row.map_or(&empty, |row| &row.canonical);
-    let mut after: Value = serde_json::from_str(&entry.canonical).unwrap_or_default();
-    let mut canonical = Cow::Borrowed(&entry.canonical);
-    let mut digest = entry.digest;
-    if ignored::take_observed(desired.ignores, &entry.key, before, &mut after) {
-        canonical = Cow::Owned(after.to_string().into_boxed_str());
-        digest = Digest::of(canonical.as_bytes());
-    }
+    let ignored::Outcome { written, declared, left, only_left_differs } =
+        ignored::apply(desired.ignores, entry, head, before);
+    let (canonical, digest) = declared.unwrap_or_else(|| (entry.canonical.clone(), entry.digest));
     let mut origins = HashMap::new();
-    let changes: Vec<FieldChange> = differences(before, &after)
+    let changes: Vec<FieldChange> = differences(before, &written)
         .into_iter()
         .map(|(path, before, after)| {
             let origin = origins.entry(path.clone()).or_insert_with(|| sources.origin(entry, &path)).clone();
@@ -278,6 +275,8 @@ fn change(
         })
         .collect();
     let touched = row.and_then(|row| row.touched_by.clone().zip(row.touched_at));
+    // What somebody else looks after is no reason for what is done to the rest.
+    let touched = touched.filter(|_| head.deleted || !only_left_differs);
     let (kind, reason) = why(desired, head, digest, touched, former, !changes.is_empty())?;
     Some(Action {
         kind,
@@ -286,7 +285,8 @@ fn change(
         position: Some(sources.declared_at(entry)),
         revision: Some(head.revision),
         before: Some(before.to_string().into_boxed_str()),
-        after: Some(canonical.into_owned()),
+        after: Some(canonical),
+        left,
         digest: Some(digest),
         protected: head.protected || entry.protect,
         changes,

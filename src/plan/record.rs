@@ -11,6 +11,7 @@ use crate::model::{Digest, ResourceKey};
 
 use super::action::ActionKind;
 use super::diff::{Difference, differences};
+use super::ignored::noted_in;
 
 /// One operation on record.
 #[derive(Clone, Debug)]
@@ -89,13 +90,23 @@ impl RecordedItem {
         self.outcome == "applied"
     }
 
-    /// The fields that changed: all of a new row, none of one that was deleted.
+    /// The fields that changed: all of a new row, none of one that was deleted, and none that was left to somebody else.
     #[must_use]
     pub fn changes(&self) -> Vec<Difference> {
+        let left = self.left();
         match self.action {
             ActionKind::Delete => Vec::new(),
-            _ => changed(&self.before, &self.after),
+            _ => changed(&self.before, &self.after)
+                .into_iter()
+                .filter(|(path, _, _)| !left.iter().any(|left| path.starts_with(left)))
+                .collect(),
         }
+    }
+
+    /// The fields that were left to somebody else, whatever the spec afterwards says.
+    #[must_use]
+    pub fn left(&self) -> Vec<Vec<String>> {
+        noted_in(&self.after)
     }
 }
 

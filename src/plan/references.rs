@@ -80,12 +80,12 @@ pub fn needed<'a>(actions: impl Iterator<Item = &'a Action> + Clone) -> HashSet<
     // The actions in a workspace stand together, and there may be thousands of them.
     let mut last: Option<&str> = None;
     for action in actions.clone() {
-        let Some(after) = &action.after else { continue };
+        let Some(after) = action.written() else { continue };
         if action.key.kind.scope == Scope::Workspace && last != Some(&*action.key.workspace) {
             needed.extend(workspace_of(&action.key));
             last = Some(&action.key.workspace);
         }
-        named(&action.key, after, &mut found);
+        named(&action.key, &after, &mut found);
         needed.extend(found.drain(..));
     }
     for action in actions.filter(|action| brings_to_life(action.kind)) {
@@ -181,6 +181,7 @@ mod tests {
             from: None,
             permanent: false,
             dependents: Vec::new(),
+            left: Vec::new(),
         }
     }
 

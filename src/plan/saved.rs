@@ -15,6 +15,7 @@ use crate::model::{Digest, Origin, Position, ResourceKey};
 
 use super::action::{Action, ActionKind, FieldChange, Plan, Refusal, Suspect};
 use super::guards;
+use super::ignored::Left;
 use super::reason::Reason;
 use super::sealed::{seal, unseal, version};
 
@@ -127,6 +128,7 @@ struct Change<'a> {
     before: Option<&'a RawValue>,
     #[serde(borrow)]
     after: Option<&'a RawValue>,
+    left: Vec<Value>,
     digest: Option<String>,
     protected: bool,
     from: Option<String>,
@@ -174,6 +176,7 @@ fn change_of(action: &Action) -> Change<'_> {
         revision: action.revision,
         before: raw(action.before.as_deref()),
         after: raw(action.after.as_deref()),
+        left: action.left.iter().map(left_json).collect(),
         digest: action.digest.map(|digest| digest.to_hex()),
         protected: action.protected,
         from: action.from.as_deref().map(str::to_owned),
@@ -263,6 +266,7 @@ fn action_of(change: Change<'_>) -> Option<Action> {
         revision: change.revision,
         before: canonical(change.before),
         after: canonical(change.after),
+        left: change.left.iter().map(left_of).collect::<Option<_>>()?,
         digest: match change.digest {
             Some(hex) => Some(Digest::from_hex(&hex)?),
             None => None,
@@ -273,6 +277,19 @@ fn action_of(change: Change<'_>) -> Option<Action> {
         permanent: change.permanent,
         dependents,
     })
+}
+
+fn left_json(left: &Left) -> Value {
+    let mut json = json!({"path": left.path});
+    if let Some(value) = &left.value {
+        json["value"] = value.clone();
+    }
+    json
+}
+
+fn left_of(json: &Value) -> Option<Left> {
+    let path = serde_json::from_value(json.get("path")?.clone()).ok()?;
+    Some(Left { path, value: json.get("value").cloned() })
 }
 
 fn refused_of(refusal: &Refusal) -> Refused {

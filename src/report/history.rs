@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::model::ResourceKey;
 use crate::plan::ActionKind;
+use crate::plan::ignored::pointer;
 use crate::plan::record::{Blamed, Event, Recorded, RecordedItem, Trail};
 
 use super::clean::{clean, value};
@@ -122,6 +123,11 @@ fn item_body(
         let error = item.error.as_deref().unwrap_or_default();
         let line = format!("{}: {}", item.outcome, clean(error));
         text.push_str(&format!("      {}\n", paint(&line, Paint::Error, style)));
+    }
+    let left: Vec<String> = item.left().iter().map(|path| pointer(path)).collect();
+    if !left.is_empty() {
+        let line = format!("left as found, by `ignore`: {}", clean(&left.join(", ")));
+        text.push_str(&format!("      {}\n", paint(&line, Paint::Dim, style)));
     }
     let hides = item.key.kind.hides_values;
     let is_whole = item.action == ActionKind::Create && changes.len() == item.changes().len();

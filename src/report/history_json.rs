@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::model::ResourceKey;
 use crate::plan::ActionKind;
 use crate::plan::diff::Difference;
+use crate::plan::ignored::pointer;
 use crate::plan::record::{Blamed, Event, Recorded, RecordedItem, Trail};
 
 const FORMAT_VERSION: &str = "1.0";
@@ -110,6 +111,7 @@ pub fn item_value(item: &RecordedItem, changes: &[Difference]) -> Value {
         "source": item.source,
         "outcome": item.outcome,
         "why": item.error,
+        "ignored": item.left().iter().map(|path| pointer(path)).collect::<Vec<_>>(),
         "fields": fields(changes),
     })
 }

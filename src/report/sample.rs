@@ -35,6 +35,7 @@ pub(crate) fn create(key: ResourceKey, after: &Value) -> Action {
         revision: None,
         before: None,
         after: Some(after.to_string().into()),
+        left: Vec::new(),
         digest: Some(Digest::of(b"after")),
         protected: false,
         changes: Vec::new(),

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 
 use crate::engine::{StateError, StateErrorKind};
+use crate::plan::columns::places_of;
 use crate::plan::{Action, ActionKind};
 
 use super::error::within;
+use super::statements::Updating;
 use super::{row, statements};
 
 /// Writes actions of one shape in one statement, and says how many rows it wrote.
@@ -24,10 +26,13 @@ pub(super) async fn write_batch(
     let workspaces: Vec<&str> = actions.iter().map(|action| &*action.key.workspace).collect();
     let names: Vec<&str> = actions.iter().map(|action| &*action.key.name).collect();
     let revisions: Vec<i64> = actions.iter().map(|action| action.revision.unwrap_or_default()).collect();
+    let leaves = actions.iter().any(|action| !action.left.is_empty());
     let sql = match first.kind {
         ActionKind::Create => statements::insert(kind),
-        ActionKind::Update | ActionKind::Restore | ActionKind::Adopt => statements::update(kind),
-        ActionKind::Rename => statements::rename(kind),
+        ActionKind::Update | ActionKind::Restore | ActionKind::Adopt | ActionKind::Rename => {
+            let renames = first.kind == ActionKind::Rename;
+            statements::update(kind, Updating { renames, leaves })
+        }
         ActionKind::Delete if first.permanent => statements::remove(kind),
         ActionKind::Delete => statements::delete(kind),
     };
@@ -40,7 +45,7 @@ pub(super) async fn write_batch(
         let mut digests = Vec::with_capacity(actions.len());
         for action in actions {
             let after: Value =
-                action.after.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+                action.written().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
             let spec = after.get("spec").unwrap_or(&Value::Null);
             for (column, cells) in kind.columns().iter().zip(&mut cells) {
                 cells.push(row::cell(column, spec));
@@ -56,8 +61,17 @@ pub(super) async fn write_batch(
         if first.kind == ActionKind::Rename {
             query = query.bind(actions.iter().map(|action| action.from.as_deref()).collect::<Vec<_>>());
         }
+        if leaves {
+            query = query.bind(actions.iter().map(|action| places_left(action)).collect::<Vec<_>>());
+        }
     }
     Ok(query.persistent(false).execute(connection).await?.rows_affected())
+}
+
+/// Where the fields stand that an action leaves to somebody else; `None` where it leaves none.
+fn places_left(action: &Action) -> Option<String> {
+    let places = action.left.iter().flat_map(|field| places_of(action.key.kind, &field.path));
+    (!action.left.is_empty()).then(|| json!(places.collect::<Vec<_>>()).to_string())
 }
 
 /// Finds the rows that the database does not accept, by halving, up to a number that a person would read. Every attempt

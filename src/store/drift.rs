@@ -8,15 +8,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
-use serde_json::Value;
-use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Row as _};
+use serde_json::{Value, json};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Postgres, Row as _};
 use tokio::sync::mpsc;
 
 use crate::engine::{StateError, StateErrorKind, StateReader as _};
 use crate::kinds;
 use crate::model::{Digest, KindRef, ResourceKey};
 use crate::plan::Row;
+use crate::plan::columns::places_of;
 use crate::plan::drift::{Applied, ForeignWrite, Seen};
 
 use super::connect::Connection;
@@ -185,8 +187,52 @@ impl Connection {
         let beginning = DateTime::<Utc>::UNIX_EPOCH;
         let since: Vec<DateTime<Utc>> =
             keys.iter().map(|key| applied.get(key).map_or(beginning, |applied| applied.at)).collect();
-        let query =
-            sqlx::query(statements::FOREIGN_WRITES).bind(workspaces).bind(names).bind(since).bind(table);
+        // The mark of a row from which something was left out may be of a write before the apply.
+        let in_any_case: Vec<bool> = keys
+            .iter()
+            .map(|key| applied.get(key).is_some_and(|applied| !applied.left().is_empty()))
+            .collect();
+        let query = sqlx::query(statements::FOREIGN_WRITES).bind(workspaces).bind(names).bind(since);
+        let mut writes = self.foreign_writes(kind, query.bind(table).bind(in_any_case)).await?;
+        let mut earlier = self.earlier_writes(kind, &applied).await?;
+        seen.extend(keys.into_iter().map(|key| Seen {
+            applied: applied.remove(&key),
+            live: rows.remove(&key),
+            writes: writes.remove(&key).unwrap_or_default(),
+            earlier: earlier.remove(&key).unwrap_or_default(),
+            key,
+        }));
+        Ok(())
+    }
+
+    /// The last foreign write of each field that an apply left to somebody else, before that apply.
+    async fn earlier_writes(
+        &mut self,
+        kind: KindRef,
+        applied: &HashMap<ResourceKey, Applied>,
+    ) -> Result<HashMap<ResourceKey, Vec<ForeignWrite>>, StateError> {
+        let (mut keys, mut times, mut places) = (Vec::new(), Vec::new(), Vec::new());
+        for (key, applied) in applied {
+            for path in applied.left() {
+                keys.push(key.clone());
+                times.push(applied.at);
+                places.push(json!(places_of(kind, &path)).to_string());
+            }
+        }
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let (workspaces, names) = parameters(&keys);
+        let sql = AssertSqlSafe(statements::left_writes(kind));
+        self.foreign_writes(kind, sqlx::query(sql).bind(workspaces).bind(names).bind(times).bind(places))
+            .await
+    }
+
+    async fn foreign_writes(
+        &mut self,
+        kind: KindRef,
+        query: Query<'_, Postgres, PgArguments>,
+    ) -> Result<HashMap<ResourceKey, Vec<ForeignWrite>>, StateError> {
         let mut writes: HashMap<ResourceKey, Vec<ForeignWrite>> = HashMap::new();
         let work = async {
             let mut stream = query.persistent(false).fetch(&mut self.inner);
@@ -198,14 +244,8 @@ impl Connection {
             }
             Ok(())
         };
-        within(limit, "reading drift events", work).await?;
-        seen.extend(keys.into_iter().map(|key| Seen {
-            applied: applied.remove(&key),
-            live: rows.remove(&key),
-            writes: writes.remove(&key).unwrap_or_default(),
-            key,
-        }));
-        Ok(())
+        within(self.timeout, "reading drift events", work).await?;
+        Ok(writes)
     }
 
     /// The project's living rows whose digest, made anew, is not the one that synthex wrote.

@@ -23,6 +23,7 @@ pub mod record;
 mod references;
 mod row;
 pub mod statements;
+mod triggers;
 pub mod write;
 
 pub use connect::{ConnectOptions, Connection};

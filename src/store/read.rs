@@ -9,6 +9,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
 use crate::engine::{StateError, StateReader};
+use crate::kinds;
 use crate::model::{Digest, KindRef, ResourceKey};
 use crate::plan::{Head, Row, Vanished};
 
@@ -100,6 +101,19 @@ impl Connection {
             .map(|_| ())
     }
 
+    /// Whether the triggers take what we write for synthex's own: their condition, asked of every declared table.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub(super) async fn owns_what_is_declared(&mut self) -> Result<bool, StateError> {
+        let tables: Vec<&str> =
+            kinds::stored().filter_map(|kind| kind.table.as_ref()).map(|table| table.name).collect();
+        let sql = "select bool_and(has_table_privilege('synthex.' || name, 'TRIGGER WITH GRANT OPTION')) \
+             from unnest($1::text[]) as t (name)";
+        let query = sqlx::query_scalar(sql).bind(tables).persistent(false);
+        within(self.timeout, "asking for our rights", query.fetch_one(&mut self.inner)).await
+    }
+
     /// Every row that something else removed and that is not there again.
     ///
     /// # Errors
@@ -113,8 +127,8 @@ impl Connection {
             let mut vanished = Vec::new();
             for found in query.fetch_all(&mut self.inner).await? {
                 let table: &str = found.try_get(0)?;
-                let kind = crate::kinds::stored()
-                    .find(|kind| kind.table.as_ref().is_some_and(|own| own.name == table));
+                let kind =
+                    kinds::stored().find(|kind| kind.table.as_ref().is_some_and(|own| own.name == table));
                 if let Some(kind) = kind {
                     let key = ResourceKey::new(kind, found.try_get::<&str, _>(1)?.into(), found.try_get(2)?);
                     vanished.push((key, Vanished { actor: found.try_get(3)?, at: found.try_get(4)? }));

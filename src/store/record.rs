@@ -77,7 +77,7 @@ pub(super) async fn record(
                 actions().map(|action| action.position.as_ref().map(ToString::to_string)).collect::<Vec<_>>(),
             )
             .bind(actions().map(|action| action.before.as_deref()).collect::<Vec<_>>())
-            .bind(actions().map(|action| action.after.as_deref()).collect::<Vec<_>>())
+            .bind(actions().map(|action| action.recorded()).collect::<Vec<_>>())
             .bind(actions().map(|action| action.from.as_deref()).collect::<Vec<_>>())
             .bind(actions().map(|action| action.permanent).collect::<Vec<_>>())
             .bind(items.iter().map(|item| item.outcome.code()).collect::<Vec<_>>())

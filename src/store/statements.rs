@@ -112,13 +112,14 @@ pub const LAST_APPLIED: &str = "select k.workspace, k.name, l.after::text, l.rev
        where i.workspace = k.workspace and i.kind = $3 and i.renamed_from = k.name and i.outcome = 'applied') as x \
       join synthex.batch_operations as o on o.id = x.operation_id order by o.revision desc, x.seq desc limit 1) as l";
 
-/// Foreign writes to some resources since a time, of those that were written more than once, are gone, or got another name;
-/// `$1` workspaces, `$2` names, `$3` the times, `$4` the table.
+/// Foreign writes to some resources since a time, of those that were written more than once, are gone, or got another name,
+/// and of those that are asked for in any case; `$1` workspaces, `$2` names, `$3` the times, `$4` the table, `$5` whether in
+/// any case.
 pub const FOREIGN_WRITES: &str = "select e.workspace, e.name, e.actor, e.occurred_at, e.before, e.after from ( \
-      select e.*, count(*) over (partition by e.workspace, e.name) as writes from synthex.drift_events as e \
-      join unnest($1::text[], $2::text[], $3::timestamptz[]) as k (workspace, name, since) \
+      select e.*, k.wanted, count(*) over (partition by e.workspace, e.name) as writes from synthex.drift_events as e \
+      join unnest($1::text[], $2::text[], $3::timestamptz[], $5::boolean[]) as k (workspace, name, since, wanted) \
       on e.workspace = k.workspace and e.name = k.name and e.occurred_at >= k.since where e.kind = $4) as e \
-     where e.writes > 1 or e.after is null or e.before ->> 'name' <> e.name order by e.workspace, e.name, e.id";
+     where e.wanted or e.writes > 1 or e.after is null or e.before ->> 'name' <> e.name order by e.workspace, e.name, e.id";
 
 /// The columns that a write sets, with the name of the parameter list's column and the type to cast to.
 fn written(kind: KindRef) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -130,8 +131,8 @@ fn written(kind: KindRef) -> impl Iterator<Item = (&'static str, &'static str)> 
 pub const KEY_PARAMETERS: usize = 3;
 
 /// `unnest($1::text[], ...) as u (...)`: keys and revisions first, then a list for each written column. The last
-/// parameter of a statement, after the lists, is the owner.
-fn parameters(kind: KindRef, with_former_name: bool) -> String {
+/// parameter of a statement, after the lists, is the owner; behind it come lists of texts with these names.
+fn parameters(kind: KindRef, behind: &[&str]) -> String {
     let mut arrays = String::from("unnest($1::text[], $2::text[], $3::bigint[]");
     let mut names = String::from("workspace, name, revision");
     for (index, (name, cast)) in written(kind).enumerate() {
@@ -139,9 +140,9 @@ fn parameters(kind: KindRef, with_former_name: bool) -> String {
         let _ = write!(arrays, ", ${}::{list}", index + KEY_PARAMETERS + 1);
         let _ = write!(names, ", new_{name}");
     }
-    if with_former_name {
-        let _ = write!(arrays, ", ${}::text[]", owner_parameter(kind) + 1);
-        names.push_str(", former_name");
+    for (index, name) in behind.iter().enumerate() {
+        let _ = write!(arrays, ", ${}::text[]", owner_parameter(kind) + 1 + index);
+        let _ = write!(names, ", {name}");
     }
     format!("{arrays}) as u ({names})")
 }
@@ -171,35 +172,77 @@ pub fn insert(kind: KindRef) -> String {
         "insert into synthex.{} ({key}, owner{columns}) select {selected}, ${}{values} from {} on conflict ({key}) do nothing",
         table(kind).name,
         owner_parameter(kind),
-        parameters(kind, false)
+        parameters(kind, &[])
     )
 }
 
-/// Rows that change, or live again, or change owner, where the revision is the planned one.
-#[must_use]
-pub fn update(kind: KindRef) -> String {
-    update_where(kind, "t.name = u.name", "")
+/// What an update does besides setting fields.
+#[derive(Clone, Copy, Debug)]
+pub struct Updating {
+    /// Rows get another name: the list of former names comes behind the owner.
+    pub renames: bool,
+    /// Fields of some rows are left to somebody else: behind that comes a list that says, for each row, where they stand
+    /// (see [`crate::plan::columns::places_of`], as JSON); null for rows of which nothing is left.
+    pub leaves: bool,
 }
 
-/// Rows that get another name. The list of former names comes behind the owner.
+/// Rows that change, or live again, or change owner, or get another name, where the revision is the planned one. What
+/// something else wrote stays marked where it is left: with the last write of what is left.
 #[must_use]
-pub fn rename(kind: KindRef) -> String {
-    update_where(kind, "t.name = u.former_name", ", name = u.name")
-}
-
-fn update_where(kind: KindRef, same_name: &str, set_name: &str) -> String {
-    let mut sets = set_name.to_owned();
+pub fn update(kind: KindRef, updating: Updating) -> String {
+    let Updating { renames, leaves } = updating;
+    let former = if renames { "u.former_name" } else { "u.name" };
+    let mut sets = if renames { ", name = u.name" } else { "" }.to_owned();
     for (name, cast) in written(kind) {
         let _ = write!(sets, ", {name} = u.new_{name}::{cast}");
     }
+    let mut behind = Vec::new();
+    behind.extend(renames.then_some("former_name"));
+    behind.extend(leaves.then_some("places"));
+    let (mut at, mut by, mut last) = ("null", "null", String::new());
+    if leaves {
+        at = "case when u.places is not null then coalesce(w.occurred_at, t.touched_at) end";
+        by = "case when u.places is not null then coalesce(w.actor, t.touched_by) end";
+        last = format!(
+            " left join lateral ({}) as w on true",
+            last_write(table(kind).name, "u.workspace", former, "u.places", "u.places is not null")
+        );
+    }
     format!(
         "update synthex.{} as t set owner = ${}{sets}, revision = t.revision + 1, updated_at = now(), \
-         deleted_at = null, touched_at = null, touched_by = null from {} \
-         where {} = u.workspace and {same_name} and t.revision = u.revision",
+         deleted_at = null, touched_at = {at}, touched_by = {by} from {}{last} \
+         where {} = u.workspace and t.name = {former} and t.revision = u.revision",
         table(kind).name,
         owner_parameter(kind),
-        parameters(kind, !set_name.is_empty()),
+        parameters(kind, &behind),
         workspace_column(kind)
+    )
+}
+
+/// The last write by something else that changed what stands in one of some places of a row.
+fn last_write(table: &str, workspace: &str, name: &str, places: &str, condition: &str) -> String {
+    let side = |row: &str| {
+        format!("coalesce(e.{row} #> array(select jsonb_array_elements_text(p.place)), 'null'::jsonb)")
+    };
+    format!(
+        "select e.actor, e.occurred_at, e.before, e.after from synthex.drift_events as e \
+         where e.workspace = {workspace} and e.kind = '{table}' and e.name = {name} and {condition} \
+         and exists (select from jsonb_array_elements({places}::jsonb) as p (place) where {} <> {}) \
+         order by e.id desc limit 1",
+        side("before"),
+        side("after")
+    )
+}
+
+/// The last write by something else of what an apply left to it, before that apply; `$1` workspaces, `$2` names, `$3` the
+/// times of the applies, `$4` where the fields stand.
+#[must_use]
+pub fn left_writes(kind: KindRef) -> String {
+    format!(
+        "select k.workspace, k.name, w.actor, w.occurred_at, w.before, w.after \
+         from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[]) as k (workspace, name, applied_at, places) \
+         cross join lateral ({}) as w",
+        last_write(table(kind).name, "k.workspace", "k.name", "k.places", "e.occurred_at < k.applied_at")
     )
 }
 

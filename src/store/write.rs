@@ -65,13 +65,20 @@ impl StateWriter for Writer {
         let count = migrate::migrate(&mut self.connection).await?;
         self.connection.begin_reading().await?;
         let confined = self.connection.is_confined().await?;
+        let owns = self.connection.owns_what_is_declared().await?;
         self.connection.rollback().await?;
-        if confined {
-            return Err(StateError::new(StateErrorKind::Refused, "this role may not write declared state")
-                .why("row-level security confines it to one workspace, because it does not own the schema synthex")
-                .help("connect as the role that owns the schema; any role that may SELECT can plan"));
-        }
-        Ok(count)
+        let why = match (confined, owns) {
+            (true, _) => {
+                "row-level security confines it to one workspace, because it does not own the schema synthex"
+            }
+            (false, false) => {
+                "what it writes would count as drift, because it does not own the schema synthex"
+            }
+            (false, true) => return Ok(count),
+        };
+        Err(StateError::new(StateErrorKind::Refused, "this role may not write declared state")
+            .why(why)
+            .help("connect as the role that owns the schema; any role that may SELECT can plan"))
     }
 
     async fn take_leases(

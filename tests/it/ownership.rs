@@ -68,8 +68,14 @@ fn whatever_is_in_the_rows_is_exported_so_that_nothing_changes() {
     estate.declare_tenant("T2", &["template: mixed-multi-brand-anz", "gmcMerchantId: \"5\""]);
     estate.apply().ok();
     let manifests = estate.project.path().join("manifests");
+    // Variables that the project sets, sets not, and what only looks like one.
+    let texts = vec!["${NAME}", "Hi $${NAME} ${OTHER}", "$$${NAME}", "${", "${a-b}", "$ {NAME} $"];
     let texts =
-        vec!["no", "1.10", "a: b #c", "", "\\u000a\\u0009", "~", "Größe 🛍", "2026-01-01", "x''y\\\"z"];
+        [texts, vec!["no", "1.10", "a: b #c", "", "\\u000a\\u0009", "~", "Größe 🛍", "x''y\\\"z"]].concat();
+    let file = estate.project.read("synthex.yaml");
+    estate
+        .project
+        .write("synthex.yaml", file.replace("workspace: w,", "workspace: w, variables: {NAME: Ada},"));
     let edits = vec![
         "update synthex.tenants set metadata = '{}'",
         "update synthex.tenants set metadata = '{\"currency\": null, \"w\": 2}' where name = 'T1'",
@@ -81,6 +87,9 @@ fn whatever_is_in_the_rows_is_exported_so_that_nothing_changes() {
         "update synthex.credentials set declared_expires_at = '2030-01-02 03:04:05.000006+01'",
         "update synthex.tenant_templates set setup_steps = '[\"no\", \"1.10\", \"- x\"]', default_metadata = '{\"new\": [1]}'",
         "update synthex.workspaces set defaults = '{}'",
+        "update synthex.tenants set labels = '{\"l\": \"${NAME}\"}', display_name = '$${NAME}', industry = '${X}' where name = 'T2'",
+        "update synthex.workspaces set defaults = '{\"metadata\": {\"m\": \"$${M}\"}}'",
+        "update synthex.alert_rules set description = 'for ${NAME}', labels = '{\"l\": \"$${X}\"}'",
     ];
     let count = edits.len();
     let strategy = (subsequence(edits, 0..=count), select(texts), any::<bool>());
@@ -98,7 +107,7 @@ fn whatever_is_in_the_rows_is_exported_so_that_nothing_changes() {
         estate.is_converged();
         Ok(())
     };
-    let config = ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() };
     TestRunner::new(config).run(&strategy, check).expect("it holds");
 }
 
@@ -128,7 +137,7 @@ fn what_no_manifest_can_say_is_said_in_a_comment() {
 }
 
 const BY_HAND: &str = "insert into synthex.tenants (workspace, name, display_name, type, market, region, shopify_shop, labels, metadata, owner) values \
-     ('w', 'HAND', 'Hand', 'shopify', 'ANZ_SMB', 'NZ-NR1', 'hand.myshopify.com', '{\"team\": \"x\"}', '{\"n\": 1.5}', null), \
+     ('w', 'HAND', 'Hand', 'shopify', 'ANZ_SMB', 'NZ-NR1', 'hand.myshopify.com', '{\"team\": \"x\", \"l\": \"${X}\"}', '{\"n\": 1.5, \"tpl\": \"Hi ${NAME}\"}', null), \
      ('w', 'MADE', 'no', 'shopify', 'ANZ_SMB', 'AU-SE1', null, '{}', '{}', 'cli'), \
      ('w', 'THEIRS', 'Theirs', 'shopify', 'ANZ_SMB', 'AU-SE1', null, '{}', '{}', 'other'); \
      insert into synthex.workspaces (name, market, region) values ('v', 'UK_SMB', 'EU-WE1'); \

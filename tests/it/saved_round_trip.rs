@@ -8,6 +8,7 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 use synthex::kinds;
 use synthex::model::{Digest, KindRef, Origin, Position, ResourceKey};
+use synthex::plan::ignored::Left;
 use synthex::plan::saved::{Binding, decode, encode};
 use synthex::plan::{Action, ActionKind, FieldChange, Plan, Reason, Refusal, Suspect, guards};
 use uuid::Uuid;
@@ -95,12 +96,13 @@ fn changes() -> impl Strategy<Value = FieldChange> {
 fn actions() -> impl Strategy<Value = Action> {
     let what =
         (select(ActionKind::ALL.to_vec()), keys(), reasons(), option::of(places()), option::of(any::<i64>()));
-    let specs = (option::of(canonicals()), option::of(canonicals()), vec(changes(), 0..3));
+    let left = (vec(texts(), 1..3), option::of(values())).prop_map(|(path, value)| Left { path, value });
+    let specs = (option::of(canonicals()), option::of(canonicals()), vec(changes(), 0..3), vec(left, 0..3));
     let rest = (option::of(texts()), any::<bool>(), any::<bool>(), vec((kinds_of_rows(), 0..50_usize), 0..2));
     (what, specs, rest).prop_map(
         |(
             (kind, key, reason, position, revision),
-            (before, after, changes),
+            (before, after, changes, left),
             (from, protected, permanent, dependents),
         )| {
             let digest = after.as_ref().map(|after| Digest::of(after.as_bytes()));
@@ -113,6 +115,7 @@ fn actions() -> impl Strategy<Value = Action> {
                 revision,
                 before,
                 after,
+                left,
                 digest,
                 protected,
                 changes,

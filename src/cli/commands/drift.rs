@@ -119,6 +119,14 @@ impl Asking<'_> {
             full: self.args.full,
         };
         let mut seen = connection.drifting(&scope).await?;
+        let unguarded = connection.tables_without_triggers().await?;
+        let notices = unguarded.iter().map(|table| {
+            format!(
+                "the triggers of synthex.{table} are off, so what is written to it leaves no mark: \
+                 alter table synthex.{table} enable trigger user"
+            )
+        });
+        let mut notices: Vec<String> = notices.collect();
         let mut all = match only {
             Some(only) => vec![only.to_owned()],
             None => connection.workspaces_owned(&scope).await?,
@@ -131,12 +139,12 @@ impl Asking<'_> {
         all.sort_unstable();
         all.dedup();
         if self.selection.is_all() {
-            return Ok((seen, all, Vec::new()));
+            return Ok((seen, all, notices));
         }
         let rows = self.own_rows(connection, &declared).await?;
         let keys: Vec<&ResourceKey> =
             rows.iter().map(|row| &row.key).chain(seen.iter().map(|one| &one.key)).collect();
-        let notices = selecting::check_patterns(self.selection, &keys)?;
+        notices.extend(selecting::check_patterns(self.selection, &keys)?);
         seen.retain(|one| {
             let applied = one.applied.as_ref().and_then(|applied| applied.after.as_ref());
             let known = one.live.as_ref().map(|row| &row.canonical).or(applied);

@@ -58,20 +58,14 @@ pub fn render(context: &Context, args: &RenderArgs) -> Result<ExitStatus, CliErr
         context.printer.json(&Value::Array(all));
         return Ok(ExitStatus::Success);
     }
-    let mut failed = None;
     context.printer.stream(|out| {
         for (index, entry) in selected.iter().enumerate() {
-            match serde_yaml::to_string(&manifest_of(entry)) {
-                Ok(text) => write!(out, "{}{text}", if index > 0 { "---\n" } else { "" })?,
-                Err(error) => failed = Some(error.to_string()),
-            }
+            let text = write::yaml::document(&manifest_of(entry));
+            write!(out, "{}{text}", if index > 0 { "---\n" } else { "" })?;
         }
         Ok(())
     });
-    match failed {
-        Some(why) => Err(CliError::other("a resource cannot be written as YAML", why)),
-        None => Ok(ExitStatus::Success),
-    }
+    Ok(ExitStatus::Success)
 }
 
 /// Whether the options mean an entry.

@@ -10,6 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::project::{self, Found};
 use crate::manifest::Catalog;
+use crate::manifest::write::yaml;
 use crate::model::Entry;
 
 use super::render::{RenderArgs, manifest_of, selects};
@@ -45,9 +46,9 @@ pub fn render(
             .collect();
         context.printer.json(&Value::Array(all));
     } else {
-        let text: Result<String, CliError> =
+        let text: String =
             differing.iter().map(|(before, after)| unified(reference, *before, *after)).collect();
-        context.printer.result(&text?);
+        context.printer.result(&text);
     }
     let changes = args.detailed_exitcode && !differing.is_empty();
     Ok(if changes { ExitStatus::Changes } else { ExitStatus::Success })
@@ -77,21 +78,14 @@ fn pairs<'a>(before: &'a [Entry], after: &'a [Entry]) -> Vec<(Option<&'a Entry>,
     }
 }
 
-fn unified(reference: &str, before: Option<&Entry>, after: Option<&Entry>) -> Result<String, CliError> {
-    let text = |entry: Option<&Entry>| match entry {
-        None => Ok(String::new()),
-        Some(entry) => serde_yaml::to_string(&manifest_of(entry))
-            .map_err(|error| CliError::other("a resource cannot be written as YAML", error.to_string())),
-    };
+fn unified(reference: &str, before: Option<&Entry>, after: Option<&Entry>) -> String {
+    let text =
+        |entry: Option<&Entry>| entry.map_or_else(String::new, |entry| yaml::document(&manifest_of(entry)));
     let name = |entry: Option<&Entry>, side: &str| match entry {
         Some(entry) => format!("{} ({side})", entry.key),
         None => "/dev/null".to_owned(),
     };
-    let (old, new) = (text(before)?, text(after)?);
+    let (old, new) = (text(before), text(after));
     let diff = TextDiff::from_lines(&old, &new);
-    Ok(diff
-        .unified_diff()
-        .context_radius(3)
-        .header(&name(before, reference), &name(after, "now"))
-        .to_string())
+    diff.unified_diff().context_radius(3).header(&name(before, reference), &name(after, "now")).to_string()
 }

@@ -15,8 +15,10 @@ use super::admit::{Context, Output};
 use super::expand::{Layers, TemplateLayer, WorkspaceLayer};
 use super::problem::{Problem, Target};
 use super::schema::API_VERSION;
+use super::variables;
 
-/// The manifest that declares exactly a canonical spec.
+/// The manifest that declares exactly a canonical spec, in whatever project it is read: what looks like a variable in its
+/// texts is written so that it is none.
 #[must_use]
 pub fn manifest_of(key: &ResourceKey, canonical: &Value) -> Value {
     let mut metadata = Map::new();
@@ -29,12 +31,14 @@ pub fn manifest_of(key: &ResourceKey, canonical: &Value) -> Value {
     {
         metadata.insert("labels".to_owned(), labels.clone());
     }
-    json!({
+    let mut manifest = json!({
         "apiVersion": API_VERSION,
         "kind": key.kind.name,
         "metadata": metadata,
         "spec": canonical.get("spec").cloned().unwrap_or_default(),
-    })
+    });
+    variables::escape_texts(&mut manifest);
+    manifest
 }
 
 /// A row as a manifest.
@@ -133,10 +137,13 @@ impl Composer {
         written
     }
 
-    /// What the manifest comes to with all layers.
+    /// What the manifest comes to with all layers, read as any other.
     fn expanded(&self, written: &Written) -> Result<Value, Vec<Problem>> {
         let mut out = Output::default();
-        self.context.admit(written.key.kind, written.manifest.clone(), NOWHERE, &mut out);
+        let mut manifest = written.manifest.clone();
+        if self.context.variables.put_into(written.key.kind, &mut manifest, NOWHERE, &mut out.problems) {
+            self.context.admit(written.key.kind, manifest, NOWHERE, &mut out);
+        }
         match out.entries.first() {
             Some(entry) => Ok(serde_json::from_str(&entry.canonical).unwrap_or_default()),
             None => Err(out.problems),

@@ -21,7 +21,9 @@ pub fn document(value: &Value) -> String {
 fn block(out: &mut String, map: &Map<String, Value>, indent: usize) {
     for (key, value) in map {
         let _ = write!(out, "{:indent$}", "");
-        scalar(out, key);
+        if key_to(out, key) {
+            let _ = write!(out, "\n{:indent$}", "");
+        }
         out.push(':');
         match value {
             Value::Object(inner) if !inner.is_empty() => {
@@ -61,8 +63,8 @@ fn flow(out: &mut String, value: &Value) {
             out.push('{');
             for (index, (key, item)) in map.iter().enumerate() {
                 out.push_str(if index > 0 { ", " } else { "" });
-                scalar(out, key);
-                out.push_str(": ");
+                let is_announced = key_to(out, key);
+                out.push_str(if is_announced { " : " } else { ": " });
                 flow(out, item);
             }
             out.push('}');
@@ -71,6 +73,18 @@ fn flow(out: &mut String, value: &Value) {
             let _ = write!(out, "{value}");
         }
     }
+}
+
+/// A key, and whether it had to be announced as one: a reader looks for the colon no further than 1024 characters.
+fn key_to(out: &mut String, key: &str) -> bool {
+    const FAR: usize = 1000;
+    let start = out.len();
+    scalar(out, key);
+    let is_long = out.len() - start > FAR;
+    if is_long {
+        out.insert_str(start, "? ");
+    }
+    is_long
 }
 
 fn scalar(out: &mut String, text: &str) {
@@ -191,6 +205,13 @@ mod tests {
             document(&json!({"a": "AU-SE1", "b": "https://a.example", "c": "no", "d": {"e": [1, "x"]}})),
             "a: AU-SE1\nb: https://a.example\nc: \"no\"\nd:\n  e:\n    - 1\n    - x\n"
         );
+    }
+
+    #[test]
+    fn a_long_key_is_read_back() {
+        for key in ["k".repeat(1000), "k".repeat(1100), "ü ".repeat(3000)] {
+            check(&json!({key.clone(): "v", "m": {key.clone(): {key.clone(): [{key: 1}]}}}));
+        }
     }
 
     #[test]

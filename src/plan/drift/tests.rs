@@ -29,7 +29,7 @@ fn row(kind: &str, spec: Value, owner: Option<&str>, deleted: bool) -> Option<Ro
 }
 
 fn seen(kind: &str, applied: Option<Applied>, live: Option<Row>) -> Seen {
-    Seen { key: key(kind), applied, live, writes: Vec::new() }
+    Seen { key: key(kind), applied, live, writes: Vec::new(), earlier: Vec::new() }
 }
 
 #[track_caller]

@@ -26,9 +26,9 @@ pub fn check(plan: &mut Plan, observed: &Observed, desired: &Desired<'_>) -> Vec
     // What is written by this very plan counts as it will be.
     let mut written = HashSet::new();
     for action in &plan.actions {
-        if let Some(after) = &action.after {
+        if let Some(after) = action.written() {
             written.insert(action.old_key());
-            for what in references::of(&action.key, after) {
+            for what in references::of(&action.key, &after) {
                 users.add(going.get(&what), &action.key);
             }
         }

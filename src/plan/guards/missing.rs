@@ -59,9 +59,9 @@ fn each_that_needs<T: Copy>(
 ) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     for action in actions.iter().filter(|_| !missing.is_empty()) {
-        let Some(after) = &action.after else { continue };
+        let Some(after) = action.written() else { continue };
         let mut told = HashSet::new();
-        for needed in references::of(&action.key, after) {
+        for needed in references::of(&action.key, &after) {
             if let Some(why) = missing.get(&needed).filter(|_| told.insert(needed.clone())) {
                 refusals.push(refuse(action, &needed, *why));
             }

@@ -112,7 +112,7 @@ fn by(actor: Option<&str>, since: Option<DateTime<Utc>>, now: Option<DateTime<Ut
                 .map_or_else(|| at.format("%Y-%m-%d %H:%M:%S UTC").to_string(), |now| time::instant(at, now));
             format!("by role {} at {at}", clean(actor))
         }
-        _ => "by somebody unknown: it left no mark, so the triggers were off".to_owned(),
+        _ => "by somebody unknown: there is no mark and no record of it".to_owned(),
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::model::{Origin, Position, ResourceKey};
+use crate::plan::ignored::Left;
 use crate::plan::{Action, FieldChange, Plan, Reason, Refusal, Suspect};
 use crate::report::PlanContext;
 use crate::report::risk::{self, Risk};
@@ -114,7 +115,8 @@ fn change(action: &Action) -> Value {
         position,
         revision,
         before,
-        after,
+        after: _,
+        left,
         digest: _,
         protected,
         changes,
@@ -150,7 +152,11 @@ fn change(action: &Action) -> Value {
         change["dependents"] = Value::Object(counts);
     }
     change["fields"] = changes.iter().map(field).collect();
-    for (name, canonical) in [("before", before), ("after", after)] {
+    if !left.is_empty() {
+        change["ignored"] = left.iter().map(Left::pointer).collect();
+    }
+    let written = action.written();
+    for (name, canonical) in [("before", before.as_deref()), ("after", written.as_deref())] {
         if let Some(canonical) = canonical {
             change[name] = serde_json::from_str(canonical).unwrap_or_default();
         }

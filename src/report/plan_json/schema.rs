@@ -214,6 +214,11 @@ fn change() -> Value {
                 "type": "object",
                 "additionalProperties": {"type": "integer", "minimum": 1},
             },
+            "ignored": {
+                "description": "Fields that a rule of `ignore` leaves as they are, although something else is declared.",
+                "type": "array",
+                "items": {"type": "string"},
+            },
             "fields": {
                 "description": "The fields that change, sorted. For create and delete empty: see `after` and `before`.",
                 "type": "array",

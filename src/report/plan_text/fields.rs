@@ -174,7 +174,7 @@ pub(in crate::report) fn unchanged(action: &Action, changing: &[Field]) -> Vec<F
     if matches!(action.kind, ActionKind::Create | ActionKind::Delete) {
         return Vec::new();
     }
-    let mut all = whole(action.after.as_deref(), Paint::Dim, action.key.kind.hides_values);
+    let mut all = whole(action.written().as_deref(), Paint::Dim, action.key.kind.hides_values);
     all.retain(|field| changing.iter().all(|other| other.name != field.name));
     all
 }

@@ -4,6 +4,7 @@ use super::rig::account;
 use crate::support::estate::Estate;
 
 const RECORD: [&str; 2] = ["batch_operations", "batch_operation_items"];
+const FOREIGN: &str = "drift_events";
 
 #[test]
 fn what_cannot_be_recorded_does_not_happen() {
@@ -35,7 +36,7 @@ fn nobody_changes_the_record() {
     let state = estate.state();
     let mut tries = 0;
     for who in [role.as_str(), "synthex"] {
-        for table in RECORD {
+        for table in RECORD.into_iter().chain([FOREIGN]) {
             let column = if table == RECORD[0] { "command" } else { "name" };
             for statement in [
                 format!("update synthex.{table} set {column} = 'x'"),
