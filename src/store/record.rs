@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 
 use crate::engine::{Item, ItemOutcome, Operation};
+use crate::plan::Action;
 
 const OPERATION: &str = "insert into synthex.batch_operations \
      (id, project, command, actor, host, commit_sha, plan_digest, status, created, updated, deleted, restored, adopted, \
@@ -77,7 +78,7 @@ pub(super) async fn record(
                 actions().map(|action| action.position.as_ref().map(ToString::to_string)).collect::<Vec<_>>(),
             )
             .bind(actions().map(|action| action.before.as_deref()).collect::<Vec<_>>())
-            .bind(actions().map(|action| action.recorded()).collect::<Vec<_>>())
+            .bind(actions().map(Action::recorded).collect::<Vec<_>>())
             .bind(actions().map(|action| action.from.as_deref()).collect::<Vec<_>>())
             .bind(actions().map(|action| action.permanent).collect::<Vec<_>>())
             .bind(items.iter().map(|item| item.outcome.code()).collect::<Vec<_>>())

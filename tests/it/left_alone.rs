@@ -71,7 +71,7 @@ fn what_an_apply_leaves_counts_again_with_its_writer_from_the_day_the_rule_ends(
         let quiet = estate.run(&["drift", "--detailed-exitcode", "--as-of", BEFORE]).ok();
         quiet.stdout_has("1 field differs and is ignored for now");
         for args in [&[][..], &["--full"]] {
-            assert_eq!(drift(&estate, AFTER, args), [expected.clone()], "{args:?}");
+            assert_eq!(drift(&estate, AFTER, args), std::slice::from_ref(&expected), "{args:?}");
         }
     }
     let over = estate.run(&["drift", "--detailed-exitcode", "--as-of", AFTER]).code(2);
