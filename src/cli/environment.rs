@@ -23,6 +23,12 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "DATABASE_URL",
         "The database's URL, where neither `--database-url` nor `SYNTHEX_DATABASE_URL` is given.",
     ),
+    ("SYNTHEX_WORKSPACE", "The workspace that an operator's command means, where `--workspace` is not given."),
+    ("SYNTHEX_TENANT", "The tenant that an operator's command means, where it names none."),
+    (
+        "XDG_CONFIG_HOME, HOME",
+        "Where your preferences are kept: `synthex/preferences.json` in the first, or in `.config` of the second.",
+    ),
     ("SYNTHEX_ENVIRONMENT", "The environment of the project file, where `--environment` is not given."),
     (
         "SYNTHEX_DATABASE_TIMEOUT",
@@ -92,6 +98,26 @@ pub fn asks_for_json() -> bool {
         before = argument;
     }
     false
+}
+
+/// The command line, as it can be typed again, without the options that were an answer to what it showed.
+#[must_use]
+pub fn command_line() -> String {
+    let answers = ["--ack-deletes", "--ack-updates", "--expect-digest", "--database-url"];
+    let mut line = "synthex".to_owned();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let name = argument.split('=').next().unwrap_or_default();
+        if answers.contains(&name) {
+            if !argument.contains('=') {
+                arguments.next();
+            }
+        } else if !matches!(argument.as_str(), "--yes" | "-y" | "--dry-run") {
+            line.push(' ');
+            line.push_str(&super::again::quoted(&argument));
+        }
+    }
+    line
 }
 
 impl Environment {

@@ -295,7 +295,7 @@ fn select(lineages: &mut Vec<Lineage>, selection: &Selection) -> Result<(), CliE
 }
 
 /// What comes from the record stands in no manifest.
-struct FromTheRecord;
+pub(super) struct FromTheRecord;
 
 impl Sources for FromTheRecord {
     fn declared_at(&mut self, _: &Entry) -> Position {

@@ -92,6 +92,23 @@ pub struct Job<'a> {
     pub auto_approve: Option<usize>,
 }
 
+impl<'a> Job<'a> {
+    /// A plan that a command made, and nothing in particular said about it.
+    #[must_use]
+    pub fn new(command: &'a str, args: &'a WriteArgs, planned: &'a Planned) -> Self {
+        Self {
+            command,
+            args,
+            planned,
+            note: None,
+            is_agreed: false,
+            may_plan_again: false,
+            is_strict: false,
+            auto_approve: None,
+        }
+    }
+}
+
 /// What came of a plan.
 #[derive(Clone, Debug)]
 pub struct Done {

@@ -18,6 +18,7 @@ use super::prepare::{Mark, Raw};
 use super::problem::Problem;
 use super::resolve::Resolver;
 use super::unread;
+use super::variables::Variables;
 use super::yaml::{self, Limits};
 
 /// What came of reading the manifests. The catalog is complete only when no diagnostic is an error.
@@ -32,8 +33,31 @@ pub struct Loaded {
 /// Reads all manifests of a project on up to `threads` threads.
 #[must_use]
 pub fn load(project: Project, files: Vec<SourceFile>, row_files: &dyn RowFiles, threads: usize) -> Loaded {
-    let mut files: Vec<Arc<SourceFile>> = files.into_iter().map(Arc::new).collect();
+    let first = FirstPass::new(&project.spec);
+    read(project, first, files, row_files, threads)
+}
+
+/// [`load`], for what a command was given instead of manifests: `${` in a text is no variable.
+#[must_use]
+pub fn load_literally(
+    project: Project,
+    files: Vec<SourceFile>,
+    row_files: &dyn RowFiles,
+    threads: usize,
+) -> Loaded {
     let mut first = FirstPass::new(&project.spec);
+    first.context.variables = Variables::off();
+    read(project, first, files, row_files, threads)
+}
+
+fn read(
+    project: Project,
+    mut first: FirstPass,
+    files: Vec<SourceFile>,
+    row_files: &dyn RowFiles,
+    threads: usize,
+) -> Loaded {
+    let mut files: Vec<Arc<SourceFile>> = files.into_iter().map(Arc::new).collect();
     first.read_patches(&files);
     for (index, file) in files.iter().enumerate() {
         first.read_file(FileId(small(index)), file);

@@ -28,5 +28,5 @@ pub mod write;
 pub mod yaml;
 
 pub use catalog::{Catalog, Project};
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_literally};
 pub use origin::Origins;

@@ -24,6 +24,8 @@ const FILLED: [&str; 2] = ["/spec", "/metadata/labels"];
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
     values: BTreeMap<String, Value>,
+    /// Whether texts are taken as they stand, also where they hold `${`.
+    is_off: bool,
 }
 
 /// Whether a text may hold a variable. A backslash may be an escaped dollar sign.
@@ -41,7 +43,14 @@ impl Variables {
             VariableValue::Whole(number) => Value::from(*number),
             VariableValue::Text(text) => Value::from(text.as_str()),
         };
-        Self { values: declared.iter().map(|(name, given)| (name.clone(), value(given))).collect() }
+        let values = declared.iter().map(|(name, given)| (name.clone(), value(given))).collect();
+        Self { values, is_off: false }
+    }
+
+    /// None: every text is taken as it stands.
+    #[must_use]
+    pub fn off() -> Self {
+        Self { is_off: true, ..Self::default() }
     }
 
     /// Puts values into the spec and labels of a manifest. Says whether all of them are there.
@@ -115,7 +124,7 @@ impl Filling<'_> {
     fn fill(&mut self, value: &mut Value, pointer: &mut String) {
         let length = pointer.len();
         match value {
-            Value::String(text) if text.contains("${") => match self.filled(text) {
+            Value::String(text) if !self.variables.is_off && text.contains("${") => match self.filled(text) {
                 Ok(filled) => *value = filled,
                 Err((code, message, help)) => {
                     self.complete = false;

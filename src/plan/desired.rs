@@ -19,6 +19,8 @@ pub enum Cause {
     Rollback(i64),
     /// A person's wish that something deleted lives again.
     Restore,
+    /// What a command was asked to do.
+    Command,
 }
 
 /// What is declared, and what that means for the rest.

@@ -132,7 +132,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed, sources: &mut dyn Source
     let (heads, former) = parts(renamed.as_ref(), &observed.heads);
     for pair in pairs(desired, heads) {
         match pair {
-            Pair::Declared(entry) => plan.actions.push(create(entry, observed, sources)),
+            Pair::Declared(entry) => plan.actions.push(create(desired, entry, observed, sources)),
             Pair::Both(entry, head) if is_unchanged(desired, entry, head, former) => plan.unchanged += 1,
             Pair::Both(entry, head)
                 if guards::foreign_owner::owns(desired.project, head) && !desired.takes_over(&head.key) =>
@@ -203,11 +203,18 @@ fn is_unchanged(desired: &Desired<'_>, entry: &Entry, head: &Head, former: &Form
 
 fn is_undeclared(desired: &Desired<'_>, head: &Head) -> bool {
     // What is removed for good takes along what was deleted softly before: the one mentions the other.
-    (!head.deleted || desired.permanent && desired.prune) && head.owner.as_deref() == Some(desired.project)
+    (!head.deleted || desired.permanent && desired.prune) && may_delete(desired, head)
 }
 
-fn create(entry: &Entry, observed: &Observed, sources: &mut dyn Sources) -> Action {
+/// A project deletes what is its own. A command is told what to delete, and may also be told that nobody else's claim counts.
+fn may_delete(desired: &Desired<'_>, head: &Head) -> bool {
+    head.owner.as_deref() == Some(desired.project)
+        || desired.cause == Cause::Command && (head.owner.is_none() || desired.takes_over(&head.key))
+}
+
+fn create(desired: &Desired<'_>, entry: &Entry, observed: &Observed, sources: &mut dyn Sources) -> Action {
     let reason = match observed.vanished.get(&entry.key) {
+        _ if desired.cause == Cause::Command => Reason::Asked,
         Some(vanished) => Reason::Removed { actor: vanished.actor.clone(), at: vanished.at },
         None => Reason::New,
     };
@@ -235,6 +242,7 @@ fn delete(desired: &Desired<'_>, head: &Head, row: Option<&Row>) -> Action {
         key: head.key.clone(),
         reason: match desired.cause {
             Cause::Rollback(to) => Reason::RolledBack { to },
+            Cause::Command => Reason::Asked,
             Cause::Manifests | Cause::Restore => Reason::Undeclared,
         },
         position: None,
@@ -313,6 +321,7 @@ fn why(
         let reason = match (desired.cause, touched) {
             (Cause::Rollback(to), _) => Reason::RolledBack { to },
             (Cause::Restore, _) => Reason::Restored,
+            (Cause::Command, _) => Reason::Asked,
             (Cause::Manifests, Some((actor, at))) => Reason::Removed { actor, at },
             (Cause::Manifests, None) => Reason::DeclaredAgain,
         };
@@ -329,6 +338,7 @@ fn why(
     let reason = match (desired.cause, touched) {
         _ if !differs => return None,
         (Cause::Rollback(to), _) => Reason::RolledBack { to },
+        (Cause::Command, _) => Reason::Asked,
         (_, Some((actor, at))) if head.digest == Some(digest) => Reason::Drift { actor, at },
         (_, Some((actor, at))) => Reason::EditedAndDrift { actor, at },
         (_, None) => Reason::Edited,

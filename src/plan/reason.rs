@@ -57,6 +57,8 @@ pub enum Reason {
     },
     /// A person asked for it to live again.
     Restored,
+    /// A command was asked to do it.
+    Asked,
 }
 
 impl Reason {
@@ -77,6 +79,7 @@ impl Reason {
             Self::TakenOver { .. } => "taken-over",
             Self::RolledBack { .. } => "rolled-back",
             Self::Restored => "restored",
+            Self::Asked => "asked",
         }
     }
 
@@ -119,6 +122,7 @@ impl fmt::Display for Reason {
             Self::TakenOver { owner } => write!(f, "taken over from project {owner}"),
             Self::RolledBack { to } => write!(f, "back to what it was at revision {to}"),
             Self::Restored => f.write_str("restored on request"),
+            Self::Asked => f.write_str("asked for by a command"),
         }
     }
 }

@@ -364,6 +364,7 @@ fn reason_of(json: &Value) -> Option<Reason> {
         "undeclared" => Reason::Undeclared,
         "moved" => Reason::Moved { from: text("from")?.into() },
         "taken-over" => Reason::TakenOver { owner: text("owner")? },
+        "asked" => Reason::Asked,
         "rolled-back" => Reason::RolledBack { to: json.get("to")?.as_i64()? },
         "restored" => Reason::Restored,
         _ => return None,

@@ -21,6 +21,14 @@ use super::variables;
 /// texts is written so that it is none.
 #[must_use]
 pub fn manifest_of(key: &ResourceKey, canonical: &Value) -> Value {
+    let mut manifest = literally(key, canonical);
+    variables::escape_texts(&mut manifest);
+    manifest
+}
+
+/// [`manifest_of`], for where nothing is a variable.
+#[must_use]
+pub fn literally(key: &ResourceKey, canonical: &Value) -> Value {
     let mut metadata = Map::new();
     metadata.insert("name".to_owned(), json!(&*key.name));
     if key.kind.scope == Scope::Workspace {
@@ -31,14 +39,12 @@ pub fn manifest_of(key: &ResourceKey, canonical: &Value) -> Value {
     {
         metadata.insert("labels".to_owned(), labels.clone());
     }
-    let mut manifest = json!({
+    json!({
         "apiVersion": API_VERSION,
         "kind": key.kind.name,
         "metadata": metadata,
         "spec": canonical.get("spec").cloned().unwrap_or_default(),
-    });
-    variables::escape_texts(&mut manifest);
-    manifest
+    })
 }
 
 /// A row as a manifest.

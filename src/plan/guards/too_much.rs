@@ -122,6 +122,6 @@ fn too_many_deletes(count: &Count, guards: &Guards, all_kinds: bool) -> Option<S
     if count.deletes > guards.max_deletes as usize {
         return Some(format!("the project allows {} (maxDeletes)", guards.max_deletes));
     }
-    (count.deletes * 100 > count.rows * usize::from(percent))
+    (percent < 100 && count.deletes * 100 > count.rows * usize::from(percent))
         .then(|| format!("the project allows {percent} % (maxDeletePercent)"))
 }

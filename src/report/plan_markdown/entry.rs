@@ -142,7 +142,7 @@ fn member(action: &Action) -> String {
 /// Why, and where it is declared.
 fn body(action: &Action) -> String {
     let mut text = String::new();
-    if !matches!(action.reason, Reason::New | Reason::Edited) {
+    if !matches!(action.reason, Reason::New | Reason::Edited | Reason::Asked) {
         text.push_str(&prose(&cut(&action.reason.to_string(), 300)));
         text.push('\n');
     }

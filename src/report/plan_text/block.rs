@@ -79,7 +79,7 @@ pub(super) fn block(text: &mut String, action: &Action, style: &Style, unchanged
 fn reason(action: &Action) -> Option<(String, Paint)> {
     let why = action.reason.to_string();
     match action.reason {
-        Reason::New | Reason::Edited => None,
+        Reason::New | Reason::Edited | Reason::Asked => None,
         // It stands beside the key.
         Reason::Moved { .. } if action.from.is_some() => None,
         Reason::Removed { .. } | Reason::Drift { .. } | Reason::EditedAndDrift { .. } => {
