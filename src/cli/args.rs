@@ -169,6 +169,7 @@ pub enum Command {
     Restore(commands::restore::RestoreArgs),
     Drift(commands::drift::DriftArgs),
     Export(commands::export::ExportArgs),
+    Import(commands::import::ImportArgs),
     Unmanaged(commands::unmanaged::UnmanagedArgs),
     Adopt(commands::adopt::AdoptArgs),
     Schema(commands::schema::SchemaArgs),
@@ -181,6 +182,8 @@ pub enum Command {
     Tenant(commands::tenant::TenantCommand),
     #[command(subcommand)]
     Templates(commands::templates::TemplatesCommand),
+    #[command(subcommand)]
+    Batch(commands::batch::BatchCommand),
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
     Completions(commands::completions::CompletionsArgs),

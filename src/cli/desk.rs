@@ -317,7 +317,7 @@ impl<'c> Desk<'c> {
     }
 
     /// Who else has a say in these resources, a line each: manifests that declare them, and projects that own them.
-    fn claims(&self, keys: &HashSet<ResourceKey>) -> Result<Vec<String>, CliError> {
+    pub fn claims(&self, keys: &HashSet<ResourceKey>) -> Result<Vec<String>, CliError> {
         let loaded = self.found.as_ref().map(project::load);
         let catalog = match &loaded {
             Some(Ok(Loaded { catalog, .. })) => Some(catalog),

@@ -83,7 +83,8 @@ pub fn files_of(
 }
 
 /// The way from a file in a workspace's folder to the schema that `init` wrote.
-fn schema_path(context: &Context, found: Option<&Found>, dir: &Path) -> String {
+#[must_use]
+pub fn schema_path(context: &Context, found: Option<&Found>, dir: &Path) -> String {
     let root = found.map(|found| context.directory.join(&found.folder));
     let root = root.map(|root| files::canonical(&root).unwrap_or(root));
     let here = files::canonical(&context.directory).unwrap_or_else(|_| context.directory.clone());

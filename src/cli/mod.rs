@@ -3,6 +3,7 @@
 pub mod again;
 pub mod approving;
 pub mod args;
+pub mod batching;
 pub mod commands;
 pub mod context;
 pub mod database;
@@ -20,9 +21,11 @@ pub mod project;
 pub mod prompt;
 pub mod records;
 pub mod reverting;
+pub mod row_files;
 pub mod saving;
 pub mod selecting;
 pub mod signals;
+pub mod undoing;
 pub mod writing;
 
 use clap::Parser as _;

@@ -99,7 +99,10 @@ fn in_environment(context: &Context, project: Project) -> Result<Project, CliErr
 }
 
 /// Reads the manifests of a project and of its environment's overlays.
-fn read_sources(found: &Found) -> Result<Vec<SourceFile>, Vec<Diagnostic>> {
+///
+/// # Errors
+/// A problem for each file that cannot be read.
+pub fn read_sources(found: &Found) -> Result<Vec<SourceFile>, Vec<Diagnostic>> {
     let mut sources = files::read_manifests(&found.roots)?;
     for (overlay, roots) in (0..=u16::MAX).zip(&found.overlays) {
         sources.extend(files::read_manifests(roots)?.into_iter().map(|file| file.in_overlay(overlay)));
@@ -247,7 +250,9 @@ fn differing(before: &Catalog, after: &Catalog) -> HashSet<ResourceKey> {
     changed.chain(before.entries.iter().filter(gone)).map(|entry| entry.key.clone()).collect()
 }
 
-fn threads() -> usize {
+/// How many threads read manifests.
+#[must_use]
+pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
@@ -263,8 +268,14 @@ fn cache_file(found: &Found) -> PathBuf {
     found.folder.join(".synthex").join("cache").join(format!("catalog-{}", &name[..16]))
 }
 
+/// The files of rows that the project's sets name.
+#[must_use]
+pub fn row_files(found: &Found) -> ProjectRows {
+    ProjectRows { confine: found.roots.confine.clone(), max_file_size: found.roots.max_file_size }
+}
+
 fn parse(found: &Found, sources: Vec<SourceFile>) -> Loaded {
-    let rows = ProjectRows { confine: found.roots.confine.clone(), max_file_size: found.roots.max_file_size };
+    let rows = row_files(found);
     let mut loaded = manifest::load(found.project.clone(), sources, &rows, threads());
     if found.partial {
         // What a patch fits may be in the part that was not named.

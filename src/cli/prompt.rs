@@ -3,8 +3,35 @@
 
 use std::io::BufRead as _;
 
+use crate::engine;
+
+use super::context::Context;
 use super::error::CliError;
+use super::outcome::interrupted;
 use super::printer::write_stderr;
+use super::signals::Signals;
+
+/// Asks whether what a command has shown is to be done.
+///
+/// # Errors
+/// There is no terminal to ask on, or the user stops it.
+pub async fn agree(context: &Context, command: &str, signals: &Signals) -> Result<bool, CliError> {
+    if !context.environment.is_interactive() {
+        let what = format!("{command} would change the database, and there is no terminal to ask on");
+        return Err(CliError::usage(what)
+            .why("standard input or standard error is no terminal, and --yes was not given")
+            .help("review the plan, then add --yes"));
+    }
+    tokio::select! {
+        biased;
+        () = engine::Interrupt::requested(signals) => {
+            // The terminal shows `^C` behind the question.
+            write_stderr("\n");
+            Err(interrupted(signals))
+        }
+        answer = confirm("Apply these changes?") => answer,
+    }
+}
 
 /// Asks on standard error and reads a line; anything but yes is no, and so is the end of the input.
 ///

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use serde_json::Value;
+use uuid::Uuid;
 
 use crate::engine::{
     self, Applied, ApplyError, ApplyRequest, Holder, OnError, Operation, OperationStatus, StateWriter as _,
@@ -20,7 +22,6 @@ use super::context::{Context, new_id};
 use super::error::{CliError, ExitStatus};
 use super::outcome::{failure, interrupted, outcome_json, outcome_text, unusable_words, withheld_words};
 use super::planning::Planned;
-use super::printer::write_stderr;
 use super::progress::{Display, ProgressMode};
 use super::prompt;
 use super::signals::Signals;
@@ -118,6 +119,9 @@ pub struct Done {
     pub applied: Option<Applied>,
 }
 
+/// Adds to the JSON of an outcome what a command has to say besides: what was applied, under which identity.
+pub type Dress<'a> = &'a dyn Fn(&mut Value, Option<(&Applied, Uuid)>);
+
 /// Shows the plan, asks, executes it and says what came of it.
 ///
 /// # Errors
@@ -131,6 +135,19 @@ pub async fn carry_out(context: &Context, job: &Job<'_>, signals: &Signals) -> R
 /// # Errors
 /// As there.
 pub async fn perform(context: &Context, job: &Job<'_>, signals: &Signals) -> Result<Done, CliError> {
+    perform_with(context, job, signals, &|_, _| {}).await
+}
+
+/// [`perform`], with more in its JSON.
+///
+/// # Errors
+/// As there.
+pub async fn perform_with(
+    context: &Context,
+    job: &Job<'_>,
+    signals: &Signals,
+    dress: Dress<'_>,
+) -> Result<Done, CliError> {
     let Job { args, planned, .. } = *job;
     let json = context.global.format == Format::Json;
     if !planned.warnings.is_empty() {
@@ -172,7 +189,9 @@ pub async fn perform(context: &Context, job: &Job<'_>, signals: &Signals) -> Res
     let withheld = usize::from(job.is_strict && !planned.plan.withheld.is_empty());
     if planned.plan.is_empty() || args.dry_run {
         if json {
-            context.printer.json(&outcome_json(&planned.plan, None, Some(planned)));
+            let mut outcome = outcome_json(&planned.plan, None, Some(planned));
+            dress(&mut outcome, None);
+            context.printer.json(&outcome);
         }
         let partly = !args.dry_run && (planned.has_problems() || withheld > 0);
         if planned.has_problems() {
@@ -187,12 +206,14 @@ pub async fn perform(context: &Context, job: &Job<'_>, signals: &Signals) -> Res
         error.help("look at where standard output leads to")
     })?;
     let is_agreed = args.yes || job.is_agreed || job.auto_approve.is_some();
-    if !is_agreed && !confirm(context, job.command, signals).await? {
+    if !is_agreed && !prompt::agree(context, job.command, signals).await? {
         return Err(CliError::new(ExitStatus::Error, "declined", "declined; nothing was changed"));
     }
-    let applied = execute(context, job, &acknowledged, signals).await?;
+    let (applied, id) = execute(context, job, &acknowledged, signals).await?;
     if json {
-        context.printer.json(&outcome_json(&planned.plan, Some(&applied), Some(planned)));
+        let mut outcome = outcome_json(&planned.plan, Some(&applied), Some(planned));
+        dress(&mut outcome, Some((&applied, id)));
+        context.printer.json(&outcome);
     } else {
         context.printer.result(&outcome_text(planned, &applied, job.command));
     }
@@ -303,7 +324,7 @@ async fn execute(
     job: &Job<'_>,
     acknowledged: &Acknowledged,
     signals: &Signals,
-) -> Result<Applied, CliError> {
+) -> Result<(Applied, Uuid), CliError> {
     let Job { args, planned, .. } = *job;
     let (holder, operation) = operation(context, job, OperationStatus::Applied);
     let note = match acknowledged.updates {
@@ -333,7 +354,7 @@ async fn execute(
     let outcome = engine::apply(&mut writer, &request, &mut display, signals).await;
     display.finish(outcome.is_ok());
     match outcome {
-        Ok(applied) => Ok(applied),
+        Ok(applied) => Ok((applied, request.operation.id)),
         Err(error) => {
             let status = match &error {
                 ApplyError::Interrupted => OperationStatus::Interrupted,
@@ -368,23 +389,5 @@ async fn note(context: &Context, job: &Job<'_>, status: OperationStatus, why: &s
 async fn record(writer: &mut Writer, operation: &Operation) {
     if let Err(error) = writer.note(operation).await {
         tracing::debug!(error = %error, "an operation that changed nothing was not recorded");
-    }
-}
-
-async fn confirm(context: &Context, command: &str, signals: &Signals) -> Result<bool, CliError> {
-    if !context.environment.is_interactive() {
-        let what = format!("{command} would change the database, and there is no terminal to ask on");
-        return Err(CliError::usage(what)
-            .why("standard input or standard error is no terminal, and --yes was not given")
-            .help("review the plan, then add --yes"));
-    }
-    tokio::select! {
-        biased;
-        () = engine::Interrupt::requested(signals) => {
-            // The terminal shows `^C` behind the question.
-            write_stderr("\n");
-            Err(interrupted(signals))
-        }
-        answer = prompt::confirm("Apply these changes?") => answer,
     }
 }

@@ -223,7 +223,7 @@ pub(super) fn is_manifest(path: &Path) -> bool {
     })
 }
 
-fn read_one(path: &Path, max_size: u64) -> Result<SourceFile, Diagnostic> {
+pub(super) fn read_one(path: &Path, max_size: u64) -> Result<SourceFile, Diagnostic> {
     let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, &io_words(&error)))?;
     if !metadata.is_file() {
         return Err(unreadable(path, "it is not a regular file"));
@@ -241,7 +241,7 @@ fn read_one(path: &Path, max_size: u64) -> Result<SourceFile, Diagnostic> {
     Ok(SourceFile::new(shown(path), bytes))
 }
 
-fn too_large(path: &Path, max_size: u64) -> Diagnostic {
+pub(super) fn too_large(path: &Path, max_size: u64) -> Diagnostic {
     Diagnostic::error("SX0111", format!("the file is larger than {max_size} bytes"))
         .help("divide it, or raise `limits.maxFileSize` in the project file")
         .at(Position::start_of(&shown(path)))

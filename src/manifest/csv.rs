@@ -28,6 +28,19 @@ pub fn read(
     id: FileId,
     source: SourceRef,
 ) -> Result<(Vec<RawRow>, Vec<Problem>), Vec<Problem>> {
+    read_with(file, id, source, &["tenantId", "name"])
+}
+
+/// [`read`], for a file whose header needs these columns alone.
+///
+/// # Errors
+/// As there.
+pub fn read_with(
+    file: &SourceFile,
+    id: FileId,
+    source: SourceRef,
+    needed: &[&str],
+) -> Result<(Vec<RawRow>, Vec<Problem>), Vec<Problem>> {
     let at = |start: usize, index: usize| SourceRef {
         row: Some(RowRef { file: id, index: small(index), start: small(start) }),
         ..source
@@ -50,7 +63,7 @@ pub fn read(
         Ok(record) => record.iter().map(str::to_owned).collect(),
         Err(error) => return Err(vec![whole("SX0402", error.to_string())]),
     };
-    let mut problems = check_header(&header, &|column| at(0, column));
+    let mut problems = check_header(&header, needed, &|column| at(0, column));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -132,7 +145,7 @@ fn small(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-fn check_header(header: &[String], at: &dyn Fn(usize) -> SourceRef) -> Vec<Problem> {
+fn check_header(header: &[String], needed: &[&str], at: &dyn Fn(usize) -> SourceRef) -> Vec<Problem> {
     let mut problems = Vec::new();
     if let [only] = header {
         for (delimiter, name) in [(';', "semicolons"), ('\t', "tabs"), ('|', "bars")] {
@@ -169,7 +182,7 @@ fn check_header(header: &[String], at: &dyn Fn(usize) -> SourceRef) -> Vec<Probl
             ));
         }
     }
-    for needed in ["tenantId", "name"] {
+    for needed in needed {
         if !header.iter().any(|name| name == needed) {
             let message = format!("the column `{needed}` is missing");
             let help = "the first line names the columns: tenantId,name,type,market,region,shopifyShop,gmcMerchantId";
@@ -200,6 +213,24 @@ pub fn cell_in_line(text: &str, start: usize, column: u32) -> Option<std::ops::R
     (cell == column).then_some(start + from..start + line.len())
 }
 
+/// Whether a spreadsheet would run a cell, or a reader would take its first blanks off; apostrophes before it do not count.
+fn needs_an_apostrophe(text: &str) -> bool {
+    let begins = |first: char| "=+-@".contains(first) || first.is_whitespace();
+    text.trim_start_matches('\'').starts_with(begins)
+}
+
+/// A text as a cell that a spreadsheet shows and does not run: an apostrophe before what begins with `=`, `+`, `-`, `@` or a
+/// blank. Reading takes it off again.
+#[must_use]
+pub fn guarded(text: &str) -> std::borrow::Cow<'_, str> {
+    if needs_an_apostrophe(text) { format!("'{text}").into() } else { text.into() }
+}
+
+/// The other way round.
+fn unguarded(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|_| needs_an_apostrophe(cell)).unwrap_or(cell)
+}
+
 /// Names a column by number instead of by field.
 const COLUMN_POINTER: &str = "/#";
 
@@ -209,6 +240,7 @@ fn row_of(header: &[String], record: &csv::StringRecord) -> Map<String, Value> {
         if cell.is_empty() {
             continue;
         }
+        let cell = unguarded(cell);
         match name.split_once('.') {
             Some((outer, inner)) => {
                 let map = row.entry(outer).or_insert_with(|| Value::Object(Map::new()));
@@ -307,4 +339,22 @@ pub fn cell_is_written(files: &[Arc<SourceFile>], row: RowRef, column: u32) -> b
     let mut record = csv::StringRecord::new();
     matches!(reader.read_record(&mut record), Ok(true))
         && record.get(column.saturating_sub(1) as usize).is_some_and(|cell| !cell.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_guarded_comes_back() {
+        for text in
+            ["=1+1", "+61 2 5550", "-x", "@y", "\tz", "'=1", "''=1", "'", "plain", "o'clock", "'quoted'", ""]
+        {
+            let cell = guarded(text);
+            assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell}");
+            assert_eq!(unguarded(&cell), text, "{cell}");
+        }
+        assert_eq!(guarded("=1+1"), "'=1+1");
+        assert_eq!(guarded("'quoted'"), "'quoted'");
+    }
 }

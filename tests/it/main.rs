@@ -11,6 +11,10 @@
 
 mod agreement;
 mod apply;
+mod batch;
+mod batch_input;
+mod batch_rollback;
+mod batch_rows;
 mod cases;
 mod chaos;
 mod ci_apply;
@@ -34,6 +38,7 @@ mod generated_docs;
 mod guard_corners;
 mod guards;
 mod history;
+mod import;
 mod interrupt;
 mod leases;
 mod left_alone;

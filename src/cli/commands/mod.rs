@@ -2,6 +2,7 @@
 
 pub mod adopt;
 pub mod apply;
+pub mod batch;
 pub mod blame;
 pub mod ci;
 pub mod completions;
@@ -11,6 +12,7 @@ pub mod explain;
 mod explain_layers;
 pub mod export;
 pub mod history;
+pub mod import;
 pub mod init;
 pub mod lease;
 pub mod plan;
@@ -68,6 +70,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Restore(args)) => restore::restore(context, &args).await,
         Some(Command::Drift(args)) => drift::drift(context, &args).await,
         Some(Command::Export(args)) => export::export(context, &args).await,
+        Some(Command::Import(args)) => import::import(context, &args),
         Some(Command::Unmanaged(args)) => unmanaged::unmanaged(context, &args).await,
         Some(Command::Adopt(args)) => Box::pin(adopt::adopt(context, &args)).await,
         Some(Command::Schema(args)) => schema::schema(context, &args),
@@ -76,6 +79,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::State(command)) => state::state(context, &command).await,
         Some(Command::Tenant(command)) => tenant::tenant(context, &command).await,
         Some(Command::Templates(command)) => templates::templates(context, &command).await,
+        Some(Command::Batch(command)) => Box::pin(batch::batch(context, &command)).await,
         Some(Command::Lease(command)) => lease::lease(context, &command).await,
         Some(Command::Completions(args)) => completions::completions(context, &args),
     }

@@ -3,6 +3,7 @@
 //! That they do is not hoped for: what is written goes through the same checks and layers as any manifest, and is
 //! compared with the row. Where no manifest can say what a row says, that is noted.
 
+pub mod rows;
 pub mod yaml;
 
 use std::sync::Arc;

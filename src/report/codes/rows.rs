@@ -2,7 +2,7 @@
 
 use super::Rule;
 
-pub(super) const RULES: [Rule; 6] = [
+pub(super) const RULES: [Rule; 8] = [
     Rule {
         code: "SX0401",
         title: "the header of a CSV file is wrong",
@@ -48,5 +48,17 @@ next step would be to delete every tenant it used to list. If none are meant, re
 
 Right:
     [{"tenantId": "A1", "name": "Acme Corp"}]"#,
+    },
+    Rule {
+        code: "SX0407",
+        title: "a row is of a tenant that is there already",
+        text: "`batch tenants create` makes new tenants. A row that says what the database has already is passed over; one that says
+something else is refused, so that a slip in an id changes nobody. To change tenants: `batch tenants update --from-csv FILE`.",
+    },
+    Rule {
+        code: "SX0408",
+        title: "a row is of a tenant that is not there",
+        text: "`batch tenants update --from-csv` changes tenants that are there. Correct the id, or make the tenant:
+`batch tenants create --from-csv FILE`.",
     },
 ];

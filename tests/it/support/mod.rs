@@ -9,6 +9,7 @@
 //! | [`server`] | one throw-away PostgreSQL for all tests, or a server of a test's own to kill |
 //! | [`database`] | a fresh database per test |
 //! | [`cli`] | the binary in a hermetic environment |
+//! | [`dump`] | the bytes of `pg_dump` |
 //! | [`embedded`] | an embedded server of a test's own |
 //! | [`estate`] | a project that declares every kind, and its database |
 //! | [`project`] | a project folder, and small valid manifests |
@@ -31,6 +32,7 @@
 
 pub mod cli;
 pub mod database;
+pub mod dump;
 pub mod embedded;
 pub mod estate;
 pub mod github;

@@ -1,0 +1,207 @@
+//! What came of a batch, item by item: the part of its JSON that is like that of no other command.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::engine::{Applied, LeftOut};
+use crate::model::{Diagnostic, ResourceKey, Severity};
+use crate::plan::Plan;
+use crate::report::{clean, diagnostics};
+
+use super::args::Format;
+use super::context::Context;
+use super::error::{CliError, ExitStatus};
+use super::planning::Planned;
+use super::signals::Signals;
+use super::writing::{self, Job, WriteArgs};
+
+/// What failed, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// The resource, or where none is known the row: `clients.csv:500`.
+    pub item: String,
+    /// Why, with the place.
+    pub error: String,
+}
+
+/// A batch that is under way.
+pub struct Batch {
+    /// The command, as it is recorded.
+    pub command: &'static str,
+    /// What is to be as the command says, or gone.
+    pub asked: Vec<ResourceKey>,
+    /// What was left out before there was a plan.
+    pub failed: Vec<Failed>,
+    /// Why, where that was found in a file.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What is recorded with it.
+    pub note: Option<String>,
+    begun: Instant,
+}
+
+impl Batch {
+    /// One that begins now.
+    #[must_use]
+    pub fn new(command: &'static str) -> Self {
+        let (asked, failed, diagnostics) = (Vec::new(), Vec::new(), Vec::new());
+        Self { command, asked, failed, diagnostics, note: None, begun: Instant::now() }
+    }
+
+    /// Notes rows that cannot be used, one item for each row.
+    pub fn leave_out(&mut self, diagnostics: Vec<Diagnostic>) {
+        self.failed.extend(by_item(&diagnostics));
+        self.diagnostics.extend(diagnostics);
+    }
+
+    /// Shows the plan, asks, executes it, and says what came of each item.
+    ///
+    /// # Errors
+    /// Guards refuse, the user declines, or the database does not take it. Nothing was changed.
+    pub async fn perform(
+        self,
+        context: &Context,
+        write: &WriteArgs,
+        planned: &Planned,
+        signals: &Signals,
+    ) -> Result<ExitStatus, CliError> {
+        if !self.diagnostics.is_empty() {
+            context.printer.diagnostics(&self.diagnostics);
+        }
+        let job = Job { note: self.note.clone(), ..Job::new(self.command, write, planned) };
+        let dress = |value: &mut Value, applied: Option<(&Applied, Uuid)>| {
+            self.dress(value, &planned.plan, applied);
+        };
+        let done = match writing::perform_with(context, &job, signals, &dress).await {
+            Ok(done) => done,
+            Err(error) => return Err(self.dressed(error)),
+        };
+        let json = context.global.format == Format::Json;
+        if !self.failed.is_empty() {
+            let words = match self.failed.len() {
+                1 => "1 item was left out".to_owned(),
+                many => format!("{many} items were left out"),
+            };
+            let named: Vec<&str> = self.failed.iter().take(5).map(|failed| failed.item.as_str()).collect();
+            let more = if self.failed.len() > 5 { ", and others" } else { "" };
+            context.printer.note(&clean::clean(&format!("{words}: {}{more}", named.join(", "))));
+        }
+        if let (Some(applied), false) = (&done.applied, json) {
+            let revision = applied.revision;
+            context.printer.note(&format!(
+                "synthex batch show {revision} shows it, synthex batch rollback {revision} takes it back."
+            ));
+        }
+        let partly = !self.failed.is_empty() && !write.dry_run && done.status == ExitStatus::Success;
+        Ok(if partly { ExitStatus::Partly } else { done.status })
+    }
+
+    /// Adds what came of each item.
+    fn dress(&self, value: &mut Value, plan: &Plan, applied: Option<(&Applied, Uuid)>) {
+        let mut failed = self.failed.clone();
+        let mut missed = HashSet::new();
+        if let Some((applied, _)) = applied {
+            let mut places: Vec<(&usize, &LeftOut)> = applied.left_out.iter().collect();
+            places.sort_unstable_by_key(|(index, _)| **index);
+            for (index, left) in places {
+                let Some(action) = plan.actions.get(*index) else { continue };
+                let (LeftOut::Failed(why) | LeftOut::Skipped(why)) = left;
+                missed.insert(&action.key);
+                let place =
+                    action.position.as_ref().map_or(String::new(), |position| format!("{position}: "));
+                failed.push(Failed { item: action.key.to_string(), error: format!("{place}{why}") });
+            }
+        }
+        let successful: Vec<String> =
+            self.asked.iter().filter(|key| !missed.contains(key)).map(ToString::to_string).collect();
+        self.fill(value, &successful, &failed, successful.len() + failed.len());
+        value["operationId"] = json!(applied.map(|(_, id)| id.to_string()));
+        if !self.diagnostics.is_empty() {
+            value["diagnostics"] = json!(diagnostics::json(&self.diagnostics));
+        }
+    }
+
+    fn fill(&self, value: &mut Value, successful: &[String], failed: &[Failed], total: usize) {
+        let item = |failed: &Failed| json!({"item": failed.item, "error": failed.error});
+        value["successful"] = json!(successful);
+        value["failed"] = failed.iter().map(item).collect();
+        value["total"] = json!(total);
+        value["successCount"] = json!(successful.len());
+        value["failureCount"] = json!(failed.len());
+        value["duration"] = json!(u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX));
+        value["operationId"] = Value::Null;
+    }
+
+    /// An error in the shape of a batch of which nothing came. What is neither successful nor failed was not tried.
+    #[must_use]
+    pub fn dressed(&self, mut error: CliError) -> CliError {
+        let mut failed = self.failed.clone();
+        failed.extend(by_item(&error.diagnostics));
+        let mut outcome =
+            error.outcome.take().map_or_else(|| json!({"format_version": "1.0"}), |outcome| *outcome);
+        if failed.is_empty() {
+            let changes = outcome["changes"].as_array().into_iter().flatten();
+            failed.extend(changes.filter(|change| change["outcome"] != "applied").filter_map(|change| {
+                let text = |field: &str| change[field].as_str().map(str::to_owned);
+                let kind = crate::kinds::find(&text("kind")?)?;
+                let key = ResourceKey::new(kind, text("workspace")?.into(), &text("name")?);
+                Some(Failed { item: key.to_string(), error: text("why")? })
+            }));
+        }
+        if failed.is_empty() {
+            let why = error.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
+            failed.extend(
+                self.asked
+                    .iter()
+                    .map(|key| Failed { item: key.to_string(), error: format!("{}{why}", error.what) }),
+            );
+        }
+        let named: HashSet<&str> = failed.iter().map(|failed| failed.item.as_str()).collect();
+        let others = self.asked.iter().filter(|key| !named.contains(key.to_string().as_str())).count();
+        let total = failed.len() + others;
+        self.fill(&mut outcome, &[], &failed, total);
+        error.outcome = Some(Box::new(outcome));
+        error
+    }
+}
+
+/// Errors as items: one for each resource, or row where none is known.
+#[must_use]
+pub fn by_item(diagnostics: &[Diagnostic]) -> Vec<Failed> {
+    let mut order = Vec::new();
+    let mut items: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error) {
+        let row = diagnostic.position.as_ref().map(|position| format!("{}:{}", position.file, position.line));
+        let item = diagnostic.resource.clone().or(row).unwrap_or_else(|| "(all)".to_owned());
+        let place = diagnostic.position.as_ref().map_or(String::new(), |position| format!("{position}: "));
+        if !items.contains_key(&item) {
+            order.push(item.clone());
+        }
+        items.entry(item).or_default().push(format!("{place}{}", diagnostic.message));
+    }
+    let failed = |item: String| {
+        let error = items.get(&item).map(|errors| errors.join("; ")).unwrap_or_default();
+        Failed { item, error }
+    };
+    order.into_iter().map(failed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Position;
+
+    #[test]
+    fn problems_of_one_row_are_one_item() {
+        let at = |line, message: &str| {
+            Diagnostic::error("SX0156", message).at(Position { file: "a.csv".into(), line, column: 3 })
+        };
+        let found = [at(2, "one").about("tenant/w/A"), at(2, "two").about("tenant/w/A"), at(9, "three")];
+        let failed = by_item(&found);
+        assert_eq!(failed.len(), 2);
+        assert_eq!((&*failed[0].item, &*failed[0].error), ("tenant/w/A", "a.csv:2:3: one; a.csv:2:3: two"));
+        assert_eq!(failed[1].item, "a.csv:9");
+    }
+}

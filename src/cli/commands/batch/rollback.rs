@@ -1,0 +1,68 @@
+//! `batch rollback`: takes one operation back.
+
+use clap::Args;
+
+use crate::cli::batching::Batch;
+use crate::cli::context::Context;
+use crate::cli::desk::{Desk, OwnArgs};
+use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::outcome::interrupted;
+use crate::cli::planning::Planned;
+use crate::cli::signals::Signals;
+use crate::cli::undoing::undo;
+use crate::cli::writing::WriteArgs;
+use crate::engine;
+
+use super::show::{OperationId, none};
+
+/// The command, as it is recorded.
+const COMMAND: &str = "batch rollback";
+
+/// Take one operation of a command back, from the record
+///
+/// What it made is removed, what it changed gets its former content, what it deleted lives again. The rollback is an operation
+/// of its own. Where something in it was changed since, by a later operation or by hand, nothing is done, and all of that is
+/// listed.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  synthex batch list\n  synthex batch rollback 12 --dry-run\n  synthex batch rollback 12 --yes"
+)]
+pub struct BatchRollbackArgs {
+    /// The operation: its revision number, or its id
+    #[arg(value_name = "ID")]
+    pub id: OperationId,
+    #[command(flatten)]
+    pub write: WriteArgs,
+    #[command(flatten)]
+    pub own: OwnArgs,
+}
+
+/// Runs `batch rollback`.
+///
+/// # Errors
+/// There is no such operation, something was changed since, or the database does not take it. Nothing was changed.
+pub async fn rollback(context: &Context, args: &BatchRollbackArgs) -> Result<ExitStatus, CliError> {
+    let signals = Signals::listen()?;
+    let mut batch = Batch::new(COMMAND);
+    let planned = tokio::select! {
+        biased;
+        () = engine::Interrupt::requested(&signals) => Err(interrupted(&signals)),
+        planned = plan(context, args, &mut batch) => planned,
+    };
+    match planned {
+        Ok(planned) => batch.perform(context, &args.write, &planned, &signals).await,
+        Err(error) => Err(batch.dressed(error)),
+    }
+}
+
+async fn plan(context: &Context, args: &BatchRollbackArgs, batch: &mut Batch) -> Result<Planned, CliError> {
+    let mut desk = Desk::open(context, COMMAND).await?;
+    if !desk.is_installed {
+        return Err(none("to take back").why("nothing was applied to this database yet"));
+    }
+    let revision = args.id.revision(&mut desk.connection).await?;
+    let undoing = undo(desk, revision, &args.own).await?;
+    batch.note = Some(format!("of operation {revision}, {}", undoing.operation.command));
+    batch.asked = undoing.keys;
+    Ok(undoing.planned)
+}

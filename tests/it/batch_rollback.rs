@@ -1,0 +1,183 @@
+//! A batch of 1,000 rows with a bad one in it, and taking exactly one operation back (S16).
+
+use std::fmt::Write as _;
+
+use crate::support::dump::dump;
+use crate::support::estate::Estate;
+
+/// Rows with the ids `R1` to `R1000`; of the bad ones the market is none.
+fn rows(bad: &[usize]) -> String {
+    let mut text = "tenantId,name,type,market,region,shopifyShop\n".to_owned();
+    for number in 1..=1_000 {
+        let market = if bad.contains(&number) { "MARS" } else { "ANZ_SMB" };
+        writeln!(text, "R{number},Shop {number},shopify,{market},AU-SE1,r{number}.myshopify.com").unwrap();
+    }
+    text
+}
+
+const CREATE: [&str; 7] = ["batch", "tenants", "create", "--from-csv", "rows.csv", "--yes", "--format"];
+
+#[test]
+fn one_bad_row_of_a_thousand_stops_all_or_is_left_out_and_the_rest_is_taken_back_to_the_byte() {
+    let estate = Estate::applied("batch_s16");
+    let (before, state) = (dump(&estate.database), estate.state());
+
+    estate.project.write("rows.csv", rows(&[500, 700]));
+    let out = estate.run(&[&CREATE[..], &["json"]].concat()).code(3);
+    out.nowhere("panicked");
+    let out = estate.run(&[&CREATE[..], &["human"]].concat()).code(3);
+    let out = out.stderr_has("rows.csv:501:4").stderr_has("rows.csv:701:4").stderr_has("`market`");
+    drop(out);
+    let out = estate.run(&[&CREATE[..], &["json"]].concat()).code(3).json();
+    assert_eq!(
+        (&out["total"], &out["successCount"], &out["failureCount"]),
+        (&1_000.into(), &0.into(), &2.into())
+    );
+    assert_eq!(out["failed"][0]["item"], "tenant/w/R500");
+    assert!(out["failed"][0]["error"].as_str().unwrap().starts_with("rows.csv:501:4: "), "{out:#}");
+    assert_eq!(dump(&estate.database), before, "nothing was applied");
+    assert_eq!(estate.state(), state);
+
+    estate.project.write("rows.csv", rows(&[500]));
+    let out = estate.run(&[&CREATE[..], &["json", "--on-error", "continue"]].concat()).code(7).json();
+    assert_eq!(
+        (&out["total"], &out["successCount"], &out["failureCount"]),
+        (&1_000.into(), &999.into(), &1.into())
+    );
+    assert_eq!(
+        estate.database.query_one_i64("select count(*) from synthex.tenants where owner = 'cli'"),
+        999
+    );
+
+    let revision = out["revision"].to_string();
+    let rollback = ["batch", "rollback", &revision, "--yes", "--format", "json"];
+    let undone = estate.run(&rollback).ok().json();
+    assert_eq!((&undone["successCount"], &undone["summary"]["delete"]), (&999.into(), &999.into()));
+    assert_eq!(dump(&estate.database), before, "the bytes are as they were");
+    // Once is enough.
+    estate.run(&rollback).code(5).stderr_has("taken back already");
+}
+
+/// A dump without what moves on with every write, its lines sorted: an updated row is written elsewhere.
+fn lasting(estate: &Estate) -> Vec<String> {
+    estate.declared()
+}
+
+#[test]
+fn an_update_is_taken_back_and_what_came_later_is_not_trampled_on() {
+    let estate = Estate::applied("batch_rollback");
+    estate.project.write(
+        "rows.csv",
+        "tenantId,name,type,shopifyShop,labels.tier\nA,Alpha,shopify,a.myshopify.com,gold\nB,Beta,shopify,b.myshopify.com,gold\nC,Gamma,shopify,c.myshopify.com,\n",
+    );
+    estate.run(&["batch", "tenants", "create", "--from-csv", "rows.csv", "--yes"]).ok();
+    let before = lasting(&estate);
+    let update = [
+        "batch",
+        "tenants",
+        "update",
+        "-l",
+        "tier=gold",
+        "--status",
+        "suspended",
+        "--yes",
+        "--format",
+        "json",
+    ];
+    let revision = estate.run(&update).ok().json()["revision"].to_string();
+    let later = [
+        "batch",
+        "tenants",
+        "update",
+        "--tenant-ids",
+        "B",
+        "--set",
+        "industry=Toys",
+        "--yes",
+        "--format",
+        "json",
+    ];
+    let newer = estate.run(&later).ok().json()["revision"].to_string();
+    let state = estate.state();
+    let out = estate.run(&["batch", "rollback", &revision, "--yes"]).code(5);
+    let out = out.stderr_has(&format!("tenant/w/B was changed by operation {newer} (batch tenants update"));
+    assert!(!out.stderr.contains("tenant/w/A"), "{out}");
+    assert_eq!(estate.state(), state, "nothing of it was done");
+    // The newest first.
+    estate.run(&["batch", "rollback", &newer, "--yes"]).ok();
+    estate.run(&["batch", "rollback", &revision, "--yes"]).code(5).stderr_has("taken back already");
+    estate.is_converged();
+
+    // By hand, and by a project.
+    let update = [
+        "batch",
+        "tenants",
+        "update",
+        "--tenant-ids",
+        "A,C",
+        "--status",
+        "inactive",
+        "--yes",
+        "--format",
+        "json",
+    ];
+    let revision = estate.run(&update).ok().json()["revision"].to_string();
+    estate.database.sql("update synthex.tenants set industry = 'x' where name in ('A', 'C')");
+    let out = estate.run(&["batch", "rollback", &revision, "--yes"]).code(5);
+    out.stderr_has("tenant/w/A was changed by hand").stderr_has("tenant/w/C was changed by hand");
+    estate.database.sql("update synthex.tenants set industry = null where name in ('A', 'C')");
+    drop(before);
+}
+
+#[test]
+fn an_update_alone_is_taken_back() {
+    let estate = Estate::applied("batch_back");
+    estate.project.write("rows.csv", "tenantId,name,type\nA,Alpha,shopify\nB,Beta,shopify\nC,Gone,mixed\n");
+    estate.run(&["batch", "tenants", "create", "--from-csv", "rows.csv", "--yes"]).ok();
+    estate.run(&["batch", "tenants", "delete", "--tenant-ids", "C", "--yes"]).ok();
+    let before = lasting(&estate);
+    let set = [
+        "batch",
+        "tenants",
+        "update",
+        "--tenant-ids",
+        "A,B",
+        "--set",
+        "metadata.a=1",
+        "--name",
+        "X",
+        "--yes",
+        "--format",
+        "json",
+    ];
+    let revision = estate.run(&set).ok().json()["revision"].to_string();
+    assert_ne!(lasting(&estate), before);
+    let id = estate.run(&["batch", "show", &revision, "--format", "json"]).json()["operationId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    estate.run(&["batch", "rollback", &id, "--yes"]).ok();
+    assert_eq!(lasting(&estate), before);
+    // What was deleted before and is made again lives again, and is deleted again, not removed.
+    estate.project.write("again.csv", "tenantId,name,type\nC,Again,mixed\nD,Delta,mixed\n");
+    let create = ["batch", "tenants", "create", "--from-csv", "again.csv", "--yes", "--format", "json"];
+    let out = estate.run(&create).ok().json();
+    assert_eq!((&out["summary"]["create"], &out["summary"]["restore"]), (&1.into(), &1.into()));
+    estate
+        .run(&["batch", "rollback", &out["revision"].to_string(), "--yes"])
+        .ok()
+        .stdout_has("is deleted again");
+    assert_eq!(lasting(&estate), before);
+    assert_eq!(
+        estate
+            .value("select string_agg(name, ',' order by name) from synthex.tenants where owner = 'cli'")
+            .as_deref(),
+        Some("A,B,C")
+    );
+    // An apply of the project is not taken back here, nor what never was.
+    let out = estate.run(&["batch", "rollback", "1", "--yes"]).code(3);
+    out.stderr_has("is an apply of project `test`").stderr_has("synthex rollback --to");
+    estate.run(&["batch", "rollback", "99", "--yes"]).code(3).stderr_has("there is no operation 99");
+    estate.run(&["batch", "show", "99"]).code(3).stderr_has("there is no operation 99");
+    estate.run(&["batch", "show", "nothing"]).code(3).stderr_has("revision number");
+}
