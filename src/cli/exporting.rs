@@ -52,7 +52,7 @@ pub fn files_of(
     dir: &Path,
     all: &[Written],
 ) -> Vec<(PathBuf, String)> {
-    let head = format!("{MODELINE}{}\n", schema_path(context, found, dir));
+    let head = format!("{MODELINE}{}\n", schema_path(context, found, dir, 1));
     let mut files: Vec<(PathBuf, String)> = Vec::new();
     let mut open: BTreeMap<(&str, u8), (usize, usize)> = BTreeMap::new();
     for written in all {
@@ -82,15 +82,15 @@ pub fn files_of(
     files
 }
 
-/// The way from a file in a workspace's folder to the schema that `init` wrote.
+/// The way from a file that lies so many folders below one to the schema that `init` wrote.
 #[must_use]
-pub fn schema_path(context: &Context, found: Option<&Found>, dir: &Path) -> String {
+pub fn schema_path(context: &Context, found: Option<&Found>, dir: &Path, below: usize) -> String {
     let root = found.map(|found| context.directory.join(&found.folder));
     let root = root.map(|root| files::canonical(&root).unwrap_or(root));
     let here = files::canonical(&context.directory).unwrap_or_else(|_| context.directory.clone());
     let dir = tidy(&here.join(dir));
     let depth = root.and_then(|root| dir.strip_prefix(root).ok().map(|below| below.components().count()));
-    format!("{}schemas/manifest.schema.json", "../".repeat(depth.unwrap_or(1) + 1))
+    format!("{}schemas/manifest.schema.json", "../".repeat(depth.unwrap_or(1) + below))
 }
 
 fn tidy(path: &Path) -> PathBuf {

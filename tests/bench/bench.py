@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures synthex against floors made in the same run, and prints the ratios (lines P1 to P9 of the targets).
+"""Measures synthex against floors made in the same run, and prints the ratios (lines P1 to P10 of the targets).
 
 usage: tests/bench/bench.py [--sizes 1000,10000,100000] [--runs 5] [--binary target/release/synthex]
 
@@ -246,6 +246,44 @@ commit;
                        f"(select name from synthex.tenants order by name limit {size // 100})")
         self.report("P9 drift, 1 % of the rows", size, find(), rows, "<= 2 (whole rows)")
 
+    def batch(self, size):
+        """Commands on many tenants, against one upsert of the same rows without any check or history."""
+        _, url = self.synthex(self.folder, "db", "url", "--embedded")
+        url = url.strip()
+        self.empty(url)
+        source = self.project(size)
+        write = self.write_floor(url, source, False)
+        rewrite = self.write_floor(url, source, True)
+        # An operator's folder: the workspaces are declared, the tenants come as rows.
+        project = self.folder / "batch"
+        project.mkdir()
+        for name in ("workspaces.yaml", "tenants.csv"):
+            shutil.copy(source / name, project / name)
+        (project / "synthex.yaml").write_text(PROJECT.replace(", tenants.yaml", ""))
+        quiet = ["--embedded", "--yes", "-q", "--format", "json"]
+
+        def create():
+            self.empty(url)
+            self.synthex(project, "apply", *quiet)
+            elapsed, out = self.synthex(project, "batch", "tenants", "create", "--from-csv", "tenants.csv", *quiet)
+            if json.loads(out)["successCount"] != size:
+                sys.exit("not all rows became tenants")
+            return elapsed
+
+        self.report("P10 batch create from CSV", size, median_of(self.runs, create), write, "<= 3 (write floor)")
+        self.psql(url, "vacuum analyze")
+        words = ["Toys", "Retail"]
+
+        def update():
+            words.reverse()
+            elapsed, out = self.synthex(
+                project, "batch", "tenants", "update", "-l", "type=shopify", "--set", f"industry={words[0]} {size}", *quiet)
+            if json.loads(out)["summary"]["update"] != size:
+                sys.exit("not all tenants were updated")
+            return elapsed
+
+        self.report("P10 batch update by selector", size, median_of(self.runs, update), rewrite, "<= 3 (write floor)")
+
     def close(self):
         subprocess.run([self.binary, "db", "stop", "--embedded"], env=self.env, cwd=self.folder, capture_output=True)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -255,15 +293,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default="1000,10000,100000", help="empty: only P6 to P9")
     parser.add_argument("--drift", type=int, default=100_000, help="rows for P9")
+    parser.add_argument("--batch", type=int, default=10_000, help="rows for P10")
+    parser.add_argument("--only-batch", action="store_true", help="only P10")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--binary", default=str(ROOT / "target" / "release" / "synthex"))
     parser.add_argument("--json", help="also write the results to this file")
     arguments = parser.parse_args()
     bench = Bench(arguments)
     try:
+        if arguments.only_batch:
+            bench.batch(arguments.batch)
+            return
         results = {size: bench.measure(size) for size in map(int, filter(None, arguments.sizes.split(",")))}
         bench.review()
         bench.drift(arguments.drift)
+        bench.batch(arguments.batch)
         bench.small()
         if 10_000 in results and 100_000 in results:
             for name in ("plan", "apply"):

@@ -23,11 +23,8 @@ fn one_bad_row_of_a_thousand_stops_all_or_is_left_out_and_the_rest_is_taken_back
     let (before, state) = (dump(&estate.database), estate.state());
 
     estate.project.write("rows.csv", rows(&[500, 700]));
-    let out = estate.run(&[&CREATE[..], &["json"]].concat()).code(3);
-    out.nowhere("panicked");
-    let out = estate.run(&[&CREATE[..], &["human"]].concat()).code(3);
-    let out = out.stderr_has("rows.csv:501:4").stderr_has("rows.csv:701:4").stderr_has("`market`");
-    drop(out);
+    let out = estate.run(&[&CREATE[..], &["human"]].concat()).code(3).nowhere("panicked");
+    out.stderr_has("rows.csv:501:4").stderr_has("rows.csv:701:4").stderr_has("`market`");
     let out = estate.run(&[&CREATE[..], &["json"]].concat()).code(3).json();
     assert_eq!(
         (&out["total"], &out["successCount"], &out["failureCount"]),
@@ -58,7 +55,7 @@ fn one_bad_row_of_a_thousand_stops_all_or_is_left_out_and_the_rest_is_taken_back
     estate.run(&rollback).code(5).stderr_has("taken back already");
 }
 
-/// A dump without what moves on with every write, its lines sorted: an updated row is written elsewhere.
+/// The rows without what moves on with every write.
 fn lasting(estate: &Estate) -> Vec<String> {
     estate.declared()
 }
@@ -125,8 +122,6 @@ fn an_update_is_taken_back_and_what_came_later_is_not_trampled_on() {
     estate.database.sql("update synthex.tenants set industry = 'x' where name in ('A', 'C')");
     let out = estate.run(&["batch", "rollback", &revision, "--yes"]).code(5);
     out.stderr_has("tenant/w/A was changed by hand").stderr_has("tenant/w/C was changed by hand");
-    estate.database.sql("update synthex.tenants set industry = null where name in ('A', 'C')");
-    drop(before);
 }
 
 #[test]
@@ -180,4 +175,50 @@ fn an_update_alone_is_taken_back() {
     estate.run(&["batch", "rollback", "99", "--yes"]).code(3).stderr_has("there is no operation 99");
     estate.run(&["batch", "show", "99"]).code(3).stderr_has("there is no operation 99");
     estate.run(&["batch", "show", "nothing"]).code(3).stderr_has("revision number");
+}
+
+#[test]
+fn told_to_stop_it_leaves_the_state_before() {
+    let estate = Estate::applied("batch_interrupt");
+    estate.project.write("rows.csv", rows(&[]));
+    let state = estate.state();
+    estate.trigger("tenants", "insert", "new.name = 'R900'", "perform pg_sleep(20);");
+    let mut run = estate.synthex(&[&CREATE[..], &["json"]].concat()).spawn();
+    let asleep =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
+    run.wait_until("the trigger's sleep", || estate.database.query_one_i64(asleep) > 0);
+    run.interrupt();
+    let out = run.wait().code(130).stderr_has("nothing was changed");
+    assert_eq!(out.json()["error"]["exit_code"], 130);
+    assert_eq!(estate.leases_held(), 0);
+    estate.untrigger("tenants");
+    assert_eq!(estate.state(), state);
+}
+
+#[test]
+fn what_the_database_refuses_is_an_item_that_failed() {
+    let estate = Estate::applied("batch_refused");
+    estate.project.write("rows.csv", rows(&[]));
+    let state = estate.state();
+    estate.trigger(
+        "tenants",
+        "insert",
+        "new.name = 'R900'",
+        "raise exception 'not this one' using errcode = '23514';",
+    );
+    estate
+        .run(&[&CREATE[..], &["json"]].concat())
+        .code(1)
+        .stderr_has("rows.csv:901:1")
+        .stderr_has("nothing was changed");
+    assert_eq!(estate.state(), state);
+    let out = estate.run(&[&CREATE[..], &["json", "--on-error", "continue"]].concat()).code(7).json();
+    assert_eq!(
+        (&out["total"], &out["successCount"], &out["failureCount"]),
+        (&1_000.into(), &999.into(), &1.into())
+    );
+    assert_eq!(out["failed"][0]["item"], "tenant/w/R900");
+    assert!(out["failed"][0]["error"].as_str().unwrap().contains("not this one"), "{out:#}");
+    let shown = estate.run(&["batch", "show", &out["revision"].to_string(), "--format", "json"]).ok().json();
+    assert_eq!((&shown["failureCount"], &shown["failed"][0]["item"]), (&1.into(), &"tenant/w/R900".into()));
 }

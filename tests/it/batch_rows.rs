@@ -20,7 +20,7 @@ fn estate(hint: &str) -> Estate {
 /// A second database with the same workspace and templates, and no tenant.
 fn elsewhere(estate: &Estate, hint: &str) -> TestDatabase {
     let database = TestDatabase::new(hint);
-    let apply = ["apply", "--yes", "--target", "workspace/*", "--target", "tenant-template/*"];
+    let apply = ["apply", "--yes", "--target", "workspace/*", "--target", "template/*"];
     estate.synthex_at(&database.url(), &apply).run().ok();
     database
 }

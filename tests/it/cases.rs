@@ -17,8 +17,6 @@ use harness::{Case, cases, rendered, run, run_in_order};
 /// Codes that no case can reach, with the reason.
 const OUT_OF_REACH: &[(&str, &str)] = &[
     ("SX0111", "needs a file of 4 GiB"),
-    ("SX0407", "needs a database (tests/it/batch_input.rs)"),
-    ("SX0408", "needs a database (tests/it/batch_input.rs)"),
     ("SX0190", "would be a defect: the schema allows what the type does not"),
 ];
 

@@ -13,6 +13,7 @@ use crate::cli::project::{self, Found};
 use crate::cli::row_files::{self, RowFormat};
 use crate::files::{self, GivenRows};
 use crate::kinds::project::ProjectSpec;
+use crate::kinds::tenant;
 use crate::manifest::rows::{self, RawRow, SetContext};
 use crate::manifest::schema::API_VERSION;
 use crate::manifest::write::yaml;
@@ -117,6 +118,26 @@ fn escaped(file: &SourceFile) -> String {
     file.text().replace("${", "$${")
 }
 
+/// The manifest with its fields in the order of its kind, and without labels where it has none.
+fn in_order(mut manifest: Value) -> Value {
+    if let Some(Value::Object(metadata)) = manifest.get_mut("metadata")
+        && metadata.get("labels") == Some(&json!({}))
+    {
+        metadata.shift_remove("labels");
+    }
+    if let Some(Value::Object(spec)) = manifest.get_mut("spec") {
+        let mut rest = std::mem::take(spec);
+        let columns = tenant::KIND.columns().iter().filter_map(|column| column.path.split('.').next());
+        for name in columns.collect::<Vec<_>>() {
+            if let Some(value) = rest.shift_remove(name) {
+                spec.insert(name.to_owned(), value);
+            }
+        }
+        spec.extend(rest);
+    }
+    manifest
+}
+
 struct Importing<'a> {
     context: &'a Context,
     args: &'a ImportArgs,
@@ -144,7 +165,9 @@ impl Importing<'_> {
         let set = self.set(&reference, "rows");
         self.must_be_valid(SourceFile::new(IN_MEMORY.to_owned(), yaml::document(&set).into_bytes()), rows)?;
         let head = match self.found {
-            Some(found) => format!("{MODELINE}{}\n", schema_path(self.context, Some(found), &self.folder())),
+            Some(found) => {
+                format!("{MODELINE}{}\n", schema_path(self.context, Some(found), &self.folder(), 0))
+            }
             None => String::new(),
         };
         let files = match self.args.what {
@@ -178,14 +201,7 @@ impl Importing<'_> {
                     .raw()?
                     .into_iter()
                     .map(|(_, row)| {
-                        let mut manifest = rows::manifest_of(row, &set);
-                        let is_empty =
-                            manifest.pointer("/metadata/labels").is_some_and(|labels| labels == &json!({}));
-                        if let Some(Value::Object(metadata)) =
-                            manifest.get_mut("metadata").filter(|_| is_empty)
-                        {
-                            metadata.shift_remove("labels");
-                        }
+                        let manifest = in_order(rows::manifest_of(row, &set));
                         yaml::document(&manifest)
                     })
                     .collect();
