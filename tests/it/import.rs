@@ -17,7 +17,7 @@ fn rows_become_manifests_that_declare_the_same() {
     let text = estate.project.read("manifests/clients.yaml");
     assert!(text.starts_with("# yaml-language-server: $schema=../schemas/manifest.schema.json\n"), "{text}");
     assert!(
-        text.contains("displayName: \"no\"") && text.contains("note: say $${HOME}") && text.contains("=1+1"),
+        text.contains("displayName: \"no\"") && text.contains("say $${HOME}") && text.contains("=1+1"),
         "{text}"
     );
     assert!(!text.contains("market:"), "what the rows do not say is left to the workspace\n{text}");
