@@ -8,6 +8,7 @@ use crate::plan::past;
 use crate::plan::planner::COMMAND_OWNER;
 use crate::plan::record::{Recorded, RecordedItem};
 use crate::plan::{ActionKind, Head};
+use crate::store::Later;
 use crate::store::history::Wanted;
 
 use super::desk::{Asked, Desk, OwnArgs};
@@ -35,11 +36,16 @@ struct Reverse {
     notices: Vec<String>,
 }
 
-/// Makes the plan that takes an operation back.
+/// Makes the plan that takes an operation back; where one workspace is named, nothing of it may be outside.
 ///
 /// # Errors
 /// There is no such operation, it is a project's, it changed nothing, or something of it was changed since.
-pub async fn undo(mut desk: Desk<'_>, revision: i64, own: &OwnArgs) -> Result<Undoing, CliError> {
+pub async fn undo(
+    mut desk: Desk<'_>,
+    revision: i64,
+    only: Option<&str>,
+    own: &OwnArgs,
+) -> Result<Undoing, CliError> {
     let wanted = Wanted { revision: Some(revision), ..Wanted::default() };
     let found = desk.connection.operations(&wanted).await?.into_iter().next();
     let Some(operation) = found else {
@@ -61,6 +67,15 @@ pub async fn undo(mut desk: Desk<'_>, revision: i64, own: &OwnArgs) -> Result<Un
         return Err(CliError::usage(format!("operation {revision} changed nothing"))
             .why(format!("it is on record as {}", operation.status))
             .help("`synthex batch list` shows the others"));
+    }
+    let outside = items.iter().find(|item| only.is_some_and(|only| *item.key.workspace != *only));
+    if let Some(item) = outside {
+        return Err(CliError::usage(format!(
+            "operation {revision} changed workspace `{}` too",
+            item.key.workspace
+        ))
+        .why("it is taken back as a whole; nothing was changed")
+        .help("leave out --workspace"));
     }
     refuse_what_moved_on(&mut desk, revision, &items).await?;
     let reverse = reverse(&items);
@@ -123,8 +138,6 @@ async fn refuse_what_moved_on(
     }
     Err(error)
 }
-
-use crate::store::Later;
 
 /// Whether something other than synthex changed what an item left.
 fn by_hand(item: &RecordedItem, head: Option<&Head>) -> Option<String> {

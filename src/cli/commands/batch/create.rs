@@ -148,11 +148,14 @@ fn existing(desk: &Desk<'_>, catalog: &Catalog, entries: &[Entry]) -> Vec<Diagno
 /// Takes out what manifests declare or projects own, where each row stands for itself.
 fn leave_out_claimed(desk: &Desk<'_>, batch: &mut Batch, entries: &mut Vec<Entry>) -> Result<(), CliError> {
     let keys = entries.iter().map(|entry| entry.key.clone()).collect();
-    for claim in desk.claims(&keys)? {
+    let claimed = desk.claims(&keys)?.into_iter().map(|claim| {
         let item = claim.split(' ').next().unwrap_or_default().to_owned();
-        entries.retain(|entry| entry.key.to_string() != item);
-        batch.asked.retain(|key| key.to_string() != item);
-        batch.failed.push(Failed { item, error: claim });
-    }
+        Failed { item, error: claim }
+    });
+    let claimed: Vec<Failed> = claimed.collect();
+    let named: HashSet<&str> = claimed.iter().map(|claim| claim.item.as_str()).collect();
+    entries.retain(|entry| !named.contains(entry.key.to_string().as_str()));
+    batch.asked.retain(|key| !named.contains(key.to_string().as_str()));
+    batch.failed.extend(claimed);
     Ok(())
 }

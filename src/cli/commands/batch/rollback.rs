@@ -61,7 +61,7 @@ async fn plan(context: &Context, args: &BatchRollbackArgs, batch: &mut Batch) ->
         return Err(none("to take back").why("nothing was applied to this database yet"));
     }
     let revision = args.id.revision(&mut desk.connection).await?;
-    let undoing = undo(desk, revision, &args.own).await?;
+    let undoing = undo(desk, revision, context.global.workspace.as_deref(), &args.own).await?;
     batch.note = Some(format!("of operation {revision}, {}", undoing.operation.command));
     batch.asked = undoing.keys;
     Ok(undoing.planned)
