@@ -183,5 +183,7 @@ pub enum Command {
     Templates(commands::templates::TemplatesCommand),
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
+    #[command(subcommand)]
+    Analytics(commands::analytics::AnalyticsCommand),
     Completions(commands::completions::CompletionsArgs),
 }

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod adopt;
+pub mod analytics;
 pub mod apply;
 pub mod blame;
 pub mod ci;
@@ -77,6 +78,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Tenant(command)) => tenant::tenant(context, &command).await,
         Some(Command::Templates(command)) => templates::templates(context, &command).await,
         Some(Command::Lease(command)) => lease::lease(context, &command).await,
+        Some(Command::Analytics(command)) => Box::pin(analytics::analytics(context, &command)).await,
         Some(Command::Completions(args)) => completions::completions(context, &args),
     }
 }
