@@ -9,8 +9,9 @@ use std::time::Duration;
 /// What waits may not be larger than this; what comes after is only counted.
 const MOST_BYTES: u64 = 4 << 20;
 
-/// How often the lock is tried for, with a short pause in between: all in all less than 5 ms.
-const ATTEMPTS: u32 = 20;
+/// How often the lock is tried for, with a short pause in between. It is held for as long as a small file takes to be
+/// written, by whoever takes lines out; those who add lines do not wait for each other.
+const ATTEMPTS: u32 = 50;
 
 /// Lines that wait for somebody to send them.
 #[derive(Clone, Debug)]
@@ -37,7 +38,7 @@ impl Spool {
         if let Some(folder) = self.lines.parent() {
             make_private_folder(folder)?;
         }
-        let _lock = self.lock()?;
+        let _lock = self.lock(File::try_lock_shared)?;
         let mut text = lines.join("\n");
         text.push('\n');
         let mut file = private(OpenOptions::new().create(true).append(true).read(true), &self.lines)?;
@@ -67,7 +68,7 @@ impl Spool {
     /// # Errors
     /// The files cannot be written, or others keep the lock.
     pub fn retain(&self, keep: impl Fn(&str) -> bool) -> io::Result<()> {
-        let _lock = self.lock()?;
+        let _lock = self.lock(File::try_lock)?;
         let text: String =
             self.waiting().iter().filter(|line| keep(line)).map(|line| format!("{line}\n")).collect();
         if text.is_empty() {
@@ -105,10 +106,10 @@ impl Spool {
     }
 
     /// The kernel gives the lock back when its holder dies, however it dies.
-    fn lock(&self) -> io::Result<File> {
+    fn lock(&self, try_lock: fn(&File) -> Result<(), TryLockError>) -> io::Result<File> {
         let file = private(OpenOptions::new().create(true).append(true), &self.lock)?;
         for _ in 0..ATTEMPTS {
-            match file.try_lock() {
+            match try_lock(&file) {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_micros(200)),
                 Err(TryLockError::Error(error)) => return Err(error),

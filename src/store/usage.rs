@@ -82,7 +82,7 @@ pub async fn store_metrics(
         .collect();
     let milliseconds = limit.as_millis();
     let sql = format!(
-        "rollback; begin read write; set local lock_timeout = '50ms'; set local statement_timeout = '{milliseconds}ms'; \
+        "rollback; begin; set local lock_timeout = '50ms'; set local statement_timeout = '{milliseconds}ms'; \
          select id from synthex.installation; {months}\
          insert into synthex.usage_metrics (id, recorded_at, workspace, actor, metric_type, metric_name, service, outcome, \
             code, duration_ms, value, metadata) \

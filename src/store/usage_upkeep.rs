@@ -49,7 +49,7 @@ async fn sum(connection: &mut PgConnection, today: NaiveDate) -> Result<Vec<Naiv
               and (recorded_at at time zone 'UTC')::date = any($1)
             group by 1, 2, 3, 4, 5, 6, 7, 8
         ), each_day as (
-            select day, duration_ms, sum(count) as count from took
+            select day, duration_ms, sum(count)::bigint as count from took
             where metric_type = 'command' group by 1, 2
         )
         insert into synthex.usage_reports (day, workspace, metric_type, metric_name, service, outcome, code, count, value,
@@ -64,7 +64,7 @@ async fn sum(connection: &mut PgConnection, today: NaiveDate) -> Result<Vec<Naiv
             coalesce(sum(duration_ms * count), 0),
             coalesce(array_agg(duration_ms order by duration_ms) filter (where duration_ms is not null), '{}'),
             coalesce(array_agg(count order by duration_ms) filter (where duration_ms is not null), '{}')
-        from unnest($1) as wanted (day) left join each_day using (day) group by 1";
+        from unnest($1::date[]) as wanted (day) left join each_day using (day) group by 1";
     let query = sqlx::query(sums).bind(&days).bind(first).bind(last).persistent(false);
     query.execute(connection).await?;
     Ok(days)

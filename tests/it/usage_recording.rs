@@ -23,7 +23,12 @@ impl User {
     }
 
     fn synthex(&self, args: &[&str]) -> Synthex {
-        self.estate.synthex(args).env("XDG_STATE_HOME", self.state.path())
+        self.records(self.estate.synthex(args))
+    }
+
+    /// The same run, with what it does recorded.
+    fn records(&self, run: Synthex) -> Synthex {
+        run.env("XDG_STATE_HOME", self.state.path()).env("SYNTHEX_ANALYTICS", "on")
     }
 
     #[track_caller]
@@ -185,8 +190,7 @@ fn an_unreachable_database_gets_it_later_and_once() {
     let user = User::new("usage_later");
     let proxy = Proxy::before(&user.estate.database, Mode::Refuse);
     let url = proxy.url(&user.estate.database);
-    let run =
-        |args: &[&str]| user.estate.synthex_at(&url, args).env("XDG_STATE_HOME", user.state.path()).run();
+    let run = |args: &[&str]| user.records(user.estate.synthex_at(&url, args)).run();
     run(&["plan"]).code(8);
     run(&["drift"]).code(8);
     assert_eq!(user.waiting().len(), 4, "two commands and two errors");
@@ -282,8 +286,7 @@ fn a_role_that_may_only_read_works_and_what_it_did_waits() {
         "grant usage on schema synthex to \"{role}\"; grant select on all tables in schema synthex to \"{role}\""
     ));
     let url = user.estate.database.url_as(&role);
-    let as_reader =
-        |args: &[&str]| user.estate.synthex_at(&url, args).env("XDG_STATE_HOME", user.state.path()).run();
+    let as_reader = |args: &[&str]| user.records(user.estate.synthex_at(&url, args)).run();
     as_reader(&["plan"]).ok().nowhere("metric");
     user.a_minute_passes();
     as_reader(&["plan"]).ok();
