@@ -186,5 +186,7 @@ pub enum Command {
     Batch(commands::batch::BatchCommand),
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
+    #[command(subcommand)]
+    Analytics(commands::analytics::AnalyticsCommand),
     Completions(commands::completions::CompletionsArgs),
 }

@@ -14,6 +14,7 @@ use super::args::Global;
 use super::environment::Environment;
 use super::error::CliError;
 use super::printer::Printer;
+use super::recording::Recorder;
 
 /// What every command gets.
 pub struct Context {
@@ -27,6 +28,8 @@ pub struct Context {
     pub clock: Box<dyn Clock>,
     /// The working directory.
     pub directory: PathBuf,
+    /// Takes what is recorded of the command; whoever calls a service tells it.
+    pub recorder: Recorder,
 }
 
 impl Context {
@@ -51,7 +54,8 @@ impl Context {
             Some(instant) => Box::new(FixedClock(instant)),
             None => Box::new(SystemClock),
         };
-        Ok(Self { global, environment, printer, clock, directory })
+        let recorder = Recorder::new(&environment);
+        Ok(Self { global, environment, printer, clock, directory, recorder })
     }
 
     /// How long any one answer of the database may take.

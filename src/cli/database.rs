@@ -91,14 +91,32 @@ fn embedded_root(context: &Context, folder: &Path) -> PathBuf {
 /// # Errors
 /// The embedded PostgreSQL cannot be started.
 pub async fn open(context: &Context, source: &Source, command: &str) -> Result<ConnectOptions, CliError> {
-    match source {
+    context.recorder.touches(identity(context, source));
+    let options = match source {
         Source::Named { url, by } => {
-            Ok(ConnectOptions::new(url.clone(), context.database_timeout(), command).named_by(by))
+            ConnectOptions::new(url.clone(), context.database_timeout(), command).named_by(by)
         }
         Source::Embedded { root } => {
             let url = start_embedded(context, root).await?;
-            Ok(ConnectOptions::new(url, context.database_timeout(), command))
+            ConnectOptions::new(url, context.database_timeout(), command)
         }
+    };
+    Ok(options.left_in(context.recorder.parking()))
+}
+
+/// What tells one database from another before it is connected to: where it is, without user and password.
+fn identity(context: &Context, source: &Source) -> String {
+    match source {
+        Source::Named { url, .. } => {
+            let shown = ConnectOptions::new(url.clone(), context.database_timeout(), "").shown();
+            let place = shown.rsplit_once('@').map_or(shown.as_str(), |(_, place)| place).to_owned();
+            let usual = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE"];
+            usual
+                .iter()
+                .filter_map(|name| context.environment.get(name))
+                .fold(place, |place, value| format!("{place} {value}"))
+        }
+        Source::Embedded { root } => format!("embedded {}", root.display()),
     }
 }
 

@@ -29,6 +29,15 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     ("SYNTHEX_TENANT", "The tenant that an operator's command means, where it names none."),
     (
+        "SYNTHEX_ANALYTICS",
+        "When `off`, nothing is recorded of what commands do; as `analytics: false` in the project file.",
+    ),
+    ("DO_NOT_TRACK", "When set, and neither `0` nor `false`, nothing is recorded of what commands do."),
+    (
+        "XDG_STATE_HOME, HOME",
+        "Where what was recorded waits until it is stored in the database: `synthex/usage` in the first, or in `.local/state` of the second.",
+    ),
+    (
         "XDG_CONFIG_HOME, HOME",
         "Where your preferences are kept: `synthex/preferences.json` in the first, or in `.config` of the second.",
     ),
@@ -159,6 +168,12 @@ impl Environment {
     #[must_use]
     pub fn is_interactive(&self) -> bool {
         self.stdin_is_terminal && self.stderr_is_terminal
+    }
+
+    /// Whether results are read by a person at a terminal, who may want a chart.
+    #[must_use]
+    pub fn draws_charts(&self) -> bool {
+        self.stdout_is_terminal
     }
 
     /// Whether progress can be drawn on standard error.

@@ -19,6 +19,7 @@ pub mod printer;
 pub mod progress;
 pub mod project;
 pub mod prompt;
+pub mod recording;
 pub mod records;
 pub mod reverting;
 pub mod row_files;
@@ -28,11 +29,9 @@ pub mod signals;
 pub mod undoing;
 pub mod writing;
 
-use clap::Parser as _;
-
 use crate::report::Style;
 
-use args::{Cli, ColorChoice};
+use args::ColorChoice;
 use context::Context;
 use environment::Environment;
 use error::{CliError, ExitStatus};
@@ -57,8 +56,8 @@ pub fn main() -> ExitStatus {
 /// Everything that is not wrong with the arguments comes from here.
 fn run() -> ExitStatus {
     let environment = Environment::read();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let (cli, name) = match recording::parse() {
+        Ok(parsed) => parsed,
         Err(error) => return usage(&error, &environment, environment::asks_for_json()),
     };
     let printer = Printer::new(&cli.global, &environment);
@@ -88,7 +87,7 @@ fn run() -> ExitStatus {
             error.status
         }
     };
-    let was_said = outcome.is_err_and(|error| error.code == printer::UNWRITTEN);
+    let was_said = outcome.as_ref().is_err_and(|error| error.code == printer::UNWRITTEN);
     if let Err(error) = context.printer.check()
         && !was_said
     {
@@ -97,6 +96,8 @@ fn run() -> ExitStatus {
             status = error.status;
         }
     }
+    let code = outcome.as_ref().err().map(|error| error.code.as_str());
+    runtime.block_on(recording::finish(&context, &name, status, code));
     // A hung look-up in the background must not keep the program from ending.
     runtime.shutdown_timeout(std::time::Duration::from_millis(100));
     status

@@ -81,7 +81,11 @@ pub struct Choice {
 /// The preferences cannot be read.
 pub fn workspace(context: &Context) -> Result<Option<Choice>, CliError> {
     let option = context.global.workspace.as_deref();
-    choice(context, option, "--workspace", "SYNTHEX_WORKSPACE", |kept| kept.workspace)
+    let choice = choice(context, option, "--workspace", "SYNTHEX_WORKSPACE", |kept| kept.workspace)?;
+    if let Some(choice) = &choice {
+        context.recorder.means(&choice.name);
+    }
+    Ok(choice)
 }
 
 /// The active tenant: what the command names, or `SYNTHEX_TENANT`, or the preferences.

@@ -74,6 +74,7 @@ pub fn find(context: &Context) -> Result<Found, CliError> {
     let source = files::read_project(&file).map_err(|problem| CliError::manifests(vec![problem]))?;
     let project = manifest::project::parse(source).map_err(CliError::manifests)?;
     let project = in_environment(context, project)?;
+    context.recorder.learn(&project.spec);
     let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
     let confine = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.clone() };
     let partial = !parts.is_empty();

@@ -1,7 +1,7 @@
 //! The one way in which a command changes declared state: show the plan, ask, execute, report.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
@@ -351,10 +351,15 @@ async fn execute(
         writer = Writer::open(planned.options.clone()) => writer?,
     };
     let mut display = Display::new(context, args.progress, planned.plan.actions.len());
+    let began = Instant::now();
     let outcome = engine::apply(&mut writer, &request, &mut display, signals).await;
     display.finish(outcome.is_ok());
+    context.recorder.tenants(job.command, &planned.plan, outcome.as_ref().ok(), began.elapsed());
     match outcome {
-        Ok(applied) => Ok((applied, request.operation.id)),
+        Ok(applied) => {
+            writer.close().await;
+            Ok((applied, request.operation.id))
+        }
         Err(error) => {
             let status = match &error {
                 ApplyError::Interrupted => OperationStatus::Interrupted,

@@ -14,8 +14,10 @@ use crate::model::text::is_false;
 use crate::model::{Kind, Resource, Scope};
 
 mod guards;
+mod switch;
 
 pub use guards::{GuardOverrides, Guards};
+pub use switch::Switch;
 
 /// The kind.
 pub static KIND: Kind = Kind {
@@ -78,6 +80,9 @@ pub struct ProjectSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(length(max = 1000))]
     pub environments: BTreeMap<String, Environment>,
+    /// Whether what commands do is recorded, in the project's own database: `false` switches it off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analytics: Option<Switch>,
     /// Bounds on what is read.
     #[serde(default)]
     pub limits: Limits,

@@ -18,6 +18,7 @@ pub mod registration;
 pub mod secret;
 pub mod selector;
 pub mod text;
+pub mod usage;
 
 pub use clock::Clock;
 pub use declared::{Entry, Origin, Sources};

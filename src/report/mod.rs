@@ -26,6 +26,7 @@ pub mod risk;
 mod sample;
 pub mod table;
 pub mod time;
+pub mod usage;
 
 use crate::model::Diagnostic;
 

@@ -1,6 +1,7 @@
 //! Connections: made with a deadline, and in a form that a transaction pooler lets through.
 
 use std::str::FromStr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -21,19 +22,49 @@ pub struct ConnectOptions {
     pub command: String,
     /// What named the URL, for a reader who wonders where it comes from.
     named_by: Option<String>,
+    /// Where a connection is left by a command that is done with it.
+    pub(super) parking: Option<Parking>,
+}
+
+/// Holds the connection that a command is done with, so that what is recorded of the command can be stored without another
+/// one. It holds one at most, and none while another is opened.
+#[derive(Clone, Debug, Default)]
+pub struct Parking(Arc<Mutex<Option<Connection>>>);
+
+impl Parking {
+    /// Takes the connection out.
+    #[must_use]
+    pub fn take(&self) -> Option<Connection> {
+        self.0.lock().ok()?.take()
+    }
+
+    /// Puts a connection in, and gives back the one that was there.
+    fn swap(&self, connection: Connection) -> Option<Connection> {
+        match self.0.lock() {
+            Ok(mut place) => place.replace(connection),
+            Err(_) => Some(connection),
+        }
+    }
 }
 
 impl ConnectOptions {
     /// Options for a URL.
     #[must_use]
     pub fn new(url: String, timeout: Duration, command: &str) -> Self {
-        Self { url: Redacted::new(url), timeout, command: command.to_owned(), named_by: None }
+        Self { url: Redacted::new(url), timeout, command: command.to_owned(), named_by: None, parking: None }
     }
 
     /// Adds what named the URL: an option, a variable, a file.
     #[must_use]
     pub fn named_by(mut self, by: &str) -> Self {
         self.named_by = Some(by.to_owned());
+        self
+    }
+
+    /// Adds where connections are left.
+    #[must_use]
+    pub fn left_in(mut self, parking: Option<Parking>) -> Self {
+        self.parking = parking;
         self
     }
 
@@ -66,6 +97,9 @@ impl ConnectOptions {
     /// # Errors
     /// The URL is not one, or the database is not reachable, or refuses us.
     pub async fn connect(&self) -> Result<Connection, StateError> {
+        if let Some(left) = self.parking.as_ref().and_then(Parking::take) {
+            left.close().await;
+        }
         let by = self.named_by.as_ref().map_or(String::new(), |by| format!(" (named by {by})"));
         let doing = format!("connecting to {}{by}", self.shown());
         let invalid = |why: &str| {
@@ -90,7 +124,13 @@ impl ConnectOptions {
             .disable_statement_logging();
         let limit = self.timeout.min(Duration::from_secs(15));
         let inner = within(limit, &doing, PgConnection::connect_with(&options)).await?;
-        Ok(Connection { inner, timeout: self.timeout, confined: None })
+        Ok(Connection {
+            inner,
+            timeout: self.timeout,
+            confined: None,
+            installation: None,
+            parking: self.parking.clone(),
+        })
     }
 }
 
@@ -129,6 +169,10 @@ pub struct Connection {
     pub(super) timeout: Duration,
     /// Whether row-level security confines us, once it was asked.
     pub(super) confined: Option<bool>,
+    /// Which installation this is, once it was asked.
+    pub(super) installation: Option<uuid::Uuid>,
+    /// Where it is left in place of being closed.
+    pub(super) parking: Option<Parking>,
 }
 
 impl Connection {
@@ -165,8 +209,24 @@ impl Connection {
         within(self.timeout, "asking for the version", query.fetch_one(&mut self.inner)).await
     }
 
-    /// Says goodbye.
-    pub async fn close(self) {
+    /// Which installation of synthex this is, where it was asked before.
+    #[must_use]
+    pub fn installation(&self) -> Option<uuid::Uuid> {
+        self.installation
+    }
+
+    /// Says goodbye; or leaves the connection to whoever needs one last word with the database.
+    pub async fn close(mut self) {
+        let unwanted = match self.parking.take() {
+            Some(parking) => parking.swap(self),
+            None => Some(self),
+        };
+        if let Some(connection) = unwanted {
+            connection.end().await;
+        }
+    }
+
+    async fn end(self) {
         let _ = tokio::time::timeout(Duration::from_secs(1), self.inner.close()).await;
     }
 }

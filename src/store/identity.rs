@@ -63,7 +63,9 @@ impl Connection {
             }
             Ok(identity)
         };
-        within(limit, "asking the database who it is", work).await
+        let identity = within(limit, "asking the database who it is", work).await?;
+        self.installation = identity.installation;
+        Ok(identity)
     }
 
     /// The operation that executed a plan after a time of the database's clock, and whether it executed all of it; `None`

@@ -25,9 +25,12 @@ mod references;
 mod row;
 pub mod statements;
 mod triggers;
+pub mod usage;
+pub mod usage_report;
+pub mod usage_upkeep;
 pub mod write;
 
-pub use connect::{ConnectOptions, Connection};
+pub use connect::{ConnectOptions, Connection, Parking};
 pub use drift::DriftScope;
 pub use identity::Identity;
 pub use later::Later;

@@ -13,7 +13,7 @@ use crate::model::ResourceKey;
 use crate::plan::{Action, Row};
 
 use super::batch::{find_culprits, names_no_row, stale, write_batch, write_what_can_be};
-use super::connect::{ConnectOptions, Connection, in_transaction};
+use super::connect::{ConnectOptions, Connection, Parking, in_transaction};
 use super::error::{explain, within};
 use super::lease::{self, Keeper};
 use super::record::record;
@@ -27,6 +27,8 @@ pub struct Writer {
     backend: Option<i32>,
     /// The leases could not even be given back: nothing else is worth waiting for.
     is_silent: bool,
+    /// Where the connection is left at the end.
+    parking: Option<Parking>,
 }
 
 impl Writer {
@@ -34,9 +36,18 @@ impl Writer {
     ///
     /// # Errors
     /// The database is not reachable or refuses us.
-    pub async fn open(options: ConnectOptions) -> Result<Self, StateError> {
-        let connection = options.connect().await?;
-        Ok(Self { options, connection, backend: None, is_silent: false })
+    pub async fn open(mut options: ConnectOptions) -> Result<Self, StateError> {
+        let mut connection = options.connect().await?;
+        // While it writes it has several connections, which it closes as it goes; the last one may be left.
+        connection.parking = None;
+        let parking = options.parking.take();
+        Ok(Self { options, connection, backend: None, is_silent: false, parking })
+    }
+
+    /// Says goodbye.
+    pub async fn close(mut self) {
+        self.connection.parking = self.parking.take();
+        self.connection.close().await;
     }
 
     /// Leaves the connection ready for a new statement. One that is busy, or broken, is replaced, and what it was doing

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures synthex against floors made in the same run, and prints the ratios (lines P1 to P10 of the targets).
+"""Measures synthex against floors made in the same run, and prints the ratios (lines P1 to P11 of the targets).
 
 usage: tests/bench/bench.py [--sizes 1000,10000,100000] [--runs 5] [--binary target/release/synthex]
 
@@ -284,6 +284,42 @@ commit;
 
         self.report("P10 batch update by selector", size, median_of(self.runs, update), rewrite, "<= 3 (write floor)")
 
+    def usage(self, size):
+        """A report over 30 days of metrics, against the same figures by psql; then from the sums of whole days."""
+        _, url = self.synthex(self.folder, "db", "url", "--embedded")
+        url = url.strip()
+        self.empty(url)
+        project = ROOT / "examples" / "quickstart"
+        self.psql(url, f"""
+select synthex.usage_month(now() - month * interval '1 month') from generate_series(0, 2) as month;
+insert into synthex.usage_metrics (id, recorded_at, workspace, actor, metric_type, metric_name, service, outcome, code, duration_ms)
+select gen_random_uuid(), now() - interval '30 days' * (i / {size}.0), 'ws-' || i % 5, 'somebody@somewhere',
+  case when i % 10 < 7 then 'command' when i % 10 < 9 then 'api_call' else 'error' end,
+  case when i % 10 = 9 then 'apply' else 'command ' || i % 17 end,
+  case when i % 10 in (7, 8) then (array['shopify', 'google-merchant'])[1 + i % 2] end,
+  case when i % 23 = 0 or i % 10 = 9 then 'failed' else 'succeeded' end,
+  case when i % 10 = 9 then 'code-' || i % 7 when i % 23 = 0 then '8' else '0' end,
+  case when i % 10 < 9 then (5 + 40 * (-ln(random() + 1e-9)))::bigint end
+from generate_series(1, {size}) as i""")
+        self.psql(url, "vacuum analyze")
+        since = "recorded_at >= now() - interval '30 days'"
+        floor = median_of(self.runs, lambda: self.psql(url, f"""
+select (recorded_at at time zone 'UTC')::date, workspace, metric_type, metric_name, service, outcome, code, count(*), sum(value)
+  from synthex.usage_metrics where {since} group by 1, 2, 3, 4, 5, 6, 7;
+select avg(duration_ms), percentile_cont(array[0.5, 0.95, 0.99]) within group (order by duration_ms)
+  from synthex.usage_metrics where metric_type = 'command' and {since}""")[0])
+        report = lambda: self.synthex(project, "analytics", "report", "--embedded", "--period", "30d", "--format", "json", "-q")
+        self.report("P11 report, from metrics", size, median_of(self.runs, lambda: report()[0]), floor, "<= 1.3 (raw SQL)")
+        before = json.loads(report()[1])
+        summing = self.synthex(project, "analytics", "roll-up", "--embedded", "-q")[0]
+        print(f"   the days were summed in {summing:.0f} ms", flush=True)
+        self.psql(url, "vacuum analyze")
+        self.report("P11 report, days summed", size, median_of(self.runs, lambda: report()[0]), 200, "<= 1 (200 ms)")
+        after = json.loads(report()[1])
+        # The period moves on between the two: only what is far from its edges is exactly the same.
+        if abs(before["totalCommands"] - after["totalCommands"]) > size / 1_000 or after["summedDays"] < 28:
+            sys.exit(f"the figures differ: {before} {after}")
+
     def close(self):
         subprocess.run([self.binary, "db", "stop", "--embedded"], env=self.env, cwd=self.folder, capture_output=True)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -291,24 +327,25 @@ commit;
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", default="1000,10000,100000", help="empty: only P6 to P9")
+    parser.add_argument("--sizes", default="1000,10000,100000", help="empty: only P6 to P11")
     parser.add_argument("--drift", type=int, default=100_000, help="rows for P9")
     parser.add_argument("--batch", type=int, default=10_000, help="rows for P10")
-    parser.add_argument("--only-batch", action="store_true", help="only P10")
+    parser.add_argument("--metrics", type=int, default=1_000_000, help="rows for P11")
+    parser.add_argument("--only", help="the name of one measurement: review, drift, batch, usage, small")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--binary", default=str(ROOT / "target" / "release" / "synthex"))
     parser.add_argument("--json", help="also write the results to this file")
     arguments = parser.parse_args()
     bench = Bench(arguments)
     try:
-        if arguments.only_batch:
-            bench.batch(arguments.batch)
-            return
-        results = {size: bench.measure(size) for size in map(int, filter(None, arguments.sizes.split(",")))}
-        bench.review()
-        bench.drift(arguments.drift)
-        bench.batch(arguments.batch)
-        bench.small()
+        sizes = [] if arguments.only else map(int, filter(None, arguments.sizes.split(",")))
+        results = {size: bench.measure(size) for size in sizes}
+        others = dict(review=bench.review, drift=lambda: bench.drift(arguments.drift),
+                      batch=lambda: bench.batch(arguments.batch),
+                      usage=lambda: bench.usage(arguments.metrics), small=bench.small)
+        for name, measure in others.items():
+            if arguments.only in (None, name):
+                measure()
         if 10_000 in results and 100_000 in results:
             for name in ("plan", "apply"):
                 bench.report(f"P6 growth of {name}", 100_000, results[100_000][name], results[10_000][name], "<= 11")

@@ -69,4 +69,7 @@ mod sources;
 mod support;
 mod support_works;
 mod tidy;
+mod usage_recording;
+mod usage_reports;
+mod usage_upkeep;
 mod yaml_suite;

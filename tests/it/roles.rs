@@ -24,7 +24,13 @@ fn two_workspaces(hint: &str) -> Estate {
     estate.database.sql("update synthex.tenants set industry = 'Toys' where name in ('T1', 'V1')");
     estate.database.sql(
         "insert into synthex.lease_waiters (lease, ticket, holder, host, pid, command) \
-         select unnest(array['v', 'w']), 1, gen_random_uuid(), 'h', 1, 'apply'",
+         select unnest(array['v', 'w']), 1, gen_random_uuid(), 'h', 1, 'apply';
+         select synthex.usage_month(now());
+         insert into synthex.usage_metrics (id, recorded_at, workspace, actor, metric_type, metric_name, outcome) \
+         select gen_random_uuid(), at, workspace, 'a', 'command', 'plan', 'succeeded' \
+         from unnest(array['v', 'w']) workspace, unnest(array[now(), timestamptz '1999-01-01 00:00Z']) at;
+         insert into synthex.usage_reports (day, workspace, metric_type, metric_name, count, value, duration_ms, durations, counts) \
+         select '2020-01-01', unnest(array['', 'v', 'w']), 'command', 'plan', 1, 1, 0, '{}', '{}'",
     );
     estate
 }

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod adopt;
+pub mod analytics;
 pub mod apply;
 pub mod batch;
 pub mod blame;
@@ -81,6 +82,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Templates(command)) => templates::templates(context, &command).await,
         Some(Command::Batch(command)) => Box::pin(batch::batch(context, &command)).await,
         Some(Command::Lease(command)) => lease::lease(context, &command).await,
+        Some(Command::Analytics(command)) => Box::pin(analytics::analytics(context, &command)).await,
         Some(Command::Completions(args)) => completions::completions(context, &args),
     }
 }

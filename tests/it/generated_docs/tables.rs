@@ -9,13 +9,13 @@ use crate::support::project::Project;
 use super::{cell, check};
 
 const TABLES: &str = "select c.relname::text, obj_description(c.oid) from pg_class as c
-    where c.relnamespace = 'synthex'::regnamespace and c.relkind = 'r' order by 1";
+    where c.relnamespace = 'synthex'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition order by 1";
 
 const COLUMNS: &str = "select c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull::text,
         col_description(c.oid, a.attnum),
         exists (select from pg_constraint as k where k.conrelid = c.oid and k.contype = 'p' and a.attnum = any (k.conkey))::text
     from pg_class as c join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    where c.relnamespace = 'synthex'::regnamespace and c.relkind = 'r' order by 1, a.attnum";
+    where c.relnamespace = 'synthex'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition order by 1, a.attnum";
 
 const FOREIGN_KEYS: &str = "select k.conrelid::regclass::text, k.confrelid::regclass::text,
         (select string_agg(a.attname, ', ' order by p.at) from unnest(k.conkey) with ordinality as p (num, at)

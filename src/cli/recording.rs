@@ -1,0 +1,352 @@
+//! Records what each command did: one line in a file of the user's, sent to the database that the command worked on when
+//! there is a connection to it anyway. Nothing here fails a command or keeps it waiting, and nothing goes anywhere else.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use serde_json::{Map, Value};
+
+use crate::engine::Applied;
+use crate::files::Spool;
+use crate::kinds;
+use crate::kinds::project::ProjectSpec;
+use crate::model::clock::SystemClock;
+use crate::model::key::is_name;
+use crate::model::usage::{Meter, Metric, Outcome};
+use crate::model::{Clock as _, Digest};
+use crate::plan::Plan;
+use crate::store::usage::{StoredMetric, store_metrics};
+use crate::store::{Connection, Parking};
+
+use super::args::Cli;
+use super::context::{Context, new_id};
+use super::environment::Environment;
+use super::error::ExitStatus;
+
+/// How long a command may be kept by the database, at most once in [`PAUSE`].
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long after one attempt to send there is no other, in seconds.
+const PAUSE: i64 = 60;
+
+/// How many metrics are sent at once.
+const BATCH: usize = 500;
+
+/// What waited longer than this many days is not sent any more: its month may have been dropped.
+const OLDEST: i64 = 30;
+
+/// At most this many metrics are kept of one command.
+const MOST: usize = 20_000;
+
+/// Reads the arguments, and gives the command its name: the words of the subcommands, and nothing of what follows them.
+///
+/// # Errors
+/// The arguments are wrong, or help was asked for.
+pub fn parse() -> Result<(Cli, String), clap::Error> {
+    let mut matches = Cli::command().try_get_matches()?;
+    let name = name_of(&matches);
+    let cli = Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut Cli::command()))?;
+    Ok((cli, name))
+}
+
+fn name_of(matches: &ArgMatches) -> String {
+    let mut words = Vec::new();
+    let mut matches = matches;
+    while let Some((name, inner)) = matches.subcommand() {
+        words.push(name);
+        matches = inner;
+    }
+    words.join(" ")
+}
+
+/// Collects what is recorded of one command.
+#[derive(Debug)]
+pub struct Recorder {
+    folder: Option<PathBuf>,
+    is_off: AtomicBool,
+    began: Instant,
+    at: DateTime<Utc>,
+    parking: Parking,
+    /// Which database was meant. Before one is, nothing is recorded.
+    place: OnceLock<String>,
+    workspace: Mutex<Option<String>>,
+    metrics: Mutex<Vec<Metric>>,
+}
+
+impl Meter for Recorder {
+    fn record(&self, metric: Metric) {
+        if let Ok(mut metrics) = self.metrics.lock()
+            && metrics.len() < MOST
+        {
+            metrics.push(metric);
+        }
+    }
+}
+
+impl Recorder {
+    /// For a command that begins now.
+    #[must_use]
+    pub fn new(environment: &Environment) -> Self {
+        let home = || environment.get("HOME").map(|home| PathBuf::from(home).join(".local").join("state"));
+        let folder = environment.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let is_set = |name| environment.get(name).is_some_and(|value| !is_no(value));
+        let is_off = is_set("DO_NOT_TRACK") || environment.get("SYNTHEX_ANALYTICS").is_some_and(is_no);
+        Self {
+            folder: folder.or_else(home).map(|folder| folder.join("synthex").join("usage")),
+            is_off: AtomicBool::new(is_off),
+            began: Instant::now(),
+            at: SystemClock.now(),
+            parking: Parking::default(),
+            place: OnceLock::new(),
+            workspace: Mutex::new(None),
+            metrics: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Whether nothing is recorded.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.is_off.load(Ordering::Relaxed)
+    }
+
+    /// Takes from the project file what it says of recording, and its workspace where no other is meant.
+    pub fn learn(&self, spec: &ProjectSpec) {
+        if spec.analytics.is_some_and(|switch| !switch.0) {
+            self.is_off.store(true, Ordering::Relaxed);
+        }
+        if let (Some(name), Ok(mut workspace)) = (&spec.workspace, self.workspace.lock()) {
+            workspace.get_or_insert_with(|| name.clone());
+        }
+    }
+
+    /// Notes the workspace that the command means.
+    pub fn means(&self, name: &str) {
+        if let Ok(mut workspace) = self.workspace.lock() {
+            *workspace = Some(name.to_owned());
+        }
+    }
+
+    /// Notes the database that the command works on; the first one counts.
+    pub fn touches(&self, place: String) {
+        // It is set once, and the second attempt is meant to do nothing.
+        let _ = self.place.set(place);
+    }
+
+    /// Where the command leaves its connection; nowhere, where nothing is recorded.
+    #[must_use]
+    pub fn parking(&self) -> Option<Parking> {
+        (!self.is_off() && self.folder.is_some()).then(|| self.parking.clone())
+    }
+
+    /// Notes what an apply did to tenants, if it did something to any.
+    pub fn tenants(&self, command: &str, plan: &Plan, applied: Option<&Applied>, took: Duration) {
+        let mut counts = BTreeMap::new();
+        let mut is_about_tenants = false;
+        for (index, action) in plan.actions.iter().enumerate() {
+            if action.key.kind.rank != kinds::tenant::KIND.rank {
+                continue;
+            }
+            is_about_tenants = true;
+            if applied.is_some_and(|applied| !applied.left_out.contains_key(&index)) {
+                *counts.entry(action.kind.code().to_owned()).or_default() += 1;
+            }
+        }
+        if is_about_tenants {
+            let outcome = if applied.is_some() { Outcome::Succeeded } else { Outcome::Failed };
+            self.record(Metric::tenant_op(command, outcome, took, counts));
+        }
+    }
+
+    /// Where lines wait for the database that the command works on.
+    fn spool(&self) -> Option<Spool> {
+        let (folder, place) = (self.folder.as_ref()?, self.place.get()?);
+        if self.is_off() {
+            return None;
+        }
+        let name: String =
+            Digest::of(place.as_bytes()).to_hex().chars().filter(char::is_ascii_hexdigit).collect();
+        // The text may begin with the name of the algorithm; its end has none.
+        Some(Spool::new(folder, name.get(name.len().saturating_sub(16)..)?))
+    }
+}
+
+/// Whether a variable that switches something off, or on, says no.
+fn is_no(value: &str) -> bool {
+    ["0", "off", "no", "false"].iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+/// Records the command that ends here, and sends what waits if there is a connection and it is time.
+pub async fn finish(context: &Context, name: &str, status: ExitStatus, code: Option<&str>) {
+    let recorder = &context.recorder;
+    let mut connection = recorder.parking.take();
+    if let Some(spool) = recorder.spool() {
+        let installation = connection.as_ref().and_then(Connection::installation);
+        for metric in of_command(name, status, code, recorder.began.elapsed()) {
+            recorder.record(metric);
+        }
+        add(context, &spool, installation);
+        if let Some(connection) = &mut connection
+            && is_time(&spool, SystemClock.now())
+        {
+            send(connection, &spool, PATIENCE).await;
+        }
+    }
+    if let Some(connection) = connection {
+        connection.close().await;
+    }
+}
+
+/// Sends everything that waits, before a report is made of it. Returns how much still waits.
+pub async fn flush(context: &Context, connection: &mut Connection) -> usize {
+    let Some(spool) = context.recorder.spool() else { return 0 };
+    let mut left = spool.waiting().len();
+    while left > 0 {
+        if !send(connection, &spool, Duration::from_secs(2)).await {
+            break;
+        }
+        let before = std::mem::replace(&mut left, spool.waiting().len());
+        if left >= before {
+            break;
+        }
+    }
+    left
+}
+
+fn of_command(name: &str, status: ExitStatus, code: Option<&str>, took: Duration) -> Vec<Metric> {
+    let outcome = match status {
+        ExitStatus::Success | ExitStatus::Changes => Outcome::Succeeded,
+        ExitStatus::Interrupted | ExitStatus::Terminated => Outcome::Interrupted,
+        _ => Outcome::Failed,
+    };
+    let mut metrics = vec![Metric::command(name, outcome, status.code(), took)];
+    if outcome == Outcome::Failed {
+        let code = code.map_or_else(|| format!("exit-{}", status.code()), str::to_owned);
+        metrics.push(Metric::error(name, &code));
+    }
+    metrics
+}
+
+fn add(context: &Context, spool: &Spool, installation: Option<uuid::Uuid>) {
+    let recorder = &context.recorder;
+    let metrics =
+        recorder.metrics.lock().map(|mut metrics| std::mem::take(&mut *metrics)).unwrap_or_default();
+    let meant = recorder.workspace.lock().ok().and_then(|workspace| workspace.clone());
+    let workspace = context.global.workspace.clone().or(meant).filter(|name| is_name(name));
+    let actor = context.actor();
+    let lines: Vec<String> = metrics
+        .into_iter()
+        .filter_map(|metric| {
+            let stored = StoredMetric {
+                workspace: workspace.clone(),
+                installation,
+                ..stored(metric, recorder.at, &actor)
+            };
+            serde_json::to_string(&stored).ok()
+        })
+        .collect();
+    for lines in lines.chunks(200) {
+        if let Err(error) = spool.add(lines) {
+            tracing::debug!(%error, "what the command did was not recorded");
+            return;
+        }
+    }
+}
+
+fn stored(metric: Metric, at: DateTime<Utc>, actor: &str) -> StoredMetric {
+    let short = |text: String, most: usize| text.chars().take(most).collect::<String>();
+    StoredMetric {
+        id: new_id(),
+        recorded_at: at,
+        workspace: None,
+        actor: short(actor.to_owned(), 300),
+        metric_type: metric.metric_type.code().to_owned(),
+        metric_name: short(metric.name, 200),
+        service: metric.service.map(|service| short(service, 100)).filter(|service| !service.is_empty()),
+        outcome: metric.outcome.code().to_owned(),
+        code: metric.code.map(|code| short(code, 100)).filter(|code| !code.is_empty()),
+        duration_ms: metric.duration.map(rounded_milliseconds),
+        value: metric.value,
+        metadata: metric
+            .counts
+            .into_iter()
+            .map(|(name, count)| (name, Value::from(count)))
+            .collect::<Map<_, _>>(),
+        installation: None,
+    }
+}
+
+fn rounded_milliseconds(took: Duration) -> u64 {
+    u64::try_from((took + Duration::from_micros(500)).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whether it is long enough since sending was last tried. A clock that was set back is no reason to wait.
+fn is_time(spool: &Spool, now: DateTime<Utc>) -> bool {
+    let last = spool.last_tried().and_then(|text| text.trim().parse::<DateTime<Utc>>().ok());
+    !last.is_some_and(|last| (0..PAUSE).contains(&(now - last).num_seconds()))
+}
+
+/// Sends one batch; says whether it got through.
+async fn send(connection: &mut Connection, spool: &Spool, limit: Duration) -> bool {
+    let now = SystemClock.now();
+    if let Err(error) = spool.note_try(&now.to_rfc3339()) {
+        tracing::debug!(%error, "nothing is sent, since it could not be noted");
+        return false;
+    }
+    let known = connection.installation();
+    let is_old = |metric: &StoredMetric| metric.recorded_at < now - TimeDelta::days(OLDEST);
+    let read = |line: &str| serde_json::from_str::<StoredMetric>(line).ok();
+    let is_for = |metric: &StoredMetric| {
+        metric.installation.is_none() || known.is_none() || metric.installation == known
+    };
+    let waiting = spool.waiting();
+    let batch: Vec<StoredMetric> = waiting
+        .iter()
+        .filter_map(|line| read(line))
+        .filter(|metric| !is_old(metric) && is_for(metric))
+        .take(BATCH)
+        .collect();
+    let (sent, is_through) = if batch.is_empty() {
+        (None, true)
+    } else {
+        match store_metrics(connection, &batch, limit).await {
+            Ok(installation) => (Some(installation), true),
+            Err(error) => {
+                tracing::debug!(error = %error.why, "what was recorded waits");
+                if !error.is_hopeless {
+                    return false;
+                }
+                (None, false)
+            }
+        }
+    };
+    let done: std::collections::HashSet<uuid::Uuid> = batch
+        .iter()
+        .filter(|metric| sent.is_none() || metric.installation.is_none() || metric.installation == sent)
+        .map(|metric| metric.id)
+        .collect();
+    let keep = |line: &str| read(line).is_some_and(|metric| !is_old(&metric) && !done.contains(&metric.id));
+    if let Err(error) = spool.retain(keep) {
+        tracing::debug!(%error, "what was sent is sent again, and counts once");
+        return is_through;
+    }
+    note_dropped(spool, now);
+    is_through
+}
+
+/// Records how many were dropped for want of room.
+fn note_dropped(spool: &Spool, now: DateTime<Utc>) {
+    let dropped = spool.take_dropped();
+    if dropped == 0 {
+        return;
+    }
+    let metric = Metric { value: dropped, ..Metric::error("recording", "dropped") };
+    let line = serde_json::to_string(&stored(metric, now, "synthex"));
+    if let Some(Err(error)) = line.ok().map(|line| spool.add(&[line])) {
+        tracing::debug!(%error, "how many were dropped was not recorded");
+    }
+}
