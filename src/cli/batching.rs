@@ -151,12 +151,20 @@ impl Batch {
             }));
         }
         if failed.is_empty() {
+            failed.extend(error.also.iter().filter_map(|line| {
+                let first = line.split(' ').next().filter(|word| word.contains('/'));
+                let item = first.or_else(|| line.split('`').nth(1))?;
+                Some(Failed { item: item.trim_end_matches(':').to_owned(), error: line.clone() })
+            }));
+        }
+        if failed.is_empty() {
             let why = error.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
-            failed.extend(
-                self.asked
-                    .iter()
-                    .map(|key| Failed { item: key.to_string(), error: format!("{}{why}", error.what) }),
-            );
+            let words = format!("{}{why}", error.what);
+            failed
+                .extend(self.asked.iter().map(|key| Failed { item: key.to_string(), error: words.clone() }));
+            if self.asked.is_empty() {
+                failed.push(Failed { item: "(all)".to_owned(), error: words });
+            }
         }
         let named: HashSet<&str> = failed.iter().map(|failed| failed.item.as_str()).collect();
         let others = self.asked.iter().filter(|key| !named.contains(key.to_string().as_str())).count();

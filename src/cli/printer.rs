@@ -109,8 +109,12 @@ impl Printer {
             let text =
                 report::errors::human(&error.what, error.why.as_deref(), error.help.as_deref(), &self.stderr);
             write_stderr(&text);
-            for other in &error.also {
+            for other in error.also.iter().take(SHOWN_PROBLEMS) {
                 write_stderr(&format!("  also: {}\n", report::clean::clean(other)));
+            }
+            if error.also.len() > SHOWN_PROBLEMS {
+                let more = error.also.len() - SHOWN_PROBLEMS;
+                write_stderr(&format!("  also: {more} more; --format json has them all\n"));
             }
         } else {
             self.diagnostics(&error.diagnostics);

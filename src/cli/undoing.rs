@@ -96,61 +96,60 @@ pub async fn undo(
     Ok(Undoing { planned, operation, keys })
 }
 
-/// Refuses to take back what something else was built on.
+/// Refuses to take back what is not as the operation left it. What was changed and changed back since is.
 async fn refuse_what_moved_on(
     desk: &mut Desk<'_>,
     revision: i64,
     items: &[RecordedItem],
 ) -> Result<(), CliError> {
+    let moved: Vec<&RecordedItem> =
+        items.iter().filter(|item| !is_as_left(item, desk.head(&item.key))).collect();
+    if moved.is_empty() {
+        return Ok(());
+    }
     let later = desk.connection.later_than(revision).await?;
-    let was_undone = !later.is_empty() && later.iter().all(|later| later.command == "batch rollback");
-    let by_key: HashMap<&ResourceKey, String> = later
-        .iter()
-        .map(|later| {
-            let Later { key, revision, command, actor } = later;
-            (key, format!("{key} was changed by operation {revision} ({command}, {actor})"))
-        })
-        .collect();
-    let mut moved: Vec<String> = items
-        .iter()
-        .filter_map(|item| by_key.get(&item.key).cloned().or_else(|| by_hand(item, desk.head(&item.key))))
-        .collect();
-    moved.dedup();
-    let what = match moved.as_slice() {
-        [] => return Ok(()),
-        [one] => format!("operation {revision} cannot be taken back: {one}"),
-        many => {
-            format!(
-                "operation {revision} cannot be taken back: {} of its {} items were changed since",
-                many.len(),
-                items.len()
-            )
+    let later: HashMap<&ResourceKey, &Later> = later.iter().map(|later| (&later.key, later)).collect();
+    let was_undone =
+        moved.iter().all(|item| later.get(&item.key).is_some_and(|later| later.command == "batch rollback"));
+    let words = |item: &&RecordedItem| {
+        let key = &item.key;
+        // What was written by hand last says nothing of operations before.
+        match later.get(key).filter(|_| !desk.head(key).is_some_and(|head| head.touched)) {
+            Some(Later { revision, command, actor, .. }) => {
+                format!("{key} was changed by operation {revision} ({command}, {actor})")
+            }
+            None => format!("{key} was changed by hand"),
         }
     };
-    let mut error = CliError::new(ExitStatus::Refused, "changed-since", what).why("nothing was changed");
-    error = if was_undone {
-        error.help("it seems to have been taken back already: synthex batch list")
-    } else {
-        error.help("take the later operations back first, the newest first; or change what is left by hand: synthex history KEY")
+    let lines: Vec<String> = moved.iter().map(words).collect();
+    let what = match lines.as_slice() {
+        [one] => format!("operation {revision} cannot be taken back: {one}"),
+        many => format!(
+            "operation {revision} cannot be taken back: {} of its {} items were changed since",
+            many.len(),
+            items.len()
+        ),
     };
-    if moved.len() > 1 {
-        error.also = moved;
-    }
+    let error = CliError::new(ExitStatus::Refused, "changed-since", what).why("nothing was changed");
+    let mut error = error.help(match was_undone {
+        true => "it seems to have been taken back already: synthex batch list",
+        false => {
+            "take the later operations back first, the newest first; what was done to one: synthex history KEY"
+        }
+    });
+    error.also = lines;
     Err(error)
 }
 
-/// Whether something other than synthex changed what an item left.
-fn by_hand(item: &RecordedItem, head: Option<&Head>) -> Option<String> {
-    let key = &item.key;
-    let was_deleted = item.action == ActionKind::Delete;
-    match head {
-        None if was_deleted && item.permanent => None,
-        None => Some(format!("{key} was removed by hand")),
-        Some(_) if was_deleted && item.permanent => Some(format!("{key} was made again by hand")),
-        Some(head) if head.touched || head.deleted != was_deleted => {
-            Some(format!("{key} was changed by hand"))
+/// Whether a row is as an item left it.
+fn is_as_left(item: &RecordedItem, head: Option<&Head>) -> bool {
+    match (item.action, head) {
+        (ActionKind::Delete, None) => item.permanent,
+        (ActionKind::Delete, Some(head)) => !item.permanent && head.deleted && !head.touched,
+        (_, None) => false,
+        (_, Some(head)) => {
+            !head.deleted && !head.touched && head.digest == Some(past::entry(&item.key, &item.after).digest)
         }
-        Some(_) => None,
     }
 }
 

@@ -142,6 +142,12 @@ fn changes_and_targets_that_make_no_sense_are_refused() {
         .stderr_has("`X1`")
         .stderr_has("`X2`")
         .stderr_has("nothing was changed");
+    let json = delete(&["--tenant-ids", "A,AA,X2", "--format", "json"]).code(3).json();
+    assert_eq!(
+        (&json["failed"][0]["item"], &json["failed"][1]["item"]),
+        (&"AA".into(), &"X2".into()),
+        "{json:#}"
+    );
     delete(&["--tenant-ids", "A,AA,X2"]).code(3).stderr_has("`AA`").stderr_has("`X2`");
     update(&["--tenant-ids", "A", "--status", "sleeping"]).stderr_has("active, inactive, suspended");
     update(&["--tenant-ids", "A"]).stderr_has("no change is named").stderr_has("--set");

@@ -55,73 +55,49 @@ fn one_bad_row_of_a_thousand_stops_all_or_is_left_out_and_the_rest_is_taken_back
     estate.run(&rollback).code(5).stderr_has("taken back already");
 }
 
-/// The rows without what moves on with every write.
-fn lasting(estate: &Estate) -> Vec<String> {
-    estate.declared()
+/// Runs a command without asking, and returns the number of the operation that it was.
+#[track_caller]
+fn done(estate: &Estate, words: &str) -> String {
+    let args: Vec<&str> = words.split(' ').chain(["--yes", "--format", "json"]).collect();
+    estate.run(&args).ok().json()["revision"].to_string()
 }
 
 #[test]
 fn an_update_is_taken_back_and_what_came_later_is_not_trampled_on() {
     let estate = Estate::applied("batch_rollback");
-    estate.project.write(
-        "rows.csv",
-        "tenantId,name,type,shopifyShop,labels.tier\nA,Alpha,shopify,a.myshopify.com,gold\nB,Beta,shopify,b.myshopify.com,gold\nC,Gamma,shopify,c.myshopify.com,\n",
-    );
-    estate.run(&["batch", "tenants", "create", "--from-csv", "rows.csv", "--yes"]).ok();
-    let before = lasting(&estate);
-    let update = [
-        "batch",
-        "tenants",
-        "update",
-        "-l",
-        "tier=gold",
-        "--status",
-        "suspended",
-        "--yes",
-        "--format",
-        "json",
-    ];
-    let revision = estate.run(&update).ok().json()["revision"].to_string();
-    let later = [
-        "batch",
-        "tenants",
-        "update",
-        "--tenant-ids",
-        "B",
-        "--set",
-        "industry=Toys",
-        "--yes",
-        "--format",
-        "json",
-    ];
-    let newer = estate.run(&later).ok().json()["revision"].to_string();
+    let header = "tenantId,name,type,shopifyShop,labels.tier";
+    let rows = "A,Alpha,shopify,a.myshopify.com,gold\nB,Beta,shopify,b.myshopify.com,gold\nC,Gamma,mixed,,\n";
+    estate.project.write("rows.csv", format!("{header}\n{rows}"));
+    let empty = dump(&estate.database);
+    let created = done(&estate, "batch tenants create --from-csv rows.csv");
+    let before = estate.declared();
+    let updated = done(&estate, "batch tenants update -l tier=gold --status suspended");
+    let newer = done(&estate, "batch tenants update --tenant-ids B --set industry=Toys");
     let state = estate.state();
-    let out = estate.run(&["batch", "rollback", &revision, "--yes"]).code(5);
+    let out = estate.run(&["batch", "rollback", &updated, "--yes"]).code(5);
     let out = out.stderr_has(&format!("tenant/w/B was changed by operation {newer} (batch tenants update"));
     assert!(!out.stderr.contains("tenant/w/A"), "{out}");
     assert_eq!(estate.state(), state, "nothing of it was done");
     // The newest first.
-    estate.run(&["batch", "rollback", &newer, "--yes"]).ok();
-    estate.run(&["batch", "rollback", &revision, "--yes"]).code(5).stderr_has("taken back already");
+    done(&estate, &format!("batch rollback {newer}"));
+    done(&estate, &format!("batch rollback {updated}"));
+    estate.run(&["batch", "rollback", &updated, "--yes"]).code(5).stderr_has("taken back already");
+    assert_eq!(estate.declared(), before, "what was changed and changed back is as it was");
     estate.is_converged();
 
-    // By hand, and by a project.
-    let update = [
-        "batch",
-        "tenants",
-        "update",
-        "--tenant-ids",
-        "A,C",
-        "--status",
-        "inactive",
-        "--yes",
-        "--format",
-        "json",
-    ];
-    let revision = estate.run(&update).ok().json()["revision"].to_string();
+    // By hand.
+    let updated = done(&estate, "batch tenants update --tenant-ids A,C --status inactive");
     estate.database.sql("update synthex.tenants set industry = 'x' where name in ('A', 'C')");
-    let out = estate.run(&["batch", "rollback", &revision, "--yes"]).code(5);
+    let out = estate.run(&["batch", "rollback", &updated, "--yes"]).code(5);
     out.stderr_has("tenant/w/A was changed by hand").stderr_has("tenant/w/C was changed by hand");
+    let rollback = ["batch", "rollback", &created, "--yes", "--format", "json"];
+    let out = estate.run(&rollback).code(5).json();
+    let failed = (&out["failureCount"], &out["failed"][0]["item"]);
+    assert_eq!(failed, (&2.into(), &"tenant/w/A".into()), "{out:#}");
+    // Brought back to what the operation left, all of it can be taken back.
+    done(&estate, "batch tenants update --tenant-ids A,B,C --status active --unset industry");
+    done(&estate, &format!("batch rollback {created}"));
+    assert_eq!(dump(&estate.database), empty);
 }
 
 #[test]
@@ -130,29 +106,15 @@ fn an_update_alone_is_taken_back() {
     estate.project.write("rows.csv", "tenantId,name,type\nA,Alpha,shopify\nB,Beta,shopify\nC,Gone,mixed\n");
     estate.run(&["batch", "tenants", "create", "--from-csv", "rows.csv", "--yes"]).ok();
     estate.run(&["batch", "tenants", "delete", "--tenant-ids", "C", "--yes"]).ok();
-    let before = lasting(&estate);
-    let set = [
-        "batch",
-        "tenants",
-        "update",
-        "--tenant-ids",
-        "A,B",
-        "--set",
-        "metadata.a=1",
-        "--name",
-        "X",
-        "--yes",
-        "--format",
-        "json",
-    ];
-    let revision = estate.run(&set).ok().json()["revision"].to_string();
-    assert_ne!(lasting(&estate), before);
+    let before = estate.declared();
+    let revision = done(&estate, "batch tenants update --tenant-ids A,B --set metadata.a=1 --name X");
+    assert_ne!(estate.declared(), before);
     let id = estate.run(&["batch", "show", &revision, "--format", "json"]).json()["operationId"]
         .as_str()
         .unwrap()
         .to_owned();
     estate.run(&["batch", "rollback", &id, "--yes"]).ok();
-    assert_eq!(lasting(&estate), before);
+    assert_eq!(estate.declared(), before);
     // What was deleted before and is made again lives again, and is deleted again, not removed.
     estate.project.write("again.csv", "tenantId,name,type\nC,Again,mixed\nD,Delta,mixed\n");
     let create = ["batch", "tenants", "create", "--from-csv", "again.csv", "--yes", "--format", "json"];
@@ -162,7 +124,7 @@ fn an_update_alone_is_taken_back() {
         .run(&["batch", "rollback", &out["revision"].to_string(), "--yes"])
         .ok()
         .stdout_has("is deleted again");
-    assert_eq!(lasting(&estate), before);
+    assert_eq!(estate.declared(), before);
     assert_eq!(
         estate
             .value("select string_agg(name, ',' order by name) from synthex.tenants where owner = 'cli'")

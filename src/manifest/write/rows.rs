@@ -26,9 +26,10 @@ pub fn row_of(manifest: &Value) -> Map<String, Value> {
             other => format!("/spec/{other}"),
         };
         let Some(value) = manifest.pointer(&pointer) else { continue };
-        let is_empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
         // What is not said is not protected.
-        if !is_empty && !(column == "protect" && value == &Value::Bool(false)) {
+        let is_usual = column == "protect" && value == &Value::Bool(false);
+        let is_empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
+        if !is_empty && !is_usual {
             let name = column.split('.').next().unwrap_or(column);
             row.insert(name.to_owned(), value.clone());
         }

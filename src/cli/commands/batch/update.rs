@@ -138,28 +138,34 @@ async fn from_options(desk: &mut Desk<'_>, rows: &[Row], changes: &[Change]) -> 
     let layers = layers(desk, rows).await?;
     let mut entries = Vec::with_capacity(rows.len());
     // What is wrong with a value is wrong with it for all tenants, and said once.
-    let mut wrong: BTreeMap<(&'static str, String), (Option<String>, Vec<&ResourceKey>)> = BTreeMap::new();
+    let mut said: BTreeMap<(&'static str, String), Same<'_>> = BTreeMap::new();
     for row in rows {
         match changed(&row.key, &row.canonical, changes, &layers, NOWHERE) {
             Ok(entry) => entries.push(entry),
             Err(found) => {
                 for Wrong { code, message, help, .. } in found {
-                    let keys = &mut wrong.entry((code, message)).or_insert((help, Vec::new())).1;
-                    keys.push(&row.key);
+                    let same =
+                        said.entry((code, message)).or_insert(Same { help, first: &row.key, count: 0 });
+                    same.count += 1;
                 }
             }
         }
     }
-    let diagnostic =
-        |((code, message), (help, keys)): ((&'static str, String), (Option<String>, Vec<&ResourceKey>))| {
-            let first = keys.first().map(ToString::to_string).unwrap_or_default();
-            let message = match keys.as_slice() {
-                [_] => message,
-                many => format!("{message} ({} tenants, the first {first})", many.len()),
-            };
-            Diagnostic { help, ..Diagnostic::error(code, message).about(first) }
+    let diagnostics = said.into_iter().map(|((code, message), Same { help, first, count })| {
+        let message = match count {
+            1 => message,
+            many => format!("{message} ({many} tenants, the first {first})"),
         };
-    Ok((entries, wrong.into_iter().map(diagnostic).collect()))
+        Diagnostic { help, ..Diagnostic::error(code, message).about(first.to_string()) }
+    });
+    Ok((entries, diagnostics.collect()))
+}
+
+/// What is wrong with several tenants alike.
+struct Same<'a> {
+    help: Option<String>,
+    first: &'a ResourceKey,
+    count: usize,
 }
 
 async fn layers(desk: &mut Desk<'_>, rows: &[Row]) -> Result<crate::manifest::expand::Layers, CliError> {
