@@ -207,6 +207,8 @@ pub async fn flush(context: &Context, connection: &mut Connection) -> usize {
     let mut left = spool.waiting().len();
     while left > 0 {
         if !send(connection, &spool, Duration::from_secs(2)).await {
+            // What failed left its transaction open; whatever is wrong with the connection, the report will say.
+            let _ = connection.rollback().await;
             break;
         }
         let before = std::mem::replace(&mut left, spool.waiting().len());
