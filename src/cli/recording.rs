@@ -94,8 +94,8 @@ impl Recorder {
     pub fn new(environment: &Environment) -> Self {
         let home = || environment.get("HOME").map(|home| PathBuf::from(home).join(".local").join("state"));
         let folder = environment.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        let is_set = |name| environment.get(name).is_some_and(|value| !is_no(value));
-        let is_off = is_set("DO_NOT_TRACK") || environment.get("SYNTHEX_ANALYTICS").is_some_and(is_no);
+        let is_off = environment.get("DO_NOT_TRACK").is_some_and(|value| !is_no(value))
+            || environment.get("SYNTHEX_ANALYTICS").is_some_and(is_no);
         Self {
             folder: folder.or_else(home).map(|folder| folder.join("synthex").join("usage")),
             is_off: AtomicBool::new(is_off),
@@ -207,6 +207,8 @@ pub async fn flush(context: &Context, connection: &mut Connection) -> usize {
     let mut left = spool.waiting().len();
     while left > 0 {
         if !send(connection, &spool, Duration::from_secs(2)).await {
+            // What failed left its transaction open; whatever is wrong with the connection, the report will say.
+            let _ = connection.rollback().await;
             break;
         }
         let before = std::mem::replace(&mut left, spool.waiting().len());

@@ -98,7 +98,8 @@ pub async fn store_metrics(
     let rows = match tokio::time::timeout(limit, work).await {
         Err(_) => return Err(failed("no answer in time".to_owned())),
         Ok(Err(error)) => {
-            let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+            let code =
+                error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
             let is_hopeless = code.starts_with("22") || code.starts_with("23");
             return Err(NotStored { is_hopeless, why: error.to_string() });
         }

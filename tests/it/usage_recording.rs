@@ -119,7 +119,7 @@ fn every_command_leaves_one_metric_and_a_failure_an_error() {
     let all =
         user.estate.value("select string_agg(to_jsonb(m)::text, ' ') from synthex.usage_metrics m").unwrap();
     assert!(
-        !all.contains("NO_SUCH_SECRET_NAME") && !all.contains("T1") && !all.contains("detailed"),
+        !all.contains("NO_SUCH_SECRET_NAME") && !all.contains("\"T1\"") && !all.contains("detailed"),
         "{all}"
     );
     let month = "select count(*) from synthex.usage_metrics_default";
@@ -166,7 +166,7 @@ fn nothing_is_recorded_where_it_is_switched_off() {
     assert!(!user.folder().exists(), "{:?}", files(&user.folder()));
     assert!(user.stored().is_empty());
     user.estate.project.write("synthex.yaml", file.replace("spec: {", "spec: {analytics: off, "));
-    user.run(&["plan"]).code(3).stderr_has("write false, or \"off\" in quotes");
+    user.run(&["plan"]).code(3).stderr_has("write false, or `off` in quotes");
     user.estate.project.write("synthex.yaml", file.replace("spec: {", "spec: {analytics: maybe, "));
     user.run(&["plan"]).code(3).stderr_has("analytics");
     user.estate.project.write("synthex.yaml", file.replace("spec: {", "spec: {analytics: true, "));
@@ -179,7 +179,7 @@ fn without_a_place_to_write_a_command_works_as_ever() {
     let user = User::new("usage_no_place");
     let file = user.state.path().join("a-file");
     std::fs::write(&file, "").unwrap();
-    user.synthex(&["plan"]).env("XDG_STATE_HOME", &file).run().ok().nowhere("state");
+    user.synthex(&["plan"]).env("XDG_STATE_HOME", &file).run().ok().nowhere("usage");
     user.synthex(&["plan"]).without_env("XDG_STATE_HOME").without_env("HOME").run().ok();
     user.synthex(&["plan"]).env("XDG_STATE_HOME", "/dev/full").run().ok();
     assert!(user.stored().is_empty());
@@ -199,9 +199,9 @@ fn an_unreachable_database_gets_it_later_and_once() {
     run(&["plan"]).ok();
     let expected = [
         "command plan failed 8",
-        "error plan failed unreachable",
+        "error plan failed database-unreachable",
         "command drift failed 8",
-        "error drift failed unreachable",
+        "error drift failed database-unreachable",
         "command plan succeeded 0",
     ];
     assert_eq!(user.stored(), expected);

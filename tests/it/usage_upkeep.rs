@@ -6,7 +6,11 @@ fn partitions(estate: &Estate) -> Vec<String> {
     let rows = estate.database.query_strings(
         "select inhrelid::regclass::text from pg_inherits where inhparent = 'synthex.usage_metrics'::regclass order by 1",
     );
-    rows.into_iter().flatten().flatten().map(|name| name.replace("synthex.usage_metrics_", "")).collect()
+    rows.into_iter()
+        .flatten()
+        .flatten()
+        .map(|name| name.trim_start_matches("synthex.").replace("usage_metrics_", ""))
+        .collect()
 }
 
 /// One command at each of these times, in days before now.

@@ -54,6 +54,9 @@ impl Period {
         if is_number && digits.len() == text.len() {
             return Err(NoPeriod::new(what, "it has no unit", format!("did you mean {text}d?")));
         }
+        if text.starts_with("--") {
+            return Err(NoPeriod::new(what, "it is an option: the time in front of it is missing", HELP));
+        }
         if text.starts_with(['-', '+']) {
             let why = "a period is the time before now, and has no sign";
             return Err(NoPeriod::new(what, why, HELP));
@@ -156,6 +159,7 @@ mod tests {
             ("7", "no unit"),
             ("-7d", "sign"),
             ("+7d", "sign"),
+            ("--embedded", "is missing"),
             ("7y", "not a number"),
             ("", "not a number"),
             ("week", "not a number"),

@@ -181,8 +181,7 @@ fn time(milliseconds: Option<f64>) -> String {
     match milliseconds {
         None => "-".to_owned(),
         Some(time) if time >= 10_000.0 => format!("{:.1} s", time / 1_000.0),
-        Some(time) if time.fract() == 0.0 => format!("{time:.0} ms"),
-        Some(time) => format!("{time:.1} ms"),
+        Some(time) => format!("{} ms", format!("{time:.1}").trim_end_matches(".0")),
     }
 }
 
