@@ -178,6 +178,8 @@ pub enum Command {
     #[command(subcommand)]
     State(commands::state::StateCommand),
     #[command(subcommand)]
+    Batch(commands::batch::BatchCommand),
+    #[command(subcommand)]
     Tenant(commands::tenant::TenantCommand),
     #[command(subcommand)]
     Templates(commands::templates::TemplatesCommand),

@@ -18,6 +18,7 @@ pub mod printer;
 pub mod progress;
 pub mod project;
 pub mod prompt;
+pub mod providing;
 pub mod records;
 pub mod reverting;
 pub mod saving;

@@ -7,6 +7,7 @@
 
 mod batch;
 pub mod connect;
+pub mod credentials;
 pub mod drift;
 #[cfg(unix)]
 pub mod embedded;
@@ -27,6 +28,7 @@ mod triggers;
 pub mod write;
 
 pub use connect::{ConnectOptions, Connection};
+pub use credentials::{CredentialStatus, RenewalTurns};
 pub use drift::DriftScope;
 pub use identity::Identity;
 pub use lease::{Audit, known_workspaces, leases, release_by_hand};

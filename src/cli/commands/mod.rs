@@ -2,9 +2,11 @@
 
 pub mod adopt;
 pub mod apply;
+pub mod batch;
 pub mod blame;
 pub mod ci;
 pub mod completions;
+pub mod credentials;
 pub mod db;
 pub mod drift;
 pub mod explain;
@@ -75,6 +77,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Db(command)) => db::db(context, &command).await,
         Some(Command::State(command)) => state::state(context, &command).await,
         Some(Command::Tenant(command)) => tenant::tenant(context, &command).await,
+        Some(Command::Batch(command)) => Box::pin(batch::batch(context, &command)).await,
         Some(Command::Templates(command)) => templates::templates(context, &command).await,
         Some(Command::Lease(command)) => lease::lease(context, &command).await,
         Some(Command::Completions(args)) => completions::completions(context, &args),
