@@ -26,6 +26,9 @@ fn two_workspaces(hint: &str) -> Estate {
         "insert into synthex.lease_waiters (lease, ticket, holder, host, pid, command) \
          select unnest(array['v', 'w']), 1, gen_random_uuid(), 'h', 1, 'apply'",
     );
+    estate.database.sql(
+        "insert into synthex.credential_status (workspace, credential) select workspace, id from synthex.credentials",
+    );
     estate
 }
 

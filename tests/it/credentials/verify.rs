@@ -139,8 +139,6 @@ fn every_answer_of_google_is_told_apart_and_one_token_serves_all() {
     let shops = Shops::new("verify_google");
     shops.secret("account.json", &account());
     declare_accounts(&shops, "secrets/account.json");
-    // An account without a number: only a google-merchant tenant must have one.
-    shops.estate.synthex(&["apply", "--yes"]).run();
     shops.apply();
     shops.services.scene("/accounts/v1/accounts", merchant);
     shops.services.scene("/token", |asked| {

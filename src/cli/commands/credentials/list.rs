@@ -55,7 +55,7 @@ pub struct ExpiringArgs {
 
 fn within(text: &str) -> Result<TimeDelta, String> {
     let zero = matches!(text, "0" | "0d" | "0h" | "0s").then_some(0);
-    let seconds = zero.or_else(|| i64::try_from(duration_seconds(text)?).ok());
+    let seconds = zero.or_else(|| duration_seconds(text));
     seconds
         .filter(|seconds| *seconds <= 3_650 * 86_400)
         .and_then(TimeDelta::try_seconds)
@@ -81,7 +81,8 @@ pub async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliE
         context.printer.note(&match total {
             _ if !is_installed => "Nothing was applied to this database yet: run `synthex apply`.".to_owned(),
             0 => "There are no credentials: declare some and run `synthex apply`.".to_owned(),
-            _ => format!("None of the {total} credentials is shown."),
+            1 => "The one credential is not selected.".to_owned(),
+            _ => format!("None of the {total} credentials is selected."),
         });
     }
     if hidden > 0 {

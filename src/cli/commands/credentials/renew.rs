@@ -2,7 +2,6 @@
 //! saves the pair where the old one was.
 
 use clap::Args;
-use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use crate::alerts::expiry::Standing;
@@ -17,7 +16,7 @@ use crate::engine::credentials::{self, Finding, Outcome};
 use crate::providers::Providers;
 use crate::store::RenewalTurns;
 
-use super::verify::{GRACE, finding_json, findings_text, must_select};
+use super::verify::{GRACE, all, finding_json, findings_text, must_select};
 use super::{Estate, Filter, FilterArgs, Item};
 
 /// Renew credentials with their refresh tokens
@@ -93,10 +92,9 @@ pub async fn run(
     let findings = if pace.dry_run {
         items.iter().map(would).collect()
     } else {
-        let work = futures_util::stream::iter(&items)
-            .map(|item| one(context, &turns, &secrets, &providers, &signals, item))
-            .buffered(usize::from(pace.concurrency))
-            .collect::<Vec<_>>();
+        let work = all(&items, pace.concurrency, async |item| {
+            one(context, &turns, &secrets, &providers, &signals, item).await
+        });
         tokio::select! {
             findings = work => findings,
             () = async { signals.requested().await; tokio::time::sleep(GRACE).await } => {

@@ -79,10 +79,8 @@ pub async fn verify(context: &Context, args: &VerifyArgs) -> Result<ExitStatus, 
         items.retain(|item| item.standing != crate::alerts::expiry::Standing::Revoked);
     }
     let secrets = SecretSources::new(context, folder.as_deref(), &providers);
-    let work = futures_util::stream::iter(&items)
-        .map(|item| one(context, &secrets, &providers, &signals, item))
-        .buffered(usize::from(args.concurrency))
-        .collect::<Vec<_>>();
+    let work =
+        all(&items, args.concurrency, async |item| one(context, &secrets, &providers, &signals, item).await);
     let findings = tokio::select! {
         findings = work => findings,
         () = async { signals.requested().await; tokio::time::sleep(GRACE).await } => return Err(interrupted(&signals)),
@@ -95,6 +93,23 @@ pub async fn verify(context: &Context, args: &VerifyArgs) -> Result<ExitStatus, 
         return Ok(status);
     }
     Ok(if failed == 0 { ExitStatus::Success } else { ExitStatus::Unreachable })
+}
+
+/// Does it with each credential, so many at a time; one that hangs holds up nothing but its own place. What came of each is in
+/// the order of the credentials.
+pub(super) async fn all(
+    items: &[Item],
+    concurrency: u8,
+    work: impl AsyncFn(&Item) -> Finding,
+) -> Vec<Finding> {
+    let work = &work;
+    let mut found: Vec<(usize, Finding)> = futures_util::stream::iter(items.iter().enumerate())
+        .map(|(index, item)| async move { (index, work(item).await) })
+        .buffer_unordered(usize::from(concurrency))
+        .collect()
+        .await;
+    found.sort_unstable_by_key(|(index, _)| *index);
+    found.into_iter().map(|(_, finding)| finding).collect()
 }
 
 async fn one(
