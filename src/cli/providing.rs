@@ -18,9 +18,6 @@ use super::error::CliError;
 /// How long to wait for an answer of a provider, in seconds.
 const USUAL_TIMEOUT: u64 = 20;
 
-/// The variable that says otherwise.
-const TIMEOUT: &str = "SYNTHEX_HTTP_TIMEOUT";
-
 /// The file with the key of the service account that reads Secret Manager.
 const ACCOUNT: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 
@@ -29,16 +26,22 @@ const ACCOUNT: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 /// # Errors
 /// A variable holds no address, or no time.
 pub fn providers(context: &Context) -> Result<Providers, CliError> {
-    let get = |name: &str| context.environment.get(name).map(str::to_owned);
-    let endpoints = Endpoints::read(get).map_err(|error| {
+    let addresses = [
+        "SYNTHEX_SHOPIFY_BASE_URL",
+        "SYNTHEX_GOOGLE_MERCHANT_URL",
+        "SYNTHEX_GOOGLE_OAUTH_URL",
+        "SYNTHEX_SECRET_MANAGER_URL",
+    ]
+    .map(|name| (name, context.environment.get(name)));
+    let endpoints = Endpoints::read(addresses).map_err(|error| {
         CliError::usage(error.to_string())
             .why(error.why)
             .help(format!("correct {}, or unset it to call the service itself", error.variable))
     })?;
-    let timeout = match context.environment.get(TIMEOUT) {
+    let timeout = match context.environment.get("SYNTHEX_HTTP_TIMEOUT") {
         None => USUAL_TIMEOUT,
         Some(text) => text.parse().ok().filter(|seconds| (1..=120).contains(seconds)).ok_or_else(|| {
-            CliError::usage(format!("{TIMEOUT} is no time to wait for a provider"))
+            CliError::usage("SYNTHEX_HTTP_TIMEOUT is no time to wait for a provider")
                 .why(format!("it is `{text}`"))
                 .help("set it to seconds, from 1 to 120, or unset it")
         })?,
@@ -69,7 +72,7 @@ impl<'c> SecretSources<'c> {
     }
 
     fn account(&self) -> Result<Secret, Finding> {
-        let path = self.context.environment.get(ACCOUNT).ok_or_else(|| {
+        let path = self.context.environment.get("GOOGLE_APPLICATION_CREDENTIALS").ok_or_else(|| {
             Finding::new(
                 Outcome::SecretForbidden,
                 format!("Secret Manager cannot be asked: {ACCOUNT} is not set"),

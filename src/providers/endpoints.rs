@@ -6,12 +6,13 @@ use url::Url;
 
 use crate::http;
 
-/// The variables, each with the address that counts without it.
-pub const VARIABLES: [(&str, &str); 4] = [
-    ("SYNTHEX_SHOPIFY_BASE_URL", "https://{shop}"),
-    ("SYNTHEX_GOOGLE_MERCHANT_URL", "https://merchantapi.googleapis.com"),
-    ("SYNTHEX_GOOGLE_OAUTH_URL", "https://oauth2.googleapis.com/token"),
-    ("SYNTHEX_SECRET_MANAGER_URL", "https://secretmanager.googleapis.com"),
+/// The addresses that count where the environment names no other: of shops, of the Merchant API, of Google's tokens, of
+/// Secret Manager.
+const USUAL: [&str; 4] = [
+    "https://{shop}",
+    "https://merchantapi.googleapis.com",
+    "https://oauth2.googleapis.com/token",
+    "https://secretmanager.googleapis.com",
 ];
 
 /// An address in the environment cannot be used.
@@ -31,14 +32,14 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// Reads the variables.
+    /// The addresses that variables name, in the order of shops, Merchant API, tokens, Secret Manager.
     ///
     /// # Errors
     /// One of them is no address, or one that secrets may not be sent to.
-    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, EndpointError> {
-        let mut bases = VARIABLES.map(|(_, usual)| usual.to_owned());
-        for (base, (variable, _)) in bases.iter_mut().zip(VARIABLES) {
-            let Some(value) = get(variable) else { continue };
+    pub fn read(named: [(&'static str, Option<&str>); 4]) -> Result<Self, EndpointError> {
+        let mut bases = USUAL.map(str::to_owned);
+        for (base, (variable, value)) in bases.iter_mut().zip(named) {
+            let Some(value) = value else { continue };
             let wrong = |why: String| EndpointError { variable, why };
             let sample = value.replace("{shop}", "shop.myshopify.com");
             let url = Url::parse(&sample).map_err(|error| wrong(error.to_string()))?;
@@ -80,17 +81,16 @@ impl Endpoints {
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn with(variable: &str, value: &str) -> Result<Endpoints, EndpointError> {
-        Endpoints::read(|name| (name == variable).then(|| value.to_owned()))
+    fn with(shop: Option<&str>, oauth: Option<&str>) -> Result<Endpoints, EndpointError> {
+        Endpoints::read([("SHOP", shop), ("MERCHANT", None), ("OAUTH", oauth), ("MANAGER", None)])
     }
 
     #[test]
     fn a_shop_has_an_address_of_its_own() {
-        let usual = Endpoints::read(|_| None).unwrap();
+        let usual = with(None, None).unwrap();
         let url = usual.shopify("acme.myshopify.com", "/admin/x.json").unwrap();
         assert_eq!(url.as_str(), "https://acme.myshopify.com/admin/x.json");
-        let local = with("SYNTHEX_SHOPIFY_BASE_URL", "http://127.0.0.1:9/{shop}/").unwrap();
+        let local = with(Some("http://127.0.0.1:9/{shop}/"), None).unwrap();
         let url = local.shopify("acme.myshopify.com", "/admin/x.json").unwrap();
         assert_eq!(url.as_str(), "http://127.0.0.1:9/acme.myshopify.com/admin/x.json");
     }
@@ -98,8 +98,8 @@ mod tests {
     #[test]
     fn secrets_go_nowhere_without_encryption() {
         for bad in ["http://proxy.example/", "nothing", "https://a.example/?x=1", "https://u:p@a.example"] {
-            let error = with("SYNTHEX_GOOGLE_OAUTH_URL", bad).unwrap_err();
-            assert_eq!(error.variable, "SYNTHEX_GOOGLE_OAUTH_URL", "{bad}");
+            let error = with(None, Some(bad)).unwrap_err();
+            assert_eq!(error.variable, "OAUTH", "{bad}");
         }
     }
 }

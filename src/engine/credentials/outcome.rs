@@ -121,11 +121,11 @@ outcomes! {
     /// The provider does not know the app.
     InvalidClient "invalid_client" Invalid Some("correct client_id and client_secret in the secret");
     /// The secret is not where it should be.
-    SecretMissing "secret_missing" Invalid Some("put the secret where secretRef says, or correct secretRef");
+    SecretMissing "secret_missing" Unknown Some("put the secret where secretRef says, or correct secretRef");
     /// The secret cannot be read.
-    SecretUnreadable "secret_unreadable" Invalid Some("make it readable for the user that runs synthex, and no other");
+    SecretUnreadable "secret_unreadable" Unknown Some("make it readable for the user that runs synthex, and no other");
     /// Other users can read the secret.
-    SecretOpen "secret_open_to_others" Invalid Some("keep other users out: chmod 600 on the file");
+    SecretOpen "secret_open_to_others" Unknown Some("keep other users out: chmod 600 on the file");
     /// The secret is not of a form that the service has.
     SecretMalformed "secret_malformed" Invalid
         Some("store the token alone, or a JSON object; see docs/credentials.md");
@@ -136,7 +136,7 @@ outcomes! {
     /// The version of the secret is destroyed.
     SecretDestroyed "secret_destroyed" Invalid Some("add a new version, and name it in secretRef");
     /// Secret Manager refuses us.
-    SecretForbidden "secret_forbidden" Invalid
+    SecretForbidden "secret_forbidden" Unknown
         Some("grant roles/secretmanager.secretAccessor to the service account of GOOGLE_APPLICATION_CREDENTIALS");
     /// A renewed pair could not be saved where the secret comes from, so none was asked for.
     CannotSave "cannot_save" Unusable

@@ -91,6 +91,7 @@ pub async fn clean(
     if keys.is_empty() {
         notices.push(match items.len() {
             0 => "no credential is selected".to_owned(),
+            1 => "the one credential selected has not expired".to_owned(),
             count => format!("none of the {count} credentials selected has expired"),
         });
     }
