@@ -201,3 +201,18 @@ fn renewal_of_tenants_and_a_dry_run() {
     shops.run(&["batch", "credentials", "renew"]).run().code(3).stderr_has("--workspace-ids");
     shops.run(&["batch", "credentials", "renew", "--tenant-ids", "Acne"]).run().code(3).stderr_has("`Acme`");
 }
+
+#[test]
+fn ctrl_c_lets_the_renewal_that_is_under_way_end_and_begins_no_other() {
+    let shops = shop("renew_interrupt");
+    shops.secret("zeta.json", PAIR);
+    shops.declare("Zeta", "secretRef: {file: secrets/zeta.json}, renewal: shopify-refresh-token");
+    shops.apply();
+    rotates(&shops, Duration::from_millis(800));
+    let mut run = shops.credentials(&["renew", "--all", "--concurrency", "1"]).spawn();
+    run.wait_until("the question", || !shops.services.asked("/access_token").is_empty());
+    run.interrupt();
+    run.wait().code(130).stdout_has("stopped before its turn").stdout_has("1 renewed");
+    assert_eq!(spent(&shops), ["refresh-0"]);
+    assert_eq!(saved(&shops)["refresh_token"], "refresh-1");
+}
