@@ -6,14 +6,21 @@
 //! 2. [`kinds`]: one file per kind, and the registry;
 //! 3. [`manifest`]: text to a validated, expanded catalog;
 //! 4. [`plan`]: desired and observed to a plan;
-//! 5. [`report`]: results as text and JSON;
+//! 5. [`alerts`]: when something is worth telling;
+//! 6. [`report`]: results as text and JSON;
+//! 7. [`engine`]: executes plans, verifies and renews credentials, over traits of its own;
+//! 8. [`http`] and [`providers`]: Shopify, Google, Secret Manager;
+//! 9. [`store`], [`files`], [`cli`]: PostgreSQL, the disk, the terminal.
 #![expect(async_fn_in_trait, reason = "the traits of the engine are used by this crate alone")]
+pub mod alerts;
 pub mod cli;
 pub mod engine;
 pub mod files;
+pub mod http;
 pub mod kinds;
 pub mod manifest;
 pub mod model;
 pub mod plan;
+pub mod providers;
 pub mod report;
 pub mod store;

@@ -179,11 +179,11 @@ pub enum Command {
     #[command(subcommand)]
     State(commands::state::StateCommand),
     #[command(subcommand)]
+    Batch(commands::batch::BatchCommand),
+    #[command(subcommand)]
     Tenant(commands::tenant::TenantCommand),
     #[command(subcommand)]
     Templates(commands::templates::TemplatesCommand),
-    #[command(subcommand)]
-    Batch(commands::batch::BatchCommand),
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
     #[command(subcommand)]

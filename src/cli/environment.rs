@@ -66,6 +66,31 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "PATH",
         "One of the places searched for the binaries of the embedded PostgreSQL, and where `git` is found.",
     ),
+    (
+        "SYNTHEX_HTTP_TIMEOUT",
+        "Seconds to wait for an answer of Shopify, Google or Secret Manager, from 1 to 120; 20 where it is not set.",
+    ),
+    (
+        "SYNTHEX_SHOPIFY_BASE_URL",
+        "Where shops are asked, `{shop}` standing for the shop's domain: `https://{shop}` where it is not set.",
+    ),
+    (
+        "SYNTHEX_GOOGLE_MERCHANT_URL",
+        "Where the Merchant API is, in place of `https://merchantapi.googleapis.com`.",
+    ),
+    (
+        "SYNTHEX_GOOGLE_OAUTH_URL",
+        "Where Google gives tokens, in place of `https://oauth2.googleapis.com/token`.",
+    ),
+    (
+        "SYNTHEX_SECRET_MANAGER_URL",
+        "Where Secret Manager is, in place of `https://secretmanager.googleapis.com`.",
+    ),
+    (
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "The file with the key of the service account that reads Secret Manager; other users must be kept out of it.",
+    ),
+    ("HTTPS_PROXY, NO_PROXY", "The proxy through which providers are called, and what is called without it."),
     ("CI", "When set, and neither `false` nor `0`, the embedded PostgreSQL is used only with `--embedded`."),
     ("RUST_LOG", "What is logged to standard error, such as `synthex=debug`; wins over `-v`."),
     ("NO_COLOR", "When set and not empty, no colour."),

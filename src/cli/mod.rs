@@ -19,6 +19,7 @@ pub mod printer;
 pub mod progress;
 pub mod project;
 pub mod prompt;
+pub mod providing;
 pub mod recording;
 pub mod records;
 pub mod reverting;

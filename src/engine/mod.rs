@@ -4,6 +4,7 @@
 //! It knows neither SQL nor a terminal.
 
 pub mod apply;
+pub mod credentials;
 mod keep_alive;
 pub mod lease;
 mod needs;

@@ -5,12 +5,14 @@
 mod git;
 mod read;
 mod rows;
+mod secret;
 mod spool;
 mod write;
 
 pub use git::{GitError, GitTree};
 pub use read::{ManifestRoots, ProjectRows, find_project, read_manifests, read_project, read_secret};
 pub use rows::{GivenRows, STANDARD_INPUT, read_rows};
+pub use secret::{SecretSlot, open_secret_slot, read_secret_file};
 pub use spool::Spool;
 pub use write::{
     WriteError, append, create_new, ensure_folder, keep, remove, take_back, write_atomically, write_with,

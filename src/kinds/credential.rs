@@ -27,6 +27,7 @@ pub static KIND: Kind = Kind {
             Column::new("secret_ref", "secretRef", SqlType::Json),
             Column::new("declared_expires_at", "expiresAt", SqlType::Timestamp),
             Column::new("renewal", "renewal", SqlType::Text),
+            Column { absent: Some("active"), ..Column::new("status", "status", SqlType::Text) },
         ],
     }),
     texts: &["/spec/tenant"],
@@ -59,6 +60,9 @@ pub struct CredentialSpec {
     /// How it is renewed before it expires.
     #[serde(default)]
     pub renewal: Renewal,
+    /// Whether it is used. A revoked credential is kept, and neither verified, nor renewed, nor counted as expiring.
+    #[serde(default, skip_serializing_if = "CredentialStatus::is_active")]
+    pub status: CredentialStatus,
     /// Kept in the database; while it is set there, no plan deletes the credential.
     #[serde(default, skip_serializing_if = "is_false")]
     pub protect: bool,
@@ -85,6 +89,23 @@ pub enum Renewal {
     ShopifyRefreshToken,
     /// By Google's OAuth refresh token or service account.
     GoogleOauth,
+}
+
+/// Whether a credential is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CredentialStatus {
+    /// It is used.
+    #[default]
+    Active,
+    /// It is not to be used any more.
+    Revoked,
+}
+
+impl CredentialStatus {
+    fn is_active(&self) -> bool {
+        *self == Self::Active
+    }
 }
 
 impl Resource for CredentialSpec {

@@ -7,6 +7,7 @@
 
 mod batch;
 pub mod connect;
+pub mod credentials;
 pub mod drift;
 #[cfg(unix)]
 pub mod embedded;
@@ -31,6 +32,7 @@ pub mod usage_upkeep;
 pub mod write;
 
 pub use connect::{ConnectOptions, Connection, Parking};
+pub use credentials::{CredentialStatus, RenewalTurns};
 pub use drift::DriftScope;
 pub use identity::Identity;
 pub use later::Later;

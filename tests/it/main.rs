@@ -27,6 +27,7 @@ mod cli_embedded;
 mod cli_first_run;
 mod cli_output;
 mod commits;
+mod credentials;
 mod cuts;
 mod drift;
 mod drift_command;

@@ -32,6 +32,9 @@ fn two_workspaces(hint: &str) -> Estate {
          insert into synthex.usage_reports (day, workspace, metric_type, metric_name, count, value, duration_ms, durations, counts) \
          select '2020-01-01', unnest(array['', 'v', 'w']), 'command', 'plan', 1, 1, 0, '{}', '{}'",
     );
+    estate.database.sql(
+        "insert into synthex.credential_status (workspace, credential) select workspace, id from synthex.credentials",
+    );
     estate
 }
 

@@ -7,6 +7,7 @@ pub mod batch;
 pub mod blame;
 pub mod ci;
 pub mod completions;
+pub mod credentials;
 pub mod db;
 pub mod drift;
 pub mod explain;
@@ -79,8 +80,8 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Db(command)) => db::db(context, &command).await,
         Some(Command::State(command)) => state::state(context, &command).await,
         Some(Command::Tenant(command)) => tenant::tenant(context, &command).await,
-        Some(Command::Templates(command)) => templates::templates(context, &command).await,
         Some(Command::Batch(command)) => Box::pin(batch::batch(context, &command)).await,
+        Some(Command::Templates(command)) => templates::templates(context, &command).await,
         Some(Command::Lease(command)) => lease::lease(context, &command).await,
         Some(Command::Analytics(command)) => Box::pin(analytics::analytics(context, &command)).await,
         Some(Command::Completions(args)) => completions::completions(context, &args),

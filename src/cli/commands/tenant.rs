@@ -24,6 +24,8 @@ pub enum TenantCommand {
     )]
     #[command(subcommand)]
     Tenants(TenantsCommand),
+    #[command(subcommand)]
+    Credentials(super::credentials::CredentialsCommand),
 }
 
 /// The commands of `tenant tenants`.
@@ -76,10 +78,10 @@ pub struct GetArgs {
 /// Problems of the project file or of the database.
 pub async fn tenant(context: &Context, command: &TenantCommand) -> Result<ExitStatus, CliError> {
     super::only_human_or_json(context)?;
-    let TenantCommand::Tenants(command) = command;
     match command {
-        TenantsCommand::List(args) => list(context, args).await,
-        TenantsCommand::Get(args) => get(context, args).await,
+        TenantCommand::Tenants(TenantsCommand::List(args)) => list(context, args).await,
+        TenantCommand::Tenants(TenantsCommand::Get(args)) => get(context, args).await,
+        TenantCommand::Credentials(command) => super::credentials::credentials(context, command).await,
     }
 }
 

@@ -24,6 +24,8 @@ const READ_BY_LIBRARIES: &[(&str, &str)] = &[
     ("PGSSLCERT", "sqlx"),
     ("PGSSLKEY", "sqlx"),
     ("PGOPTIONS", "sqlx"),
+    ("HTTPS_PROXY", "reqwest"),
+    ("NO_PROXY", "reqwest"),
 ];
 
 #[test]

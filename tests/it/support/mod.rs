@@ -41,6 +41,7 @@ pub mod pgbouncer;
 pub mod project;
 pub mod proxy;
 pub mod server;
+pub mod services;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};

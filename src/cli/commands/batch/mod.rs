@@ -2,6 +2,7 @@
 
 mod changes;
 pub mod create;
+pub mod credentials;
 pub mod delete;
 pub mod export;
 pub mod list;
@@ -15,10 +16,10 @@ use clap::Subcommand;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 
-/// Create, change, delete and export many tenants at once; look at operations and take them back
+/// Create, change, delete and export many tenants, renew and clean up many credentials; look at operations and take them back
 #[derive(Debug, Subcommand)]
 #[command(
-    after_help = "Examples:\n  synthex batch tenants create --from-csv clients.csv --template shopify-smb-anz --dry-run\n  synthex batch tenants update -l tier=gold --status suspended\n  synthex batch export csv --output clients.csv\n  synthex batch list\n  synthex batch rollback 12"
+    after_help = "Examples:\n  synthex batch tenants create --from-csv clients.csv --template shopify-smb-anz --dry-run\n  synthex batch tenants update -l tier=gold --status suspended\n  synthex batch credentials renew --workspace-ids anz-smb\n  synthex batch export csv --output clients.csv\n  synthex batch list\n  synthex batch rollback 12"
 )]
 pub enum BatchCommand {
     /// Create, change and delete many tenants in one operation
@@ -27,6 +28,8 @@ pub enum BatchCommand {
     )]
     #[command(subcommand)]
     Tenants(BatchTenantsCommand),
+    #[command(subcommand)]
+    Credentials(credentials::BatchCredentialsCommand),
     Export(export::BatchExportArgs),
     List(list::BatchListArgs),
     Show(show::BatchShowArgs),
@@ -51,6 +54,7 @@ pub async fn batch(context: &Context, command: &BatchCommand) -> Result<ExitStat
         BatchCommand::Tenants(BatchTenantsCommand::Create(args)) => create::create(context, args).await,
         BatchCommand::Tenants(BatchTenantsCommand::Update(args)) => update::update(context, args).await,
         BatchCommand::Tenants(BatchTenantsCommand::Delete(args)) => delete::delete(context, args).await,
+        BatchCommand::Credentials(command) => Box::pin(credentials::credentials(context, command)).await,
         BatchCommand::Export(args) => export::export(context, args).await,
         BatchCommand::List(args) => list::list(context, args).await,
         BatchCommand::Show(args) => show::show(context, args).await,

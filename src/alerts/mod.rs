@@ -1,0 +1,3 @@
+//! When something is worth telling: pure, so that what will be told next week is a plain question.
+
+pub mod expiry;
