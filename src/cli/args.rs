@@ -182,6 +182,8 @@ pub enum Command {
     #[command(subcommand)]
     Templates(commands::templates::TemplatesCommand),
     #[command(subcommand)]
+    Check(commands::check::CheckCommand),
+    #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
     Completions(commands::completions::CompletionsArgs),
 }

@@ -3,6 +3,7 @@
 pub mod again;
 pub mod approving;
 pub mod args;
+pub mod checklist;
 pub mod commands;
 pub mod context;
 pub mod database;
@@ -10,6 +11,8 @@ pub mod desk;
 pub mod environment;
 pub mod error;
 pub mod exporting;
+pub mod listing;
+pub mod making;
 pub mod offline;
 pub mod outcome;
 pub mod planning;
@@ -23,6 +26,7 @@ pub mod reverting;
 pub mod saving;
 pub mod selecting;
 pub mod signals;
+pub mod tenant_fields;
 pub mod writing;
 
 use clap::Parser as _;

@@ -22,7 +22,9 @@ pub mod read;
 pub mod record;
 mod references;
 mod row;
+pub mod setup_steps;
 pub mod statements;
+pub mod summary;
 mod triggers;
 pub mod write;
 
@@ -32,4 +34,5 @@ pub use identity::Identity;
 pub use lease::{Audit, known_workspaces, leases, release_by_hand};
 pub use list::{Listed, list};
 pub use migrate::{MigrationState, migration_state};
+pub use setup_steps::{DoneStep, StepChange, mark_steps};
 pub use write::Writer;

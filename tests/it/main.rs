@@ -63,5 +63,6 @@ mod snapshot;
 mod sources;
 mod support;
 mod support_works;
+mod tenancy;
 mod tidy;
 mod yaml_suite;
