@@ -59,23 +59,33 @@ impl Draft {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn finish(self, layers: Layers, option: impl Fn(&str) -> Option<String>) -> Result<Entry, CliError> {
-        let mut missing = Vec::new();
+        let (mut missing, mut unsaid) = (Vec::new(), Vec::new());
         if self.key.kind.name == "Tenant" {
             let (mut spec, mut labels) = (self.spec.clone(), self.labels.clone());
-            // An unknown template is among the other problems.
-            missing = layers.expand(&self.key.workspace, &mut spec, &mut labels).unwrap_or_default();
+            // An unknown template is among the other problems, and might have given the rest.
+            if let Ok(required) = layers.expand(&self.key.workspace, &mut spec, &mut labels) {
+                missing = required;
+                unsaid.extend(
+                    ["type", "market", "region"].into_iter().filter(|field| !spec.contains_key(*field)),
+                );
+            }
         }
         let context = admit::Context { layers, variables: Variables::off(), ..admit::Context::default() };
         let mut out = Output::default();
         context.admit(self.key.kind, self.manifest(), NOWHERE, &mut out);
-        // They are told of each tenant, also where something else is wrong with it.
-        out.problems.retain(|problem| problem.code != "SX0206");
+        // These are told in any case, also where something else is wrong.
+        out.problems.retain(|problem| !matches!(problem.code, "SX0206" | "SX0305"));
         let template = self.spec.get("template").and_then(Value::as_str).unwrap_or_default();
         let mut diagnostics: Vec<Diagnostic> =
             out.problems.into_iter().map(|problem| diagnostic(problem, &option)).collect();
         diagnostics.extend(missing.iter().map(|field| {
             let message = format!("template `{template}` requires `{field}`, which is not given");
             let problem = Diagnostic::error("SX0206", message).about(self.key.to_string());
+            problem.help(add(field, &option))
+        }));
+        diagnostics.extend(unsaid.iter().map(|field| {
+            let message = format!("no `{field}`: neither options nor template nor workspace give one");
+            let problem = Diagnostic::error("SX0305", message).about(self.key.to_string());
             problem.help(add(field, &option))
         }));
         match out.entries.pop() {
@@ -97,12 +107,10 @@ fn diagnostic(problem: Problem, option: &impl Fn(&str) -> Option<String>) -> Dia
     let mut diagnostic = Diagnostic::error(problem.code, problem.message.clone());
     diagnostic.resource = problem.resource;
     diagnostic.help = problem.help;
-    if matches!(problem.code, "SX0154" | "SX0305") {
+    if problem.code == "SX0154" {
         // The message names the field that nothing gives.
         let named = problem.message.split('`').nth(1).unwrap_or_default();
-        if problem.code == "SX0154" {
-            diagnostic.message = format!("`{named}` is not given");
-        }
+        diagnostic.message = format!("`{named}` is not given");
         diagnostic.help = Some(add(named, option));
         return diagnostic;
     }

@@ -36,7 +36,11 @@ fn all_that_is_wrong_with_a_tenant_is_said_at_once_by_option() {
             .concat(),
         &["--business-id: ", "does not belong to market ANZ_SMB", "AU or NZ"],
     );
-    operator.refused(3, &[&create[..], &["T", "--name", "T"]].concat(), &["no `type`", "add --type TYPE"]);
+    operator.refused(
+        3,
+        &[&create[..], &["T"]].concat(),
+        &["`displayName` is not given", "no `type`", "add --type TYPE"],
+    );
     for (args, says) in [
         (&["--business-id", "51824753556"][..], "AU:51824753556"),
         (&["--business-id", "FR:1"], "AU, NZ, UK, US"),

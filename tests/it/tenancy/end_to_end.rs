@@ -174,7 +174,12 @@ fn several_tenants_of_several_workspaces_are_worked_on() {
         &["was deleted", "synthex restore tenant/w/A2"],
     );
     operator.run(&["restore", "tenant/w/A2", "credential/w/a2", "--yes"]).ok();
-    assert_eq!(operator.value("select id from synthex.tenants where name = 'A2' and deleted_at is null"), id);
+    let living = "select id || owner from synthex.tenants where name = 'A2' and deleted_at is null";
+    assert_eq!(
+        operator.value(living),
+        format!("{id}cli"),
+        "it stays a command's, so that no apply prunes it"
+    );
 
     // For good, only with the digest and the number that the refusal names.
     let permanent = ["tenant", "tenants", "delete", "A3", "-w", "w", "--permanent", "--yes"];

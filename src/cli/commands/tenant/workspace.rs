@@ -52,8 +52,12 @@ fn kept_json(context: &Context, kept: &Preferences) -> Value {
 
 /// Says which variables win over what is kept.
 fn note_variables(context: &Context) {
-    for (variable, word) in [("SYNTHEX_WORKSPACE", "workspace"), ("SYNTHEX_TENANT", "tenant")] {
-        if let Some(value) = context.environment.get(variable) {
+    let workspace = context.environment.get("SYNTHEX_WORKSPACE");
+    let tenant = context.environment.get("SYNTHEX_TENANT");
+    for (variable, word, value) in
+        [("SYNTHEX_WORKSPACE", "workspace", workspace), ("SYNTHEX_TENANT", "tenant", tenant)]
+    {
+        if let Some(value) = value {
             context.printer.note(&format!(
                 "note: {variable} names {word} `{value}`, and wins over your preferences while it is set"
             ));
