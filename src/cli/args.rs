@@ -185,6 +185,8 @@ pub enum Command {
     #[command(subcommand)]
     Templates(commands::templates::TemplatesCommand),
     #[command(subcommand)]
+    Check(commands::check::CheckCommand),
+    #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
     #[command(subcommand)]
     Analytics(commands::analytics::AnalyticsCommand),

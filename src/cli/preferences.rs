@@ -66,6 +66,12 @@ impl Preferences {
     }
 }
 
+/// What made a choice that stands on the command line.
+pub const BY_OPTION: &str = "--workspace";
+
+/// What made a choice that is kept.
+pub const BY_PREFERENCE: &str = "your preferences";
+
 /// A choice, and what made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
@@ -81,7 +87,7 @@ pub struct Choice {
 /// The preferences cannot be read.
 pub fn workspace(context: &Context) -> Result<Option<Choice>, CliError> {
     let option = context.global.workspace.as_deref();
-    let choice = choice(context, option, "--workspace", "SYNTHEX_WORKSPACE", |kept| kept.workspace)?;
+    let choice = choice(context, option, BY_OPTION, "SYNTHEX_WORKSPACE", |kept| kept.workspace)?;
     if let Some(choice) = &choice {
         context.recorder.means(&choice.name);
     }
@@ -110,5 +116,5 @@ fn choice(
         return Ok(Some(Choice { name: name.to_owned(), by: variable }));
     }
     let kept = kept(Preferences::read(context)?);
-    Ok(kept.map(|name| Choice { name, by: "your preferences" }))
+    Ok(kept.map(|name| Choice { name, by: BY_PREFERENCE }))
 }

@@ -54,6 +54,25 @@ pub fn table(headers: &[&str], rows: Vec<Vec<String>>, style: &Style) -> String 
     text
 }
 
+/// [`table`], without columns that can be spared where the lines would be too long: the first that is named goes first.
+#[must_use]
+pub fn fitting(headers: &[&str], rows: Vec<Vec<String>>, spare: &[usize], style: &Style) -> String {
+    let widest = |index: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| width(&clean(cell)));
+        cells.max().unwrap_or_default().max(headers.get(index).map_or(0, |header| width(header)))
+    };
+    let mut kept: Vec<usize> = (0..headers.len()).collect();
+    for column in spare {
+        if kept.iter().map(|index| widest(*index) + 2).sum::<usize>() <= style.width + 2 {
+            break;
+        }
+        kept.retain(|index| index != column);
+    }
+    let headers: Vec<&str> = kept.iter().filter_map(|index| headers.get(*index).copied()).collect();
+    let pick = |row: &Vec<String>| kept.iter().filter_map(|index| row.get(*index).cloned()).collect();
+    table(&headers, rows.iter().map(pick).collect(), style)
+}
+
 /// Whether columns squeezed into the width still hold whole words.
 fn has_room(headers: &[&str], rows: &[Vec<String>], style: &Style) -> bool {
     const READABLE: usize = 8;
@@ -144,6 +163,15 @@ mod tests {
         let text = table(&["name", "note"], vec![row("some words "), row("x"), row("株式会社")], &style);
         assert!(text.lines().all(|line| crate::report::clean::width(line) <= 40), "{text}");
         assert_eq!(text.matches("some").count(), 20);
+    }
+
+    #[test]
+    fn columns_that_can_be_spared_go_one_by_one_until_the_rest_fits() {
+        let headers = ["name", "market", "shown as"];
+        let at = |width: usize| fitting(&headers, rows(), &[1, 2], &Style { width, ..Style::plain() });
+        assert!(at(100).starts_with("NAME  MARKET   SHOWN AS\n"));
+        assert!(at(36).starts_with("NAME  SHOWN AS\n"), "{}", at(36));
+        assert!(at(24).starts_with("NAME\n"), "{}", at(24));
     }
 
     #[test]

@@ -69,6 +69,7 @@ mod snapshot;
 mod sources;
 mod support;
 mod support_works;
+mod tenancy;
 mod tidy;
 mod usage_recording;
 mod usage_reports;

@@ -25,6 +25,8 @@ fn two_workspaces(hint: &str) -> Estate {
     estate.database.sql(
         "insert into synthex.lease_waiters (lease, ticket, holder, host, pid, command) \
          select unnest(array['v', 'w']), 1, gen_random_uuid(), 'h', 1, 'apply';
+         insert into synthex.setup_steps (workspace, tenant_id, step_digest, step, done_by)
+         select workspace, id, sha256('one'), 'one', 'h' from synthex.tenants where name in ('T1', 'V1');
          select synthex.usage_month(now());
          insert into synthex.usage_metrics (id, recorded_at, workspace, actor, metric_type, metric_name, outcome) \
          select gen_random_uuid(), at, workspace, 'a', 'command', 'plan', 'succeeded' \

@@ -12,6 +12,7 @@ use crate::cli::writing::{self, Job, WriteArgs};
 use crate::engine::StateReader as _;
 use crate::model::{Entry, ResourceKey};
 use crate::plan::past;
+use crate::plan::planner::COMMAND_OWNER;
 use crate::plan::record::{Event, RecordedItem, Trail};
 
 /// Bring back what was deleted
@@ -46,16 +47,26 @@ pub async fn restore(context: &Context, args: &RestoreArgs) -> Result<ExitStatus
     let mut records = Records::open(context, "restore").await?;
     let mut entries = Vec::new();
     let mut notices = Vec::new();
+    let mut owners = Vec::new();
     for word in &args.keys {
         let key = records.find(context, word).await?;
         match content(&mut records, &key, args.revision).await? {
-            Some(entry) => entries.push(entry),
+            Some((entry, owner)) => {
+                entries.push(entry);
+                owners.push(owner);
+            }
             None => notices.push(format!("{key} is not deleted")),
         }
     }
-    notices.extend(undeclared(&records, &entries));
+    // What commands made stays theirs: as a project's, the next apply that prunes would delete it again.
+    let is_of_commands =
+        !owners.is_empty() && owners.iter().all(|owner| owner.as_deref() == Some(COMMAND_OWNER));
+    let project = args.project.as_deref().or(is_of_commands.then_some(COMMAND_OWNER));
+    if project != Some(COMMAND_OWNER) {
+        notices.extend(undeclared(&records, &entries));
+    }
     records.connection.close().await;
-    let mut planned = Base::open(context, args.project.as_deref(), "restore").await?.restore(entries).await?;
+    let mut planned = Base::open(context, project, "restore").await?.restore(entries).await?;
     planned.notices.splice(0..0, notices);
     let job = Job {
         command: "restore",
@@ -70,12 +81,12 @@ pub async fn restore(context: &Context, args: &RestoreArgs) -> Result<ExitStatus
     writing::carry_out(context, &job, &signals).await
 }
 
-/// What a deleted resource becomes; `None` where it is not deleted.
+/// What a deleted resource becomes, and whose it was; `None` where it is not deleted.
 async fn content(
     records: &mut Records,
     key: &ResourceKey,
     revision: Option<i64>,
-) -> Result<Option<Entry>, CliError> {
+) -> Result<Option<(Entry, Option<String>)>, CliError> {
     let trail = records.trail(key).await?;
     let row = records.connection.rows(std::slice::from_ref(key)).await?.into_iter().next();
     match &row {
@@ -95,17 +106,21 @@ async fn content(
         }
         Some(_) => {}
     }
+    let owner = match &row {
+        Some(row) => row.owner.clone(),
+        None => applied(&trail).next().map(|item| item.operation.project.clone()),
+    };
     if let Some(revision) = revision {
-        return after(key, &trail, revision).map(Some);
+        return after(key, &trail, revision).map(|entry| Some((entry, owner)));
     }
     if let Some(row) = row {
-        return Ok(Some(past::entry(key, &row.canonical)));
+        return Ok(Some((past::entry(key, &row.canonical), owner)));
     }
     let last = applied(&trail).find_map(|item| {
         [&item.after, &item.before].into_iter().find(|content| content.is_object()).cloned()
     });
     match last {
-        Some(content) => Ok(Some(past::entry(key, &content))),
+        Some(content) => Ok(Some((past::entry(key, &content), owner))),
         None => Err(CliError::usage(format!("{key} cannot be restored"))
             .why("the record does not say what it was")
             .help("declare it in a manifest, and apply")),

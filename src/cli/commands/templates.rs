@@ -1,4 +1,9 @@
-//! `templates`: look at the tenant templates, built in and declared.
+//! `templates`: the tenant templates, built in and kept in the database.
+
+mod create_tenant;
+mod delete;
+mod save;
+mod steps;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -6,18 +11,25 @@ use serde_json::{Value, json};
 use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::tenant_fields::{MARKETS, TYPES};
 use crate::kinds::{self, tenant_template};
 use crate::model::diagnostic::did_you_mean;
 use crate::model::selector::Selector;
 use crate::report;
 use crate::store::Listed;
 
-/// Look at tenant templates, built in and declared
+/// Look after tenant templates, make tenants from them, and tick off their setup steps
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  synthex templates list\n  synthex templates show shopify-smb-anz")]
+#[command(
+    after_help = "Examples:\n  synthex templates list\n  synthex templates show shopify-smb-anz\n  synthex templates create-tenant --template-id shopify-smb-anz --tenant-id SMB_CLIENT_001 --name \"Surf Shop\" --shopify-shop surf.myshopify.com\n  synthex templates steps --tenant-id SMB_CLIENT_001 --done 1"
+)]
 pub enum TemplatesCommand {
     List(ListArgs),
     Show(ShowArgs),
+    CreateTenant(Box<create_tenant::CreateTenantArgs>),
+    Save(Box<save::SaveArgs>),
+    Delete(delete::DeleteArgs),
+    Steps(steps::StepsArgs),
 }
 
 /// List the templates: the built-in ones, and those in the database
@@ -30,8 +42,11 @@ pub struct ListArgs {
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     pub selector: Option<String>,
     /// Only templates of this type
-    #[arg(long = "type", value_name = "TYPE", value_parser = ["shopify", "google-merchant", "mixed"])]
+    #[arg(long = "type", value_name = "TYPE", value_parser = TYPES)]
     pub tenant_type: Option<String>,
+    /// Only templates of this market
+    #[arg(long, value_name = "MARKET", value_parser = MARKETS)]
+    pub market: Option<String>,
     /// Show at most this many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
@@ -68,15 +83,21 @@ pub async fn templates(context: &Context, command: &TemplatesCommand) -> Result<
     match command {
         TemplatesCommand::List(args) => list(context, args).await,
         TemplatesCommand::Show(args) => show(context, args).await,
+        TemplatesCommand::CreateTenant(args) => Box::pin(create_tenant::create_tenant(context, args)).await,
+        TemplatesCommand::Save(args) => Box::pin(save::save(context, args)).await,
+        TemplatesCommand::Delete(args) => Box::pin(delete::delete(context, args)).await,
+        TemplatesCommand::Steps(args) => steps::steps(context, args).await,
     }
 }
 
-async fn all(context: &Context) -> Result<Vec<Template>, CliError> {
+/// All templates, and whether there may be others than the built-in ones.
+async fn all(context: &Context) -> Result<(Vec<Template>, bool), CliError> {
     let mut templates: Vec<Template> = tenant_template::builtin()
         .into_iter()
         .map(|(name, spec)| Template { name: name.to_owned(), workspace: None, spec, row: None })
         .collect();
-    for row in super::listed(context, &kinds::tenant_template::KIND).await?.rows {
+    let super::Rows { installed, rows } = super::listed(context, &kinds::tenant_template::KIND).await?;
+    for row in rows {
         templates.push(Template {
             name: row.key.name.to_string(),
             workspace: Some(row.key.workspace.to_string()),
@@ -84,13 +105,13 @@ async fn all(context: &Context) -> Result<Vec<Template>, CliError> {
             row: Some(row),
         });
     }
-    Ok(templates)
+    Ok((templates, installed))
 }
 
 async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError> {
     let selector = args.selector.as_deref().map(str::parse::<Selector>).transpose();
     let selector = selector.map_err(|error| CliError::usage(error.to_string()))?;
-    let mut templates = all(context).await?;
+    let (mut templates, is_installed) = all(context).await?;
     if let Some(selector) = selector {
         templates.retain(|template| {
             let labels = template.row.as_ref().and_then(|row| row.canonical.get("labels")?.as_object());
@@ -99,6 +120,9 @@ async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError
     }
     if let Some(wanted) = &args.tenant_type {
         templates.retain(|template| template.spec["type"] == wanted.as_str());
+    }
+    if let Some(wanted) = &args.market {
+        templates.retain(|template| template.spec["market"] == wanted.as_str());
     }
     templates.truncate(args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
     if context.global.format == Format::Json {
@@ -119,6 +143,11 @@ async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError
     });
     let headers = ["TEMPLATE", "WORKSPACE", "TYPE", "MARKET", "REGION", "REQUIRED FIELDS"];
     context.printer.result(&report::table::table(&headers, rows.collect(), &context.printer.stdout));
+    if !is_installed {
+        context
+            .printer
+            .note("Nothing was applied to this database yet, so there are only the built-in ones.");
+    }
     Ok(ExitStatus::Success)
 }
 
@@ -134,7 +163,7 @@ async fn show(context: &Context, args: &ShowArgs) -> Result<ExitStatus, CliError
     let template = match builtin {
         Some((name, spec)) => Template { name: name.to_owned(), workspace: None, spec, row: None },
         None => {
-            let templates = all(context).await?;
+            let (templates, _) = all(context).await?;
             let near = did_you_mean(name, templates.iter().map(|template| template.name.as_str()))
                 .map(str::to_owned);
             templates.into_iter().find(|template| template.name == name).ok_or_else(|| {

@@ -1,0 +1,210 @@
+//! `tenant workspace summary`.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::cli::args::Format;
+use crate::cli::context::Context;
+use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::listing::{self, Counts, Listing};
+use crate::kinds;
+use crate::report::{self, time};
+use crate::store::Listed;
+use crate::store::summary::LastApply;
+
+/// Sum up each workspace: its tenants, credentials and alert rules, and what last changed something
+///
+/// Where a workspace is active, that one. A credential is expiring soon in its last 7 days; what is counted is the expiry
+/// that is declared.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  synthex tenant workspace summary\n  synthex tenant workspace summary --all-workspaces\n  synthex tenant workspace summary -w anz-smb --format json"
+)]
+pub struct SummaryArgs {
+    /// All workspaces, also where one is active
+    #[arg(short = 'A', long)]
+    pub all_workspaces: bool,
+    /// Only workspaces whose labels fit: `team=a,tier in (gold,silver),!legacy`
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<String>,
+    /// Show at most this many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+}
+
+/// What is counted of one workspace.
+#[derive(Default)]
+struct Summed<'a> {
+    tenants: i64,
+    by_status: BTreeMap<&'a str, i64>,
+    by_type: BTreeMap<&'a str, i64>,
+    credentials: i64,
+    by_state: BTreeMap<&'static str, i64>,
+    rules: (i64, i64),
+    last: Option<&'a LastApply>,
+}
+
+/// What is to be said of a credential, by when it ends: the instant itself is the end.
+fn credential_state(expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> &'static str {
+    match expires_at {
+        None => "noExpiry",
+        Some(at) if at <= now => "expired",
+        Some(at) if at - now <= TimeDelta::days(7) => "expiringSoon",
+        Some(_) => "active",
+    }
+}
+
+/// The states of credentials, the worst first, and what they are called.
+const STATES: [(&str, &str); 4] = [
+    ("expired", "expired"),
+    ("expiringSoon", "expiring soon"),
+    ("active", "active"),
+    ("noExpiry", "without expiry"),
+];
+
+fn sum(counts: &Counts, now: DateTime<Utc>) -> BTreeMap<&str, Summed<'_>> {
+    let mut all: BTreeMap<&str, Summed<'_>> = BTreeMap::new();
+    for group in &counts.tenants {
+        let summed = all.entry(group.workspace.as_str()).or_default();
+        summed.tenants += group.count;
+        *summed.by_status.entry(&group.status).or_default() += group.count;
+        *summed.by_type.entry(&group.tenant_type).or_default() += group.count;
+    }
+    for group in &counts.credentials {
+        let summed = all.entry(group.workspace.as_str()).or_default();
+        summed.credentials += group.count;
+        *summed.by_state.entry(credential_state(group.expires_at, now)).or_default() += group.count;
+    }
+    for group in &counts.rules {
+        all.entry(group.workspace.as_str()).or_default().rules = (group.enabled, group.disabled);
+    }
+    for last in &counts.applies {
+        all.entry(last.workspace.as_str()).or_default().last = Some(last);
+    }
+    all
+}
+
+/// Sums up.
+///
+/// # Errors
+/// There is no such workspace, or the database cannot be read.
+pub async fn summary(context: &Context, args: &SummaryArgs) -> Result<ExitStatus, CliError> {
+    let selector: crate::model::selector::Selector = match &args.selector {
+        Some(text) => text.parse().map_err(|error| CliError::usage(format!("{error}")))?,
+        None => crate::model::selector::Selector::default(),
+    };
+    let active = listing::active(context, args.all_workspaces)?;
+    let only = active.as_ref().map(|choice| choice.name.as_str());
+    let mut listing = Listing::open(context, "tenant workspace summary", only).await?;
+    let mut rows = listing.rows(&kinds::workspace::KIND).await?;
+    let counts = listing.counts().await?;
+    listing.close().await;
+    if let Some(choice) = active.as_ref().filter(|_| rows.is_empty()) {
+        return Err(CliError::usage(format!("there is no workspace `{}`", choice.name))
+            .why(format!("it is named by {}", choice.by))
+            .help("`synthex tenant workspace list` shows them; clear-active forgets the active one"));
+    }
+    rows.retain(|row| {
+        let labels = row.canonical.get("labels").and_then(Value::as_object);
+        labels.is_some_and(|labels| selector.matches(labels))
+    });
+    rows.truncate(args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
+    let now = context.clock.now();
+    let summed = sum(&counts, now);
+    let nothing = Summed::default();
+    let of = |row: &Listed| summed.get(&*row.key.name).unwrap_or(&nothing);
+    if context.global.format == Format::Json {
+        let workspaces: Vec<Value> = rows.iter().map(|row| json_of(row, of(row))).collect();
+        context.printer.json(&json!({"format_version": "1.0", "workspaces": workspaces}));
+        return Ok(ExitStatus::Success);
+    }
+    listing::note_active(context, active.as_ref());
+    if rows.is_empty() {
+        context.printer.note("There are no workspaces, or none is selected.");
+        return Ok(ExitStatus::Success);
+    }
+    let cells = rows.iter().map(|row| cells(row, of(row), now)).collect();
+    let headers = ["WORKSPACE", "TENANTS", "STATUS", "TYPES", "CREDENTIALS", "ALERT RULES", "LAST APPLY"];
+    context.printer.result(&report::table::table(&headers, cells, &context.printer.stdout));
+    Ok(ExitStatus::Success)
+}
+
+fn cells(row: &Listed, summed: &Summed<'_>, now: DateTime<Utc>) -> Vec<String> {
+    let words = |counts: Vec<(&str, i64)>| {
+        let words: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        if words.is_empty() { "-".to_owned() } else { words.join(", ") }
+    };
+    let states = STATES.iter().filter_map(|(state, name)| Some((*name, *summed.by_state.get(state)?)));
+    let (enabled, disabled) = summed.rules;
+    let rules = match (enabled, disabled) {
+        (0, 0) => "-".to_owned(),
+        (enabled, 0) => enabled.to_string(),
+        (enabled, disabled) => format!("{enabled} on, {disabled} off"),
+    };
+    vec![
+        row.key.name.to_string(),
+        summed.tenants.to_string(),
+        words(pairs(&summed.by_status)),
+        words(pairs(&summed.by_type)),
+        words(states.collect()),
+        rules,
+        summed.last.map_or_else(
+            || "-".to_owned(),
+            |last| format!("revision {}, {}", last.revision, time::relative(last.at, now)),
+        ),
+    ]
+}
+
+fn pairs<'a>(counts: &BTreeMap<&'a str, i64>) -> Vec<(&'a str, i64)> {
+    counts.iter().map(|(name, count)| (*name, *count)).collect()
+}
+
+fn json_of(row: &Listed, summed: &Summed<'_>) -> Value {
+    let spec = |name: &str| row.canonical.get("spec").and_then(|spec| spec.get(name)).cloned();
+    let state = |name: &str| summed.by_state.get(name).copied().unwrap_or_default();
+    json!({
+        "workspaceId": &*row.key.name,
+        "name": spec("displayName"),
+        "market": spec("market"),
+        "region": spec("region"),
+        "tenants": {"total": summed.tenants, "byStatus": summed.by_status, "byType": summed.by_type},
+        "credentials": {
+            "total": summed.credentials,
+            "active": state("active"),
+            "expiringSoon": state("expiringSoon"),
+            "expired": state("expired"),
+            "noExpiry": state("noExpiry"),
+        },
+        "alertRules": {"enabled": summed.rules.0, "disabled": summed.rules.1},
+        "lastApply": summed.last.map(|last| json!({
+            "revision": last.revision,
+            "finishedAt": last.at,
+            "command": last.command,
+            "actor": last.actor,
+            "project": last.project,
+        })),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(expires_at: Option<&str>, expected: &str) {
+        let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        assert_eq!(credential_state(expires_at.map(time), time("2026-03-01T12:00:00Z")), expected);
+    }
+
+    #[test]
+    fn the_instant_of_expiry_is_expired_and_the_last_seven_days_are_soon() {
+        check(None, "noExpiry");
+        check(Some("2026-03-01T12:00:00Z"), "expired");
+        check(Some("2026-03-01T12:00:01Z"), "expiringSoon");
+        check(Some("2026-03-08T12:00:00Z"), "expiringSoon");
+        check(Some("2026-03-08T12:00:01Z"), "active");
+    }
+}
