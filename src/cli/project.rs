@@ -9,6 +9,7 @@ use crate::kinds;
 use crate::manifest::{self, Catalog, Loaded, Project, cache};
 use crate::model::diagnostic::did_you_mean;
 use crate::model::digest::DigestWriter;
+use crate::model::files::RowFiles;
 use crate::model::{Diagnostic, Digest, Entry, Position, ResourceKey, Scope, SourceFile, diagnostic};
 
 use crate::store::Connection;
@@ -99,7 +100,10 @@ fn in_environment(context: &Context, project: Project) -> Result<Project, CliErr
 }
 
 /// Reads the manifests of a project and of its environment's overlays.
-fn read_sources(found: &Found) -> Result<Vec<SourceFile>, Vec<Diagnostic>> {
+///
+/// # Errors
+/// A problem for each file that cannot be read.
+pub fn read_sources(found: &Found) -> Result<Vec<SourceFile>, Vec<Diagnostic>> {
     let mut sources = files::read_manifests(&found.roots)?;
     for (overlay, roots) in (0..=u16::MAX).zip(&found.overlays) {
         sources.extend(files::read_manifests(roots)?.into_iter().map(|file| file.in_overlay(overlay)));
@@ -265,7 +269,13 @@ fn cache_file(found: &Found) -> PathBuf {
 
 fn parse(found: &Found, sources: Vec<SourceFile>) -> Loaded {
     let rows = ProjectRows { confine: found.roots.confine.clone(), max_file_size: found.roots.max_file_size };
-    let mut loaded = manifest::load(found.project.clone(), sources, &rows, threads());
+    parse_with(found, sources, &rows)
+}
+
+/// Reads manifests with the rows that some of them name.
+#[must_use]
+pub fn parse_with(found: &Found, sources: Vec<SourceFile>, rows: &dyn RowFiles) -> Loaded {
+    let mut loaded = manifest::load(found.project.clone(), sources, rows, threads());
     if found.partial {
         // What a patch fits may be in the part that was not named.
         loaded.diagnostics.retain(|diagnostic| diagnostic.code != "SX0214");

@@ -4,10 +4,12 @@
 
 mod git;
 mod read;
+mod replace;
 mod write;
 
 pub use git::{GitError, GitTree};
 pub use read::{ManifestRoots, ProjectRows, find_project, read_manifests, read_project, read_secret};
+pub use replace::{Replacement, replace_all};
 pub use write::{
     WriteError, append, create_new, ensure_folder, keep, remove, take_back, write_atomically, write_with,
 };

@@ -26,6 +26,7 @@ mod commits;
 mod cuts;
 mod drift;
 mod drift_command;
+mod edit_manifests;
 mod environments;
 mod faults;
 mod full_round;

@@ -1,4 +1,6 @@
-//! `tenant`: look at tenants.
+//! `tenant`: look at tenants, and change them.
+
+mod update;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -31,6 +33,7 @@ pub enum TenantCommand {
 pub enum TenantsCommand {
     List(ListArgs),
     Get(GetArgs),
+    Update(update::UpdateArgs),
 }
 
 /// List the tenants in the database
@@ -80,6 +83,7 @@ pub async fn tenant(context: &Context, command: &TenantCommand) -> Result<ExitSt
     match command {
         TenantsCommand::List(args) => list(context, args).await,
         TenantsCommand::Get(args) => get(context, args).await,
+        TenantsCommand::Update(args) => Box::pin(update::update(context, args)).await,
     }
 }
 
