@@ -23,7 +23,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "DATABASE_URL",
         "The database's URL, where neither `--database-url` nor `SYNTHEX_DATABASE_URL` is given.",
     ),
-    ("SYNTHEX_WORKSPACE", "The workspace that an operator's command means, where `--workspace` is not given."),
+    (
+        "SYNTHEX_WORKSPACE",
+        "The workspace that an operator's command means, where `--workspace` is not given.",
+    ),
     ("SYNTHEX_TENANT", "The tenant that an operator's command means, where it names none."),
     (
         "XDG_CONFIG_HOME, HOME",

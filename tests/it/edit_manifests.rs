@@ -65,14 +65,13 @@ impl Stage {
     #[track_caller]
     fn new(name: &str) -> Self {
         let project = Project::new();
-        let environments =
-            "spec: {workspace: w, environments: {prod: {overlays: [prod], variables: {SHOP: x}}}, variables: {INDUSTRY: Retail}}";
+        let environments = "spec: {workspace: w, environments: {prod: {overlays: [prod], variables: {SHOP: x}}}, variables: {INDUSTRY: Retail}}";
         project.write("synthex.yaml", project_yaml("test").replace("spec: {}", environments));
         project.write("manifests/w.yaml", WORKSPACE);
         project.write("manifests/tenants.yaml", TENANTS);
         project.write("manifests/set.yaml", SET);
         project.write("manifests/clients.csv", TABLE);
-        let stage = Self { project, database: TestDatabase::empty(name) };
+        let stage = Self { project, database: TestDatabase::new(name) };
         stage.run(&["apply", "--yes"]).ok();
         stage
     }
@@ -96,18 +95,26 @@ impl Stage {
 #[test]
 fn the_manifest_is_changed_and_the_database_is_not() {
     let stage = Stage::new("edit_write");
-    let fields = ["--status", "inactive", "--set", "region=NZ-NR1", "--set", "contact.email=ops@acme.example"];
+    let fields =
+        ["--status", "inactive", "--set", "region=NZ-NR1", "--set", "contact.email=ops@acme.example"];
     stage
         .update("T1", &fields)
         .code(5)
         .stderr_has("tenant/w/T1 is declared at manifests/tenants.yaml:2:1")
         .stderr_has("--write");
-    stage.update("T1", &[&fields[..], &["--write"]].concat()).code(3).stderr_has("there is no terminal to ask on");
+    stage
+        .update("T1", &[&fields[..], &["--write"]].concat())
+        .code(3)
+        .stderr_has("there is no terminal to ask on");
     let dry = stage.update("T1", &[&fields[..], &["--write", "--dry-run"]].concat()).ok();
     dry.stdout_has("-  region: AU-SE1 # was NZ\n+  region: NZ-NR1 # was NZ\n");
     stage.tenants_are(TENANTS);
     stage
-        .update("T1", &[&fields[..], &["--set", "metadata.brand=acme", "--unset", "labels.tier", "--write", "--yes"]].concat())
+        .update(
+            "T1",
+            &[&fields[..], &["--set", "metadata.brand=acme", "--unset", "labels.tier", "--write", "--yes"]]
+                .concat(),
+        )
         .ok()
         .stdout_has("Changed 1 file; the database is as it was. Next: synthex plan");
     stage.tenants_are(
@@ -139,7 +146,9 @@ fn rows_are_changed_where_they_stand() {
         "tenantId,name,type,shopifyShop,status\r\nC1,\"Cee\",shopify,c1.myshopify.com,suspended\r\nC2,Two,shopify,c2.myshopify.com,\r\n"
     );
     stage.update("R1", &[&["--set", "contact.phone=+61 2 5550 0000"], &write[..]].concat()).ok();
-    stage.update("R2", &[&["--set", "displayName=Zwei", "--set", "employeeCount=7"], &write[..]].concat()).ok();
+    stage
+        .update("R2", &[&["--set", "displayName=Zwei", "--set", "employeeCount=7"], &write[..]].concat())
+        .ok();
     assert_eq!(
         stage.project.read("manifests/set.yaml"),
         SET.replace("r1.myshopify.com}", "r1.myshopify.com, phone: \"+61 2 5550 0000\"}")
@@ -176,12 +185,16 @@ metadata: {name: all}
 spec: {target: {kind: Tenant, name: 'T*'}, patch: {labels: {env: prod}}}
 ";
     stage.project.write("prod/p.yaml", patch);
-    let tenants = TENANTS.replace("{displayName: Second,", "{displayName: Second, industry: \"${INDUSTRY}\",");
+    let tenants =
+        TENANTS.replace("{displayName: Second,", "{displayName: Second, industry: \"${INDUSTRY}\",");
     stage.project.write("manifests/tenants.yaml", &tenants);
     stage.run(&["apply", "--yes", "--environment", "prod"]).ok();
     let write = ["--write", "--yes", "--environment", "prod"];
     stage.update("T2", &[&["--set", "website=https://new.example"], &write[..]].concat()).ok();
-    assert_eq!(stage.project.read("prod/p.yaml"), patch.replace("https://prod.example", "https://new.example"));
+    assert_eq!(
+        stage.project.read("prod/p.yaml"),
+        patch.replace("https://prod.example", "https://new.example")
+    );
     stage.tenants_are(&tenants);
     stage
         .update("T2", &[&["--set", "labels.env=test"], &write[..]].concat())
@@ -190,7 +203,10 @@ spec: {target: {kind: Tenant, name: 'T*'}, patch: {labels: {env: prod}}}
         .stderr_has("prod/p.yaml:13:");
     // A variable is written out, and that is said; what the workspace gives is overridden or denied in the tenant.
     stage
-        .update("T2", &[&["--set", "industry=It costs ${5}", "--unset", "metadata.currency"], &write[..]].concat())
+        .update(
+            "T2",
+            &[&["--set", "industry=It costs ${5}", "--unset", "metadata.currency"], &write[..]].concat(),
+        )
         .ok()
         .stderr_has("`industry` was `${INDUSTRY}`");
     stage.tenants_are(
@@ -212,7 +228,12 @@ fn json_holds_the_files_and_their_diffs_and_failures_too() {
     assert_eq!(document["files"][0]["action"], "changed");
     let diff = document["files"][0]["diff"].as_str().unwrap();
     assert!(diff.starts_with("--- manifests/tenants.yaml\n+++ manifests/tenants.yaml\n@@ "), "{diff}");
-    assert!(diff.contains("+spec: {displayName: Second, type: shopify, shopifyShop: second.myshopify.com, status: inactive}"), "{diff}");
+    assert!(
+        diff.contains(
+            "+spec: {displayName: Second, type: shopify, shopifyShop: second.myshopify.com, status: inactive}"
+        ),
+        "{diff}"
+    );
     let failed = stage.update("T2", &[&["--unset", "labels.team"], &json[..]].concat());
     let failed: Value = serde_json::from_str(&failed.code(5).stdout).unwrap();
     assert_eq!(failed["error"]["code"], "unwritable");
@@ -222,10 +243,19 @@ fn json_holds_the_files_and_their_diffs_and_failures_too() {
 fn bad_wishes_are_refused_and_nothing_is_written() {
     let stage = Stage::new("edit_bad");
     let write = ["--write", "--yes"];
-    stage.update("T1", &["--write", "--force", "--status", "active"]).code(3).stderr_has("cannot be used with");
-    stage.update("T1", &[&["--set", "regoin=x"], &write[..]].concat()).code(3).stderr_has("did you mean `region`?");
-    stage.update("T1", &[&["--set", "region=AU"], &write[..]].concat()).code(3).stderr_has("`region` cannot be \"AU\"");
-    stage.update("T9", &[&["--status", "active"], &write[..]].concat()).code(3).stderr_has("did you mean `T1`?");
+    stage
+        .update("T1", &["--write", "--force", "--status", "active"])
+        .code(3)
+        .stderr_has("cannot be used with");
+    stage
+        .update("T1", &[&["--set", "regoin=x"], &write[..]].concat())
+        .code(3)
+        .stderr_has("did you mean `region`?");
+    stage
+        .update("T1", &[&["--set", "region=AU"], &write[..]].concat())
+        .code(3)
+        .stderr_has("`region` cannot be \"AU\"");
+    stage.update("T9", &[&["--status", "active"], &write[..]].concat()).code(3).stderr_has("did you mean `T");
     stage.update("T1", &write).code(3).stderr_has("nothing is to be changed");
     // A template that is not there would make the manifests wrong.
     stage
@@ -234,11 +264,16 @@ fn bad_wishes_are_refused_and_nothing_is_written() {
         .stderr_has("With this change the manifests would have problems, so nothing was written")
         .stderr_has("there is no template `nothing`");
     stage.project.write("manifests/bad.yaml", "kind: [\n");
-    stage.update("T1", &[&["--status", "inactive"], &write[..]].concat()).code(3).stderr_has("manifests/bad.yaml");
+    stage
+        .update("T1", &[&["--status", "inactive"], &write[..]].concat())
+        .code(3)
+        .stderr_has("manifests/bad.yaml");
     stage.project.remove("manifests/bad.yaml");
     stage.tenants_are(TENANTS);
     // What an anchor shares cannot be changed in one place.
-    let shared = TENANTS.replace("region: AU-SE1", "region: &r AU-SE1").replace("type: shopify\n", "type: shopify\n  industry: *r\n");
+    let shared = TENANTS
+        .replace("region: AU-SE1", "region: &r AU-SE1")
+        .replace("type: shopify\n", "type: shopify\n  industry: *r\n");
     stage.project.write("manifests/tenants.yaml", &shared);
     stage
         .update("T1", &[&["--set", "region=NZ-NR1"], &write[..]].concat())

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::super::yaml::{self, Document, Limits, Span, Tree};
 use super::scalar::Notation;
 use super::splice::{Lines, Splices};
-use super::{Edit, Refusal, remove, set};
+use super::{Edit, Refusal, remove, set, steps};
 
 /// What is wanted of one document of a file.
 #[derive(Clone, Debug, Default)]
@@ -104,8 +104,11 @@ fn wanted(value: &Value, edits: &[Edit], at: usize) -> Result<Value, Refusal> {
             Edit::Remove(pointer) => removed.push(pointer),
         }
     }
-    let place = |pointer: &str| pointer.rsplit('/').next().and_then(|step| step.parse::<usize>().ok());
-    removed.sort_by_key(|pointer| std::cmp::Reverse(place(pointer)));
+    // Numbers by their size, so that `/9` comes before `/10`.
+    let way = |pointer: &&str| {
+        steps(pointer).into_iter().map(|step| (step.parse::<usize>().ok(), step)).collect::<Vec<_>>()
+    };
+    removed.sort_by_cached_key(|pointer| std::cmp::Reverse(way(pointer)));
     for pointer in removed {
         remove(&mut wanted, pointer);
     }
@@ -246,6 +249,21 @@ impl<'t> Editor<'t> {
         self.text[node.value.range()].starts_with(['{', '['])
     }
 
+    /// Where what a node says begins. The reader has the text of a block scalar (`|`, `>`) begin below its header.
+    pub fn start_of(&self, node: &Tree) -> usize {
+        let start = node.value.start as usize;
+        if !node.children.is_empty() || self.notation == Notation::Json || !self.lines.begins(start) {
+            return start;
+        }
+        let above = self.text[..start].trim_end_matches([' ', '\t', '\n', '\r']).len();
+        let line_start = self.lines.start(above);
+        let line = &self.text[line_start..above];
+        let words = line.split(" #").next().unwrap_or_default().trim_end();
+        let header = words.trim_end_matches(|character: char| matches!(character, '+' | '-' | '1'..='9'));
+        let is_header = header.ends_with(['|', '>']) && self.lines.end(above) < start;
+        if is_header { line_start + header.len() - 1 } else { start }
+    }
+
     /// Where what a node says ends: behind the last character that is no blank.
     pub fn end_of(&self, node: &Tree) -> usize {
         let first = node.key.map_or(node.value.start, |key| key.end).min(node.value.end.max(node.value.start))
@@ -274,7 +292,7 @@ impl<'t> Editor<'t> {
         let end = self.end_of(node);
         let is_block =
             matches!(old, Value::Object(_) | Value::Array(_)) && !node.is_alias && !self.is_flow(node);
-        let start = node.value.start as usize;
+        let start = self.start_of(node);
         match node.key.and_then(|key| self.colon(key)) {
             // What begins in a line of its own moves up to its key.
             Some(colon) if is_block && self.lines.start(start) > colon => {

@@ -14,7 +14,7 @@ pub(super) struct Item {
 
 impl Editor<'_> {
     pub fn item(&self, node: &Tree) -> Item {
-        let start = node.key.map_or(node.value.start, |key| key.start) as usize;
+        let start = node.key.map_or_else(|| self.start_of(node), |key| key.start as usize);
         Item { start, end: self.end_of(node) }
     }
 

@@ -153,7 +153,9 @@ pub(super) fn remove(value: &mut Value, pointer: &str) -> bool {
         },
         _ => (false, false),
     };
-    if removed && is_empty && parent.matches('/').count() > 1 {
+    // An item of a list stays, as an empty map.
+    let outer = parent.rsplit_once('/').and_then(|(outer, _)| value.pointer(outer));
+    if removed && is_empty && parent.matches('/').count() > 1 && outer.is_some_and(Value::is_object) {
         remove(value, parent);
     }
     removed

@@ -2,6 +2,7 @@
 
 mod any;
 mod tables;
+mod wishes;
 
 use serde_json::{Value, json};
 

@@ -251,7 +251,7 @@ fn without_empty(value: &Value) -> Value {
 
 #[test]
 fn any_change_of_any_text_changes_that_alone() {
-    let config = ProptestConfig::with_cases(600);
+    let config = ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(value in maps(), seed in any::<u64>(), place in any::<prop::sample::Index>(), to in values(), removes in any::<bool>(), is_crlf in any::<bool>())| {
         let mut text = String::new();
         Style(seed).block(&mut text, &value, 0);
@@ -278,7 +278,7 @@ fn any_change_of_any_text_changes_that_alone() {
 
 #[test]
 fn any_change_of_any_json_changes_that_alone() {
-    let config = ProptestConfig::with_cases(300);
+    let config = ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(value in maps(), place in any::<prop::sample::Index>(), to in values(), removes in any::<bool>(), is_pretty in any::<bool>())| {
         let text = if is_pretty { serde_json::to_string_pretty(&value).unwrap() } else { value.to_string() };
         let document = yaml::parse_json(&text, &Limits::default()).unwrap();
