@@ -139,7 +139,9 @@ fn removal(text: &str, range: &Range<usize>) -> Range<usize> {
             }
             continue;
         }
-        if words.is_empty() || words == "---" {
+        if words.is_empty() {
+            kept = at + line.len();
+        } else if words == "---" {
             kept = at;
         }
         break;
