@@ -65,7 +65,7 @@ impl Stage {
     #[track_caller]
     fn new(name: &str) -> Self {
         let project = Project::new();
-        let environments = "spec: {workspace: w, environments: {prod: {overlays: [prod], variables: {SHOP: x}}}, variables: {INDUSTRY: Retail}}";
+        let environments = "spec: {workspace: w, environment: dev, environments: {dev: {}, prod: {overlays: [prod], variables: {SHOP: x}}}, variables: {INDUSTRY: Retail}}";
         project.write("synthex.yaml", project_yaml("test").replace("spec: {}", environments));
         project.write("manifests/w.yaml", WORKSPACE);
         project.write("manifests/tenants.yaml", TENANTS);

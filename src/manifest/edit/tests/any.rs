@@ -209,6 +209,15 @@ fn check(text: &str, value: &Value, edit: &Edit, new: &str, found: &Value, docum
     assert_eq!(pruned(found), pruned(&expected), "{edit:?}\n{text}\n=>\n{new}");
     let (Edit::Set(pointer, _) | Edit::Remove(pointer)) = edit;
     let mut touched: Vec<std::ops::Range<usize>> = vec![touched(text, document, pointer)];
+    // Of equal items, one is as good as the other.
+    if let Some((list, _)) = pointer.rsplit_once('/')
+        && let Some(Value::Array(items)) = document.value.pointer(list)
+    {
+        let equal = |item: &Value| Some(item) == document.value.pointer(pointer);
+        for (index, _) in items.iter().enumerate().filter(|(_, item)| equal(item)) {
+            touched.push(self::touched(text, document, &format!("{list}/{index}")));
+        }
+    }
     // An empty map around it goes too, and what is in brackets shares lines.
     let mut parent = pointer.as_str();
     while let Some((outer, _)) = parent.rsplit_once('/') {
