@@ -115,8 +115,8 @@ pub async fn carry_out(
         }
     }
     let Some((found, catalog)) = declared else {
-        let planned = desk.plan(asked, own).await?;
-        return desk::carry_out(context, command, write, &planned, signals).await;
+        let planned = Box::pin(desk.plan(asked, own)).await?;
+        return Box::pin(desk::carry_out(context, command, write, &planned, signals)).await;
     };
     if asked.permanent {
         return Err(CliError::usage("--write cannot remove rows for good")
@@ -165,7 +165,8 @@ fn work_out(
         match by_key.get(&entry.key) {
             Some(changes) => planner.change(&entry.key, changes),
             None => {
-                planner.become_as(&entry.key, &serde_json::from_str(&entry.canonical).unwrap_or_default())
+                let wanted = serde_json::from_str(&entry.canonical).unwrap_or_default();
+                planner.become_as(&entry.key, &wanted);
             }
         }
     }

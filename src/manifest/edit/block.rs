@@ -41,7 +41,7 @@ impl Editor<'_> {
             return self.brackets(&items, &is_kept, &added.collect::<Vec<_>>(), out);
         }
         self.take_out(node, &is_kept, out)?;
-        let last = node.children.iter().zip(&is_kept).filter(|(_, kept)| **kept).next_back();
+        let last = node.children.iter().zip(&is_kept).rfind(|(_, kept)| **kept);
         let (Some((last, _)), Some(first)) = (last, node.children.first()) else { return Ok(()) };
         let column = first.key.map_or(0, |key| self.lines.column(key.start as usize));
         let mut text = String::new();

@@ -72,7 +72,7 @@ pub async fn update(context: &Context, args: &UpdateArgs) -> Result<ExitStatus, 
     }
     let asked = Asked { entries, is_named: true, ..Asked::default() };
     let manner = Manner { command: COMMAND, own: &args.own, write: &args.write };
-    editing::carry_out(context, desk, asked, manner, &signals).await.map(|done| done.status)
+    Box::pin(editing::carry_out(context, desk, asked, manner, &signals)).await.map(|done| done.status)
 }
 
 /// The place of a field in a canonical spec, and what its column holds.

@@ -14,7 +14,7 @@ struct Style(u64);
 impl Style {
     fn one_in(&mut self, count: u64) -> bool {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % count == 0
+        (self.0 >> 33).is_multiple_of(count)
     }
 
     fn scalar(&mut self, value: &Value) -> String {
