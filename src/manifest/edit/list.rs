@@ -66,14 +66,28 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// The dash of an item, which must be the first in its line.
+    /// The dash of an item, which must be the first in its line. Comments may stand between them.
     fn dash(&self, item: Item) -> Result<usize, Refusal> {
-        let before = self.text[..item.start].trim_end_matches([' ', '\t', '\n', '\r']);
-        let dash = before.len().saturating_sub(1);
-        if before.ends_with('-') && self.lines.begins(dash) {
-            return Ok(dash);
+        let own_line = self.lines.start(item.start);
+        let mut end = item.start;
+        loop {
+            let before = self.text[..end].trim_end_matches([' ', '\t', '\n', '\r']).len();
+            let start = self.lines.start(before);
+            let mut line = &self.text[start..before];
+            if start < own_line {
+                if line.trim_start().starts_with('#') {
+                    end = start;
+                    continue;
+                }
+                line = line.split(" #").next().unwrap_or_default().trim_end();
+            }
+            let dash = (start + line.len()).saturating_sub(1);
+            if line.ends_with('-') && self.lines.begins(dash) {
+                return Ok(dash);
+            }
+            let why = "this item shares its line with something else; change it by hand";
+            return Err(Refusal::new(item.start, why));
         }
-        Err(Refusal::new(item.start, "this item shares its line with something else; change it by hand"))
     }
 }
 
@@ -86,9 +100,16 @@ fn pairs(was: &[Value], now: &[Value]) -> Pairs {
     };
     let (old, new): (Vec<String>, Vec<String>) =
         (was.iter().map(name).collect(), now.iter().map(name).collect());
+    let ops = capture_diff_slices(Algorithm::Myers, &old, &new);
+    let equal: usize = ops.iter().map(|op| if let DiffOp::Equal { len, .. } = op { *len } else { 0 }).sum();
+    let moved = old.iter().zip(&new).filter(|(old, new)| old != new).count();
+    if old.len() == new.len() && moved + equal <= old.len() {
+        // Each item in its place is the shorter change.
+        return Pairs { kept: (0..old.len()).map(Some).collect(), added: Vec::new() };
+    }
     let mut kept = vec![None; was.len()];
     let mut added = Vec::new();
-    for op in capture_diff_slices(Algorithm::Myers, &old, &new) {
+    for op in ops {
         let (old, new) = (op.old_range(), op.new_range());
         let common = if matches!(op, DiffOp::Delete { .. } | DiffOp::Insert { .. }) {
             0

@@ -151,6 +151,7 @@ fn items_of_lists() {
         "a:\n- q\n- x # one\n- p\n- y\nb: 1\n",
     );
     check("a:\n  - x\n  - y\n", &[set("/a", json!([]))], "a: []\n");
+    check("a:\n  - x\n  - # c\n    # d\n    b: 1\n", &[gone("/a/1")], "a:\n  - x\n");
     check("- a: 1\n  # c\n  b: 2\n", &[gone("/0/a")], "- \n  # c\n  b: 2\n");
 }
 

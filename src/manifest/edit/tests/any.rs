@@ -186,6 +186,15 @@ fn plainly(value: &mut Value, edit: &Edit) {
     }
 }
 
+/// How many lines above its item a dash stands.
+fn lines_to_dash(before: &str) -> usize {
+    let says_nothing = |line: &str| {
+        let words = line.split(" #").next().unwrap_or_default().trim();
+        words.is_empty() || words.starts_with('#')
+    };
+    before.split('\n').rev().position(|line| !says_nothing(line)).unwrap_or_default()
+}
+
 /// The lines of a text that a place is written in.
 fn touched(text: &str, document: &yaml::Document, pointer: &str) -> std::ops::Range<usize> {
     let line = |at: u32| text[..at as usize].matches('\n').count();
@@ -193,7 +202,9 @@ fn touched(text: &str, document: &yaml::Document, pointer: &str) -> std::ops::Ra
         Some(located) => {
             let start = located.key.unwrap_or(located.value).start;
             let end = text[..located.value.end as usize].trim_end().len();
-            line(start)..line(u32::try_from(end).unwrap().max(start)) + 1
+            let above = if located.key.is_none() { lines_to_dash(&text[..start as usize]) } else { 0 };
+            let first = line(start) - above;
+            first..line(u32::try_from(end).unwrap().max(start)) + 1
         }
         None => 0..0,
     }
