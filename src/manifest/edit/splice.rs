@@ -23,8 +23,29 @@ impl Splices {
         }
     }
 
+    /// Lines that would be put in behind a line that goes come behind the one before it.
+    fn settle(&mut self, text: &str) {
+        let is_removal = |(range, with): &&(Range<usize>, String)| with.is_empty() && !range.is_empty();
+        let mut removed: Vec<Range<usize>> =
+            self.0.iter().filter(is_removal).map(|(range, _)| range.clone()).collect();
+        removed.sort_by_key(|range| range.start);
+        for (range, with) in &mut self.0 {
+            while range.is_empty() && with.starts_with(['\n', '\r']) {
+                let before = removed.partition_point(|removed| removed.start < range.start);
+                let around = before.checked_sub(1).and_then(|index| removed.get(index));
+                let Some(around) = around.filter(|removed| range.start < removed.end) else { break };
+                let kept = without_break(&text[..around.start]).len();
+                if kept == around.start {
+                    break;
+                }
+                *range = kept..kept;
+            }
+        }
+    }
+
     /// The text with everything replaced.
     pub fn apply(mut self, text: &str) -> Result<String, Refusal> {
+        self.settle(text);
         // What is put in comes before what is taken out at the same place.
         self.0.sort_by_key(|(range, _)| (range.start, range.end));
         let mut out = String::with_capacity(text.len() + 64);
@@ -109,8 +130,11 @@ impl<'t> Lines<'t> {
             return start..self.after(to);
         }
         let before = &self.text[..start];
-        let kept =
-            before.strip_suffix("\r\n").or_else(|| before.strip_suffix(['\n', '\r'])).unwrap_or(before);
-        kept.len()..self.text.len()
+        without_break(before).len()..self.text.len()
     }
+}
+
+/// A text without the line break at its end.
+fn without_break(text: &str) -> &str {
+    text.strip_suffix("\r\n").or_else(|| text.strip_suffix(['\n', '\r'])).unwrap_or(text)
 }

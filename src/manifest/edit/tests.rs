@@ -124,6 +124,12 @@ fn a_field_goes_with_its_line_and_comments_above_it_stay() {
         &TENANT.replace("    notes: |\n        first\n\n        second\n", ""),
     );
     check("a: 1\nb: 2", &[gone("/b")], "a: 1");
+    check(
+        "s:\n  c:\n    e: 1\n    p: 2\n    q: 3 # q\nt: 1\n",
+        &[gone("/s/c/p"), gone("/s/c/q"), set("/s/d", 4)],
+        "s:\n  c:\n    e: 1\n  d: 4\nt: 1\n",
+    );
+    check("s:\n  c:\n    e: 1\n    p: 2", &[gone("/s/c/p"), set("/s/d", 4)], "s:\n  c:\n    e: 1\n  d: 4");
     check("a: 1\nb: 2", &[gone("/b"), set("/c", 3)], "a: 1\nc: 3");
     check("a: {\n  b: 1, # x\n  # y\n  c: 2 # z\n}\n", &[gone("/a/b")], "a: {\n  # y\n  c: 2 # z\n}\n");
     check("a: {\n  b: 1, # x\n  c: 2 # z\n}\n", &[gone("/a/c")], "a: {\n  b: 1 # x\n}\n");

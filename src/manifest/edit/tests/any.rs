@@ -251,7 +251,9 @@ fn check(text: &str, value: &Value, edit: &Edit, new: &str, found: &Value, docum
     };
     let mut lines = new.split('\n');
     for (index, line) in text.split('\n').enumerate() {
-        if touched.iter().any(|range| range.contains(&index)) {
+        // A blank line behind that first field goes along.
+        let is_blank = is_of_item && line.trim().is_empty();
+        if is_blank || touched.iter().any(|range| range.contains(&index)) {
             continue;
         }
         assert!(
