@@ -30,7 +30,7 @@ impl Splices {
             self.0.iter().filter(is_removal).map(|(range, _)| range.clone()).collect();
         removed.sort_by_key(|range| range.start);
         for (range, with) in &mut self.0 {
-            while range.is_empty() && with.starts_with(['\n', '\r']) {
+            while range.start == range.end && with.starts_with(['\n', '\r']) {
                 let before = removed.partition_point(|removed| removed.start < range.start);
                 let around = before.checked_sub(1).and_then(|index| removed.get(index));
                 let Some(around) = around.filter(|removed| range.start < removed.end) else { break };
