@@ -10,6 +10,7 @@ use clap::Args;
 
 use crate::engine::{self, StateReader as _};
 use crate::kinds::{self, project::Guards};
+use crate::manifest::edit::Change;
 use crate::manifest::{Catalog, Loaded, Origins};
 use crate::model::diagnostic::did_you_mean;
 use crate::model::selector::Selector;
@@ -18,11 +19,12 @@ use crate::plan::planner::COMMAND_OWNER;
 use crate::plan::{self, Cause, Desired, Head, Row, Selection, references};
 use crate::store::{ConnectOptions, Connection, Identity, migration_state};
 
+use super::claimed::claimed;
 use super::commands;
 use super::context::Context;
 use super::database;
 use super::environment::command_line;
-use super::error::{CliError, ExitStatus};
+use super::error::CliError;
 use super::planning::Planned;
 use super::preferences;
 use super::project::{self, Found};
@@ -37,6 +39,9 @@ pub struct OwnArgs {
     /// Change also what a manifest declares; the next apply puts it back
     #[arg(long)]
     pub force: bool,
+    /// Change the manifest that declares it instead of the database; needs a plan and an apply afterwards
+    #[arg(long, conflicts_with = "force")]
+    pub write: bool,
 }
 
 /// What a command asks for.
@@ -65,6 +70,8 @@ pub struct Desk<'c> {
     pub is_installed: bool,
     /// Every row, sorted by key; of one workspace, where one is named with `--workspace`.
     pub heads: Vec<Head>,
+    /// What was changed of rows, in the words of the command.
+    pub changes: Vec<Change>,
     options: ConnectOptions,
     database: String,
     identity: Identity,
@@ -97,7 +104,17 @@ impl<'c> Desk<'c> {
         }
         let identity = connection.identity().await?;
         let database = database::shown(&source, &options);
-        Ok(Self { context, found, connection, is_installed, heads, options, database, identity })
+        Ok(Self {
+            context,
+            found,
+            connection,
+            is_installed,
+            heads,
+            changes: Vec::new(),
+            options,
+            database,
+            identity,
+        })
     }
 
     /// The row's head, also of one that is softly deleted.
@@ -342,27 +359,6 @@ impl<'c> Desk<'c> {
         }
         Ok(claims)
     }
-}
-
-/// Refuses to change what somebody else has a say in.
-fn claimed(mut claims: Vec<String>) -> CliError {
-    const MOST: usize = 20;
-    let count = claims.len();
-    let what = match claims.as_slice() {
-        [one] => one.clone(),
-        _ => format!("{count} of these are declared by manifests, or belong to a project"),
-    };
-    let mut error = CliError::new(ExitStatus::Refused, "declared", what)
-        .why("a change made here would be taken back by the next apply; nothing was changed")
-        .help("change the manifest and apply it; or add --force, which holds until the next apply");
-    if count > 1 {
-        claims.truncate(MOST);
-        if count > MOST {
-            claims.push(format!("and {} more", count - MOST));
-        }
-        error.also = claims;
-    }
-    error
 }
 
 /// Shows a plan, asks, executes it and says what came of it.

@@ -9,6 +9,7 @@ use crate::kinds;
 use crate::manifest::{self, Catalog, Loaded, Project, cache};
 use crate::model::diagnostic::did_you_mean;
 use crate::model::digest::DigestWriter;
+use crate::model::files::RowFiles;
 use crate::model::{Diagnostic, Digest, Entry, Position, ResourceKey, Scope, SourceFile, diagnostic};
 
 use crate::store::Connection;
@@ -276,8 +277,13 @@ pub fn row_files(found: &Found) -> ProjectRows {
 }
 
 fn parse(found: &Found, sources: Vec<SourceFile>) -> Loaded {
-    let rows = row_files(found);
-    let mut loaded = manifest::load(found.project.clone(), sources, &rows, threads());
+    parse_with(found, sources, &row_files(found))
+}
+
+/// Reads manifests with the rows that some of them name.
+#[must_use]
+pub fn parse_with(found: &Found, sources: Vec<SourceFile>, rows: &dyn RowFiles) -> Loaded {
+    let mut loaded = manifest::load(found.project.clone(), sources, rows, threads());
     if found.partial {
         // What a patch fits may be in the part that was not named.
         loaded.diagnostics.retain(|diagnostic| diagnostic.code != "SX0214");

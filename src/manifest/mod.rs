@@ -9,6 +9,7 @@ pub mod cache;
 pub mod catalog;
 pub mod check;
 pub mod csv;
+pub mod edit;
 pub mod expand;
 mod first_pass;
 pub mod load;

@@ -45,6 +45,11 @@ impl<'a> Origins<'a> {
                 }
             }
         }
+        self.below(entry, path)
+    }
+
+    /// Where the value of a field would come from if neither the manifest nor a patch said anything.
+    pub fn below(&mut self, entry: &Entry, path: &[String]) -> Origin {
         if entry.key.kind.name != "Tenant" {
             return Origin::Default;
         }

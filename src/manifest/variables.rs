@@ -28,6 +28,12 @@ pub struct Variables {
     is_off: bool,
 }
 
+/// Whether a text holds a variable, and not merely an escaped one.
+#[must_use]
+pub fn is_in(text: &str) -> bool {
+    text.match_indices("${").any(|(at, _)| !text[..at].ends_with('$'))
+}
+
 /// Whether a text may hold a variable. A backslash may be an escaped dollar sign.
 #[must_use]
 pub fn may_be_in(text: &str) -> bool {
@@ -243,7 +249,8 @@ pub fn escape_texts(manifest: &mut Value) {
     }
 }
 
-fn escape_below(value: &mut Value) {
+/// [`escape_texts`] of a single value.
+pub(super) fn escape_below(value: &mut Value) {
     match value {
         Value::String(text) if text.contains("${") => *text = text.replace("${", "$${"),
         Value::Array(items) => items.iter_mut().for_each(escape_below),

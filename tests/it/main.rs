@@ -31,6 +31,7 @@ mod credentials;
 mod cuts;
 mod drift;
 mod drift_command;
+mod edit_manifests;
 mod environments;
 mod faults;
 mod full_round;

@@ -5,6 +5,7 @@
 //! patches means nothing, so two that set the same field of one resource are an error.
 
 mod merge;
+mod place;
 mod read;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -16,6 +17,7 @@ use crate::model::pattern::glob;
 use crate::model::selector::Selector;
 use crate::model::{KindRef, ResourceKey, SourceRef};
 
+pub use place::{PatchPlace, Uses};
 pub(super) use read::read_file;
 
 use super::check::Known;

@@ -286,7 +286,7 @@ fn deny_layers(written: &mut Written, canonical: &Value, expanded: &Value) -> bo
 }
 
 /// A canonical spec in which absent, null and empty are one.
-fn without_nulls(canonical: &Value) -> Value {
+pub(super) fn without_nulls(canonical: &Value) -> Value {
     let mut bare = canonical.clone();
     for pointer in ["/spec/metadata", "/spec"] {
         if let Some(Value::Object(map)) = bare.pointer_mut(pointer) {

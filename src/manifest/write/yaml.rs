@@ -47,7 +47,14 @@ fn block(out: &mut String, map: &Map<String, Value>, indent: usize) {
     }
 }
 
-/// A value on one line.
+/// A value on one line, as it may stand anywhere in a document.
+#[must_use]
+pub fn inline(value: &Value) -> String {
+    let mut out = String::new();
+    flow(&mut out, value);
+    out
+}
+
 fn flow(out: &mut String, value: &Value) {
     match value {
         Value::String(text) => scalar(out, text),

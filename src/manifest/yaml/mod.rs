@@ -24,6 +24,7 @@ mod simple_scalar;
 mod split;
 mod syntax;
 mod tags;
+mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use error::{YamlError, YamlErrorKind};
 pub use json::parse_json;
 pub use lines::LineIndex;
 pub use split::split;
+pub use tree::Tree;
 
 /// A byte range in the text of the whole file, whichever document of it was parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -8,9 +8,9 @@ use clap::Args;
 use crate::cli::batching::{Batch, Failed};
 use crate::cli::context::Context;
 use crate::cli::desk::{Asked, Desk, OwnArgs, invalid};
+use crate::cli::editing::{self, Manner, Way};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::outcome::interrupted;
-use crate::cli::planning::Planned;
 use crate::cli::project;
 use crate::cli::row_files::{self, RowFormat, Rows};
 use crate::cli::signals::Signals;
@@ -62,15 +62,21 @@ pub async fn create(context: &Context, args: &BatchCreateArgs) -> Result<ExitSta
     let planned = tokio::select! {
         biased;
         () = engine::Interrupt::requested(&signals) => Err(interrupted(&signals)),
-        planned = plan(context, args, &mut batch) => planned,
+        planned = plan(context, args, &mut batch, &signals) => planned,
     };
     match planned {
-        Ok(planned) => batch.perform(context, &args.write, &planned, &signals).await,
+        Ok(Way::Planned(planned)) => batch.perform(context, &args.write, &planned, &signals).await,
+        Ok(Way::Written(done)) => Ok(done.status),
         Err(error) => Err(batch.dressed(error)),
     }
 }
 
-async fn plan(context: &Context, args: &BatchCreateArgs, batch: &mut Batch) -> Result<Planned, CliError> {
+async fn plan(
+    context: &Context,
+    args: &BatchCreateArgs,
+    batch: &mut Batch,
+    signals: &Signals,
+) -> Result<Way, CliError> {
     let (path, format) = match (&args.from_csv, &args.from_json) {
         (Some(path), _) => (path, RowFormat::Csv),
         (None, Some(path)) => (path, RowFormat::Json),
@@ -112,11 +118,12 @@ async fn plan(context: &Context, args: &BatchCreateArgs, batch: &mut Batch) -> R
     } else if !diagnostics.is_empty() {
         context.printer.diagnostics(&diagnostics);
     }
-    if tolerates && !args.own.force {
+    if tolerates && !args.own.force && !args.own.write {
         leave_out_claimed(&desk, batch, &mut entries)?;
     }
     let asked = Asked { entries, is_named: true, catalog: Some(&catalog), ..Asked::default() };
-    desk.plan(asked, &args.own).await
+    let manner = Manner { command: COMMAND, own: &args.own, write: &args.write };
+    editing::way(context, desk, asked, manner, signals).await
 }
 
 /// Rows of tenants that live already, and are not as the row says.

@@ -5,14 +5,13 @@ use clap::Args;
 use crate::cli::batching::Batch;
 use crate::cli::context::Context;
 use crate::cli::desk::{Asked, Desk, OwnArgs};
+use crate::cli::editing::{self, Manner, Way};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::outcome::interrupted;
-use crate::cli::planning::Planned;
 use crate::cli::signals::Signals;
 use crate::cli::writing::WriteArgs;
 use crate::engine;
 use crate::model::ResourceKey;
-use crate::plan::guards::permanent;
 
 use super::targets::TargetArgs;
 
@@ -49,15 +48,21 @@ pub async fn delete(context: &Context, args: &BatchDeleteArgs) -> Result<ExitSta
     let planned = tokio::select! {
         biased;
         () = engine::Interrupt::requested(&signals) => Err(interrupted(&signals)),
-        planned = plan(context, args, &mut batch) => planned,
+        planned = plan(context, args, &mut batch, &signals) => planned,
     };
     match planned {
-        Ok(planned) => batch.perform(context, &args.write, &planned, &signals).await,
+        Ok(Way::Planned(planned)) => batch.perform(context, &args.write, &planned, &signals).await,
+        Ok(Way::Written(done)) => Ok(done.status),
         Err(error) => Err(batch.dressed(error)),
     }
 }
 
-async fn plan(context: &Context, args: &BatchDeleteArgs, batch: &mut Batch) -> Result<Planned, CliError> {
+async fn plan(
+    context: &Context,
+    args: &BatchDeleteArgs,
+    batch: &mut Batch,
+    signals: &Signals,
+) -> Result<Way, CliError> {
     let mut desk = Desk::open(context, COMMAND).await?;
     let rows = args.targets.rows(context, &mut desk, args.permanent).await?;
     let mut gone: Vec<ResourceKey> = rows.into_iter().map(|row| row.key).collect();
@@ -66,10 +71,6 @@ async fn plan(context: &Context, args: &BatchDeleteArgs, batch: &mut Batch) -> R
     gone.extend(parts);
     let is_named = args.targets.is_named();
     let asked = Asked { gone, permanent: args.permanent, is_named, ..Asked::default() };
-    let mut planned = desk.plan(asked, &args.own).await?;
-    if is_named {
-        // Who types each name and --permanent has said how many are meant.
-        planned.plan.refusals.retain(|refusal| refusal.code != permanent::CODE);
-    }
-    Ok(planned)
+    let manner = Manner { command: COMMAND, own: &args.own, write: &args.write };
+    editing::way(context, desk, asked, manner, signals).await
 }

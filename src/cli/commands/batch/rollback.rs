@@ -56,6 +56,11 @@ pub async fn rollback(context: &Context, args: &BatchRollbackArgs) -> Result<Exi
 }
 
 async fn plan(context: &Context, args: &BatchRollbackArgs, batch: &mut Batch) -> Result<Planned, CliError> {
+    if args.own.write {
+        return Err(CliError::usage("a rollback changes no manifests")
+            .why("it brings back what is on record, in the database")
+            .help("leave --write out; what manifests declare goes back with the commit that changed it"));
+    }
     let mut desk = Desk::open(context, COMMAND).await?;
     if !desk.is_installed {
         return Err(none("to take back").why("nothing was applied to this database yet"));

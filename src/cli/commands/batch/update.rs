@@ -10,9 +10,9 @@ use serde_json::Value;
 use crate::cli::batching::Batch;
 use crate::cli::context::Context;
 use crate::cli::desk::{Asked, Desk, OwnArgs, invalid};
+use crate::cli::editing::{self, Manner, Way};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::outcome::interrupted;
-use crate::cli::planning::Planned;
 use crate::cli::row_files::{self, RowFormat};
 use crate::cli::signals::Signals;
 use crate::cli::writing::{OnErrorArg, WriteArgs};
@@ -96,15 +96,21 @@ pub async fn update(context: &Context, args: &BatchUpdateArgs) -> Result<ExitSta
     let planned = tokio::select! {
         biased;
         () = engine::Interrupt::requested(&signals) => Err(interrupted(&signals)),
-        planned = plan(context, args, &mut batch) => planned,
+        planned = plan(context, args, &mut batch, &signals) => planned,
     };
     match planned {
-        Ok(planned) => batch.perform(context, &args.write, &planned, &signals).await,
+        Ok(Way::Planned(planned)) => batch.perform(context, &args.write, &planned, &signals).await,
+        Ok(Way::Written(done)) => Ok(done.status),
         Err(error) => Err(batch.dressed(error)),
     }
 }
 
-async fn plan(context: &Context, args: &BatchUpdateArgs, batch: &mut Batch) -> Result<Planned, CliError> {
+async fn plan(
+    context: &Context,
+    args: &BatchUpdateArgs,
+    batch: &mut Batch,
+    signals: &Signals,
+) -> Result<Way, CliError> {
     let changes = args.changes()?;
     if changes.is_empty() && args.from_csv.is_none() {
         return Err(CliError::usage("no change is named")
@@ -114,11 +120,15 @@ async fn plan(context: &Context, args: &BatchUpdateArgs, batch: &mut Batch) -> R
     let (entries, diagnostics) = match &args.from_csv {
         Some(path) => {
             let file = row_files::read(path, RowFormat::Csv, desk.found.as_ref())?;
-            from_rows(&mut desk, file, &changes).await?
+            from_rows(&mut desk, file, &changes, args.own.write).await?
         }
         None => {
             let rows = args.targets.rows(context, &mut desk, false).await?;
-            from_options(&mut desk, &rows, &changes).await?
+            let changed = from_options(&mut desk, &rows, &changes).await?;
+            if args.own.write {
+                desk.remember(&rows, &changed.0);
+            }
+            changed
         }
     };
     batch.asked = entries.iter().map(|entry| entry.key.clone()).collect();
@@ -129,7 +139,9 @@ async fn plan(context: &Context, args: &BatchUpdateArgs, batch: &mut Batch) -> R
         batch.leave_out(diagnostics);
     }
     let is_named = args.targets.is_named();
-    desk.plan(Asked { entries, is_named, ..Asked::default() }, &args.own).await
+    let asked = Asked { entries, is_named, ..Asked::default() };
+    let manner = Manner { command: COMMAND, own: &args.own, write: &args.write };
+    editing::way(context, desk, asked, manner, signals).await
 }
 
 type Changed = (Vec<Entry>, Vec<Diagnostic>);
@@ -175,7 +187,12 @@ async fn layers(desk: &mut Desk<'_>, rows: &[Row]) -> Result<crate::manifest::ex
     Ok(row_files::layers(&beneath, desk.found.as_ref()))
 }
 
-async fn from_rows(desk: &mut Desk<'_>, file: SourceFile, others: &[Change]) -> Result<Changed, CliError> {
+async fn from_rows(
+    desk: &mut Desk<'_>,
+    file: SourceFile,
+    others: &[Change],
+    remember: bool,
+) -> Result<Changed, CliError> {
     let files = [Arc::new(file)];
     let (raw, mut problems) = csv::read_with(&files[0], FileId(0), NOWHERE, &["tenantId"])
         .map_err(|problems| invalid(resolve(&files, problems)))?;
@@ -241,5 +258,8 @@ async fn from_rows(desk: &mut Desk<'_>, file: SourceFile, others: &[Change]) -> 
     }
     let named: HashSet<&str> = problems.iter().filter_map(|problem| problem.resource.as_deref()).collect();
     entries.retain(|entry| !named.contains(entry.key.to_string().as_str()));
+    if remember {
+        desk.remember(&rows, &entries);
+    }
     Ok((entries, resolve(&files, problems)))
 }

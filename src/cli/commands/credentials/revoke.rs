@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::alerts::expiry::Standing;
 use crate::cli::context::Context;
-use crate::cli::desk::{self, Asked, Desk, OwnArgs, some};
+use crate::cli::desk::{Asked, Desk, OwnArgs, some};
+use crate::cli::editing::{self, Manner};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::signals::Signals;
 use crate::cli::writing::WriteArgs;
@@ -109,7 +110,8 @@ async fn carry_out(
 ) -> Result<ExitStatus, CliError> {
     let signals = Signals::listen()?;
     let (mut entries, mut already) = (Vec::new(), Vec::new());
-    for mut row in desk.rows(keys).await? {
+    let rows = desk.rows(keys).await?;
+    for mut row in rows.iter().cloned() {
         let Some(spec) = row.canonical.get_mut("spec").and_then(Value::as_object_mut) else { continue };
         if spec.insert("status".to_owned(), json!("revoked")) == Some(json!("revoked")) {
             already.push(row.key.name.to_string());
@@ -117,15 +119,16 @@ async fn carry_out(
             entries.push(past::entry(&row.key, &row.canonical));
         }
     }
+    desk.remember(&rows, &entries);
     if !already.is_empty() {
         let verb = if already.len() == 1 { "is" } else { "are" };
         notices.push(format!("{} {verb} revoked already", some(already.iter())));
     }
     let count = entries.len();
-    let mut planned = desk.plan(Asked { entries, is_named: true, ..Asked::default() }, own).await?;
-    planned.notices.splice(0..0, notices);
-    let done = desk::carry_out(context, command, write, &planned, &signals).await?;
-    if count > 0 && !write.dry_run {
+    let asked = Asked { entries, is_named: true, ..Asked::default() };
+    let manner = Manner { command, own, write };
+    let done = editing::carry_out(context, desk, asked, manner, notices, &signals).await?;
+    if count > 0 && done.applied.is_some() {
         context.printer.note(
             "The tokens themselves work until they are revoked at the provider: uninstall the app, or remove the access there.",
         );

@@ -3,7 +3,8 @@
 use clap::Args;
 
 use crate::cli::context::Context;
-use crate::cli::desk::{self, Asked, Desk, OwnArgs};
+use crate::cli::desk::{Asked, Desk, OwnArgs};
+use crate::cli::editing::{self, Manner};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::signals::Signals;
 use crate::cli::writing::WriteArgs;
@@ -73,6 +74,6 @@ pub async fn delete(context: &Context, args: &DeleteArgs) -> Result<ExitStatus, 
         }
     }
     let asked = Asked { gone, permanent: args.permanent, is_named: true, ..Asked::default() };
-    let planned = desk.plan(asked, &args.own).await?;
-    Ok(desk::carry_out(context, COMMAND, &args.write, &planned, &signals).await?.status)
+    let manner = Manner { command: COMMAND, own: &args.own, write: &args.write };
+    Ok(editing::carry_out(context, desk, asked, manner, Vec::new(), &signals).await?.status)
 }

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::checklist;
 use crate::cli::context::Context;
-use crate::cli::desk::{self, Asked, Desk, OwnArgs};
+use crate::cli::desk::{Asked, Desk, OwnArgs};
+use crate::cli::editing::{self, Manner};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::making::{self, Draft};
 use crate::cli::signals::Signals;
@@ -105,8 +106,8 @@ pub async fn save(context: &Context, args: &SaveArgs) -> Result<ExitStatus, CliE
     from_options(&mut draft, args);
     let entry = draft.finish(Layers::default(), option)?;
     let asked = Asked { entries: vec![entry], is_named: true, ..Asked::default() };
-    let planned = desk.plan(asked, &args.own).await?;
-    Ok(desk::carry_out(context, COMMAND, &args.write, &planned, &signals).await?.status)
+    let manner = Manner { command: COMMAND, own: &args.own, write: &args.write };
+    Ok(editing::carry_out(context, desk, asked, manner, Vec::new(), &signals).await?.status)
 }
 
 /// The setup steps of the template that a tenant was made from.

@@ -3,7 +3,8 @@
 use clap::Args;
 
 use crate::cli::context::Context;
-use crate::cli::desk::{self, Asked, Desk, OwnArgs};
+use crate::cli::desk::{Asked, Desk, OwnArgs};
+use crate::cli::editing::{self, Manner};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::making::{self, Draft, Under};
 use crate::cli::signals::Signals;
@@ -86,8 +87,8 @@ pub async fn make(context: &Context, new: &New<'_>) -> Result<(Done, ResourceKey
     new.fields.put_into(&mut draft.spec, &mut draft.labels)?;
     let entry = draft.finish(layers, option)?;
     let asked = Asked { entries: vec![entry], is_named: true, ..Asked::default() };
-    let planned = desk.plan(asked, new.own).await?;
-    let done = desk::carry_out(context, new.command, new.write, &planned, &signals).await?;
+    let manner = Manner { command: new.command, own: new.own, write: new.write };
+    let done = editing::carry_out(context, desk, asked, manner, Vec::new(), &signals).await?;
     Ok((done, key))
 }
 

@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::cli::context::Context;
 use crate::cli::desk::{self, Asked, Desk, OwnArgs};
+use crate::cli::editing::{self, Manner};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::preferences::Preferences;
 use crate::cli::signals::Signals;
@@ -65,8 +66,8 @@ pub async fn delete(context: &Context, args: &DeleteArgs) -> Result<ExitStatus, 
     gone.extend(desk.parts_of(&gone, args.permanent).await?);
     gone.sort_unstable();
     let asked = Asked { gone: gone.clone(), permanent: args.permanent, is_named: true, ..Asked::default() };
-    let planned = desk.plan(asked, &args.own).await?;
-    let done = desk::carry_out(context, COMMAND, &args.write, &planned, &signals).await?;
+    let manner = Manner { command: COMMAND, own: &args.own, write: &args.write };
+    let done = editing::carry_out(context, desk, asked, manner, Vec::new(), &signals).await?;
     if done.applied.is_some() {
         let kept = Preferences::read(context).unwrap_or_default().tenant;
         if let Some(name) = kept.filter(|name| gone.iter().any(|key| *key.name == **name)) {

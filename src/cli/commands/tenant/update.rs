@@ -3,7 +3,8 @@
 use clap::Args;
 
 use crate::cli::context::Context;
-use crate::cli::desk::{self, Asked, Desk, OwnArgs};
+use crate::cli::desk::{Asked, Desk, OwnArgs};
+use crate::cli::editing::{self, Manner};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::making::{self, Draft, Under};
 use crate::cli::signals::Signals;
@@ -81,7 +82,9 @@ pub async fn update(context: &Context, args: &UpdateArgs) -> Result<ExitStatus, 
         layers.templates.insert((row.key.workspace.to_string(), name), layer);
     }
     let entry = draft.finish(layers, option)?;
-    let asked = Asked { entries: vec![entry], is_named: true, ..Asked::default() };
-    let planned = desk.plan(asked, &args.own).await?;
-    Ok(desk::carry_out(context, COMMAND, &args.write, &planned, &signals).await?.status)
+    let entries = vec![entry];
+    desk.remember([&row], &entries);
+    let asked = Asked { entries, is_named: true, ..Asked::default() };
+    let manner = Manner { command: COMMAND, own: &args.own, write: &args.write };
+    Ok(editing::carry_out(context, desk, asked, manner, Vec::new(), &signals).await?.status)
 }

@@ -4,7 +4,8 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::cli::context::Context;
-use crate::cli::desk::{self, Asked, Desk, OwnArgs};
+use crate::cli::desk::{Asked, Desk, OwnArgs};
+use crate::cli::editing::{self, Manner};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::making::{self, Draft};
 use crate::cli::signals::Signals;
@@ -98,8 +99,8 @@ pub async fn create(context: &Context, args: &CreateArgs) -> Result<ExitStatus, 
     }
     let entry = draft.finish(Layers::default(), option)?;
     let asked = Asked { entries: vec![entry], is_named: true, ..Asked::default() };
-    let planned = desk.plan(asked, &args.own).await?;
-    let done = desk::carry_out(context, COMMAND, &args.write, &planned, &signals).await?;
+    let manner = Manner { command: COMMAND, own: &args.own, write: &args.write };
+    let done = editing::carry_out(context, desk, asked, manner, Vec::new(), &signals).await?;
     if done.applied.is_some() {
         context
             .printer
