@@ -26,13 +26,13 @@ const ACCOUNT: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 /// # Errors
 /// A variable holds no address, or no time.
 pub fn providers(context: &Context) -> Result<Providers, CliError> {
+    let get = |name: &str| context.environment.get(name);
     let addresses = [
-        "SYNTHEX_SHOPIFY_BASE_URL",
-        "SYNTHEX_GOOGLE_MERCHANT_URL",
-        "SYNTHEX_GOOGLE_OAUTH_URL",
-        "SYNTHEX_SECRET_MANAGER_URL",
-    ]
-    .map(|name| (name, context.environment.get(name)));
+        ("SYNTHEX_SHOPIFY_BASE_URL", get("SYNTHEX_SHOPIFY_BASE_URL")),
+        ("SYNTHEX_GOOGLE_MERCHANT_URL", get("SYNTHEX_GOOGLE_MERCHANT_URL")),
+        ("SYNTHEX_GOOGLE_OAUTH_URL", get("SYNTHEX_GOOGLE_OAUTH_URL")),
+        ("SYNTHEX_SECRET_MANAGER_URL", get("SYNTHEX_SECRET_MANAGER_URL")),
+    ];
     let endpoints = Endpoints::read(addresses).map_err(|error| {
         CliError::usage(error.to_string())
             .why(error.why)

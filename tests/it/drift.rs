@@ -321,7 +321,7 @@ fn every_foreign_write_is_on_record_and_none_of_synthexs_own() {
         cells.chain([Some(role.clone())]).collect()
     };
     let expected = [
-        row(["w", "credentials", "c1", "delete", "-", "-"]),
+        row(["w", "credentials", "c1", "delete", "active", "-"]),
         row(["w", "tenants", "T1", "update", "active", "suspended"]),
         row(["w", "tenants", "T2", "update", "inactive", "suspended"]),
         row(["w", "workspaces", "w", "update", "-", "-"]),

@@ -39,7 +39,7 @@ pub(super) fn full_documents() -> Vec<Value> {
             "Credential",
             json!({
                 "tenant": "a", "service": "shopify", "description": "d", "secretRef": secret,
-                "expiresAt": "2026-12-31T00:00:00Z", "renewal": "shopify-refresh-token", "protect": true,
+                "expiresAt": "2026-12-31T00:00:00Z", "renewal": "shopify-refresh-token", "status": "revoked", "protect": true,
             }),
         )
     };
