@@ -68,6 +68,12 @@ pub fn fitting(headers: &[&str], rows: Vec<Vec<String>>, spare: &[usize], style:
         }
         kept.retain(|index| index != column);
     }
+    let words = longest_words(headers, &rows);
+    if kept.iter().filter_map(|index| words.get(*index)).map(|word| word + 2).sum::<usize>() > style.width + 2
+    {
+        // What is left would be broken into pieces: then nothing is gained by leaving anything out.
+        return table(headers, rows, style);
+    }
     let headers: Vec<&str> = kept.iter().filter_map(|index| headers.get(*index).copied()).collect();
     let pick = |row: &Vec<String>| kept.iter().filter_map(|index| row.get(*index).cloned()).collect();
     table(&headers, rows.iter().map(pick).collect(), style)

@@ -111,7 +111,7 @@ async fn all(context: &Context) -> Result<(Vec<Template>, bool), CliError> {
 async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError> {
     let selector = args.selector.as_deref().map(str::parse::<Selector>).transpose();
     let selector = selector.map_err(|error| CliError::usage(error.to_string()))?;
-    let (mut templates, is_installed) = all(context).await?;
+    let (mut templates, _) = all(context).await?;
     if let Some(selector) = selector {
         templates.retain(|template| {
             let labels = template.row.as_ref().and_then(|row| row.canonical.get("labels")?.as_object());
@@ -142,12 +142,12 @@ async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError
         ]
     });
     let headers = ["TEMPLATE", "WORKSPACE", "TYPE", "MARKET", "REGION", "REQUIRED FIELDS"];
-    context.printer.result(&report::table::table(&headers, rows.collect(), &context.printer.stdout));
-    if !is_installed {
-        context
-            .printer
-            .note("Nothing was applied to this database yet, so there are only the built-in ones.");
-    }
+    context.printer.result(&report::table::fitting(
+        &headers,
+        rows.collect(),
+        &[4, 3],
+        &context.printer.stdout,
+    ));
     Ok(ExitStatus::Success)
 }
 
@@ -163,14 +163,19 @@ async fn show(context: &Context, args: &ShowArgs) -> Result<ExitStatus, CliError
     let template = match builtin {
         Some((name, spec)) => Template { name: name.to_owned(), workspace: None, spec, row: None },
         None => {
-            let (templates, _) = all(context).await?;
+            let (templates, is_installed) = all(context).await?;
             let near = did_you_mean(name, templates.iter().map(|template| template.name.as_str()))
                 .map(str::to_owned);
             templates.into_iter().find(|template| template.name == name).ok_or_else(|| {
                 let help = near.map_or("`synthex templates list` shows them".to_owned(), |near| {
                     format!("did you mean `{near}`?")
                 });
-                CliError::usage(format!("there is no template `{name}`")).help(help)
+                let error = CliError::usage(format!("there is no template `{name}`")).help(help);
+                if is_installed {
+                    error
+                } else {
+                    error.why("nothing was applied to this database yet, so there are only the built-in ones")
+                }
             })?
         }
     };
