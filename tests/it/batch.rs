@@ -67,45 +67,7 @@ fn batch_operations_with_verification_of_results() {
     assert_eq!(shown["items"].as_array().unwrap().len(), 3);
     estate.run(&["batch", "show", &revision]).ok().stdout_has("create tenant/w/SMB_2");
 
-    // Changed by selector, by name, and each as its row says.
-    let out = estate.run(&[
-        "batch",
-        "tenants",
-        "update",
-        "-l",
-        "labels.tier!=x,tier=gold",
-        "--status",
-        "inactive",
-        "--set",
-        "metadata.seen=yes",
-        "--set",
-        "employeeCount=12",
-        "--yes",
-        "--format",
-        "json",
-    ]);
-    let out = out.ok().json();
-    assert_eq!(items(&out["successful"]), ["tenant/w/SMB_1", "tenant/w/SMB_3"]);
-    assert_eq!(field(&estate, "SMB_3", "status || employee_count || (metadata ->> 'seen')"), "inactive12yes");
-    estate
-        .run(&[
-            "batch",
-            "tenants",
-            "update",
-            "--tenant-ids",
-            "SMB_1, SMB_2",
-            "--unset",
-            "labels.tier",
-            "--name",
-            "Renamed",
-            "--yes",
-        ])
-        .ok();
-    assert_eq!(field(&estate, "SMB_1", "display_name || labels"), "Renamed{}");
-    estate.project.write("changes.csv", "tenantId,status,labels.tier\nSMB_1,active,bronze\nSMB_2,,bronze\n");
-    estate.run(&["batch", "tenants", "update", "--from-csv", "changes.csv", "--yes"]).ok();
-    assert_eq!(field(&estate, "SMB_1", "status || labels"), "active{\"tier\": \"bronze\"}");
-    assert_eq!(field(&estate, "SMB_2", "status"), "active");
+    changed_by_selector_by_name_and_by_row(&estate);
 
     // Deleted with what belongs to it, and brought back.
     estate.database.sql(
@@ -138,6 +100,25 @@ fn batch_operations_with_verification_of_results() {
     assert_eq!(field(&estate, "SMB_1", "display_name || labels"), "Renamed{\"tier\": \"bronze\"}");
     // What the project declares was left alone all the time.
     estate.is_converged();
+}
+
+fn changed_by_selector_by_name_and_by_row(estate: &Estate) {
+    let update = |words: &str| {
+        let args = words.split(' ').chain(["--yes", "--format", "json"]);
+        let all: Vec<&str> = ["batch", "tenants", "update"].into_iter().chain(args).collect();
+        estate.run(&all).ok().json()
+    };
+    let out = update(
+        "-l labels.tier!=x,tier=gold --status inactive --set metadata.seen=yes --set employeeCount=12",
+    );
+    assert_eq!(items(&out["successful"]), ["tenant/w/SMB_1", "tenant/w/SMB_3"]);
+    assert_eq!(field(estate, "SMB_3", "status || employee_count || (metadata ->> 'seen')"), "inactive12yes");
+    update("--tenant-ids SMB_1,SMB_2 --unset labels.tier --name Renamed");
+    assert_eq!(field(estate, "SMB_1", "display_name || labels"), "Renamed{}");
+    estate.project.write("changes.csv", "tenantId,status,labels.tier\nSMB_1,active,bronze\nSMB_2,,bronze\n");
+    update("--from-csv changes.csv");
+    assert_eq!(field(estate, "SMB_1", "status || labels"), "active{\"tier\": \"bronze\"}");
+    assert_eq!(field(estate, "SMB_2", "status"), "active");
 }
 
 #[test]
