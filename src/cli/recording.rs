@@ -20,7 +20,7 @@ use crate::model::key::is_name;
 use crate::model::usage::{Meter, Metric, Outcome};
 use crate::model::{Clock as _, Digest};
 use crate::plan::Plan;
-use crate::store::usage::{StoredMetric, store_metrics};
+use crate::store::usage::{StoredMetric, make_months, store_metrics};
 use crate::store::{Connection, Parking};
 
 use super::args::Cli;
@@ -207,8 +207,6 @@ pub async fn flush(context: &Context, connection: &mut Connection) -> usize {
     let mut left = spool.waiting().len();
     while left > 0 {
         if !send(connection, &spool, Duration::from_secs(2)).await {
-            // What failed left its transaction open; whatever is wrong with the connection, the report will say.
-            let _ = connection.rollback().await;
             break;
         }
         let before = std::mem::replace(&mut left, spool.waiting().len());
@@ -216,6 +214,8 @@ pub async fn flush(context: &Context, connection: &mut Connection) -> usize {
             break;
         }
     }
+    // What failed left its transaction open; whatever is wrong with the connection, the report will say.
+    let _ = connection.rollback().await;
     left
 }
 
@@ -316,7 +316,10 @@ async fn send(connection: &mut Connection, spool: &Spool, limit: Duration) -> bo
         (None, true)
     } else {
         match store_metrics(connection, &batch, limit).await {
-            Ok(installation) => (Some(installation), true),
+            Ok(installation) => {
+                make_months(connection, &batch, limit).await;
+                (Some(installation), true)
+            }
             Err(error) => {
                 tracing::debug!(error = %error.why, "what was recorded waits");
                 if !error.is_hopeless {

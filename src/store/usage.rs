@@ -74,16 +74,10 @@ pub async fn store_metrics(
     let rows = serde_json::to_string(metrics).map_err(|error| failed(error.to_string()))?;
     // Within JSON a dollar sign stands only in strings, and there it can be escaped: nothing ends the quotation.
     let rows = rows.replace('$', "\\u0024");
-    let months: BTreeSet<(i32, u32)> =
-        metrics.iter().map(|metric| (metric.recorded_at.year(), metric.recorded_at.month())).collect();
-    let months: String = months
-        .iter()
-        .map(|(year, month)| format!("select synthex.usage_month('{year:04}-{month:02}-01 00:00Z'); "))
-        .collect();
     let milliseconds = limit.as_millis();
     let sql = format!(
         "rollback; begin; set local lock_timeout = '50ms'; set local statement_timeout = '{milliseconds}ms'; \
-         select id from synthex.installation; {months}\
+         select id from synthex.installation; \
          insert into synthex.usage_metrics (id, recorded_at, workspace, actor, metric_type, metric_name, service, outcome, \
             code, duration_ms, value, metadata) \
          select id, recorded_at, workspace, actor, metric_type, metric_name, service, outcome, code, duration_ms, value, \
@@ -107,4 +101,25 @@ pub async fn store_metrics(
     };
     let first = rows.first().ok_or_else(|| failed("synthex is not installed".to_owned()))?;
     first.try_get(0).map_err(|error| failed(error.to_string()))
+}
+
+/// Makes the months of stored metrics that are missing, and moves into them what is stored already. That it cannot be done,
+/// or not in time, loses nothing.
+pub async fn make_months(connection: &mut Connection, metrics: &[StoredMetric], limit: Duration) {
+    let months: BTreeSet<(i32, u32)> =
+        metrics.iter().map(|metric| (metric.recorded_at.year(), metric.recorded_at.month())).collect();
+    let milliseconds = limit.as_millis();
+    let mut sql = format!(
+        "rollback; begin; set local lock_timeout = '50ms'; set local statement_timeout = '{milliseconds}ms'; "
+    );
+    for (year, month) in months {
+        sql.push_str(&format!("select synthex.usage_month('{year:04}-{month:02}-01 00:00Z'); "));
+    }
+    sql.push_str("commit");
+    let work = connection.inner.execute(sqlx::raw_sql(AssertSqlSafe(sql)));
+    match tokio::time::timeout(limit, work).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a month of metrics was not made"),
+        Err(_) => tracing::debug!("a month of metrics was not made in time"),
+    }
 }
