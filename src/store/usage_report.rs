@@ -193,8 +193,8 @@ async fn read_metrics(
     let of_command = if scope.command.is_some() { "metric_name = $2" } else { "$2::text is null" };
     let only = if scope.command.is_some() { "metric_type = 'command'" } else { "true" };
     let sql = format!(
-        "select (recorded_at at time zone 'UTC')::date, coalesce(workspace, ''), metric_type, metric_name, \
-         coalesce(service, ''), outcome, coalesce(code, ''), count(*), sum(value)::bigint from synthex.usage_metrics \
+        "select (recorded_at at time zone 'UTC')::date, workspace, metric_type, metric_name, \
+         service, outcome, code, count(*), sum(value)::bigint from synthex.usage_metrics \
          where ({wanted}) and {of_workspace} and {of_command} and {only} group by 1, 2, 3, 4, 5, 6, 7"
     );
     let mut query =
@@ -228,14 +228,15 @@ async fn read_metrics(
 /// A group; `None` of a type that this program does not know.
 fn group(row: &PgRow) -> Result<Option<Group>, sqlx::Error> {
     let Some(metric_type) = MetricType::from_code(row.try_get(2)?) else { return Ok(None) };
+    let text = |column| Ok::<_, sqlx::Error>(row.try_get::<Option<String>, _>(column)?.unwrap_or_default());
     Ok(Some(Group {
         day: row.try_get(0)?,
-        workspace: row.try_get(1)?,
+        workspace: text(1)?,
         metric_type,
         name: row.try_get(3)?,
-        service: row.try_get(4)?,
+        service: text(4)?,
         is_failed: row.try_get::<&str, _>(5)? == Outcome::Failed.code(),
-        code: row.try_get(6)?,
+        code: text(6)?,
         count: row.try_get::<i64, _>(7)?.unsigned_abs(),
         value: row.try_get::<i64, _>(8)?.unsigned_abs(),
     }))
