@@ -1,14 +1,13 @@
 //! Puts providers and secret sources together from what the environment says.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
 use crate::engine::credentials::{Finding, Outcome, Secret, Secrets};
 use crate::files::{self, SecretSlot};
-use crate::http::{Client, NoMeter};
+use crate::http::Client;
 use crate::model::secret::SecretRef;
 use crate::providers::{Endpoints, Providers, secret_manager};
 
@@ -46,7 +45,7 @@ pub fn providers(context: &Context) -> Result<Providers, CliError> {
                 .help("set it to seconds, from 1 to 120, or unset it")
         })?,
     };
-    let client = Client::new(Duration::from_secs(timeout), Arc::new(NoMeter));
+    let client = Client::new(Duration::from_secs(timeout), context.recorder.calls());
     Ok(Providers::new(client, endpoints))
 }
 

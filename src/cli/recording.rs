@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,11 +13,12 @@ use serde_json::{Map, Value};
 
 use crate::engine::Applied;
 use crate::files::Spool;
+use crate::http::{Call, Meter};
 use crate::kinds;
 use crate::kinds::project::ProjectSpec;
 use crate::model::clock::SystemClock;
 use crate::model::key::is_name;
-use crate::model::usage::{Meter, Metric, Outcome};
+use crate::model::usage::{Metric, Outcome};
 use crate::model::{Clock as _, Digest};
 use crate::plan::Plan;
 use crate::store::usage::{StoredMetric, make_months, store_metrics};
@@ -75,16 +76,26 @@ pub struct Recorder {
     /// Which database was meant. Before one is, nothing is recorded.
     place: OnceLock<String>,
     workspace: Mutex<Option<String>>,
-    metrics: Mutex<Vec<Metric>>,
+    metrics: Arc<Mutex<Vec<Metric>>>,
 }
 
-impl Meter for Recorder {
-    fn record(&self, metric: Metric) {
-        if let Ok(mut metrics) = self.metrics.lock()
-            && metrics.len() < MOST
-        {
-            metrics.push(metric);
-        }
+/// Notes every call of a service.
+#[derive(Debug)]
+struct Calls(Arc<Mutex<Vec<Metric>>>);
+
+impl Meter for Calls {
+    fn heard(&self, call: &Call) {
+        let outcome = if call.outcome == "ok" { Outcome::Succeeded } else { Outcome::Failed };
+        let metric = Metric::api_call(call.service, "request", outcome, call.duration);
+        note(&self.0, metric.with_code(call.outcome));
+    }
+}
+
+fn note(metrics: &Mutex<Vec<Metric>>, metric: Metric) {
+    if let Ok(mut metrics) = metrics.lock()
+        && metrics.len() < MOST
+    {
+        metrics.push(metric);
     }
 }
 
@@ -104,8 +115,19 @@ impl Recorder {
             parking: Parking::default(),
             place: OnceLock::new(),
             workspace: Mutex::new(None),
-            metrics: Mutex::new(Vec::new()),
+            metrics: Arc::default(),
         }
+    }
+
+    /// Notes that something was done.
+    pub fn record(&self, metric: Metric) {
+        note(&self.metrics, metric);
+    }
+
+    /// Who hears of calls of services.
+    #[must_use]
+    pub fn calls(&self) -> Arc<dyn Meter> {
+        Arc::new(Calls(Arc::clone(&self.metrics)))
     }
 
     /// Whether nothing is recorded.

@@ -1,4 +1,4 @@
-//! What is recorded of the use of the program, and who it is told to.
+//! What is recorded of the use of the program.
 //!
 //! A metric says what was done, how it ended and how long it took. It never has arguments, secrets, or names of anything
 //! but a workspace: whoever records one gives fixed words and numbers.
@@ -168,20 +168,6 @@ impl Metric {
         self.code = Some(code.to_owned());
         self
     }
-}
-
-/// Takes metrics. It never fails and never waits.
-pub trait Meter: Send + Sync {
-    /// Takes one.
-    fn record(&self, metric: Metric);
-}
-
-/// Forgets everything it is told.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoMeter;
-
-impl Meter for NoMeter {
-    fn record(&self, _: Metric) {}
 }
 
 /// Metrics that have everything but their durations in common, of one day.

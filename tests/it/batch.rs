@@ -83,17 +83,12 @@ fn batch_operations_with_verification_of_results() {
     let revision = out["revision"].to_string();
     estate.run(&["batch", "rollback", &revision, "--yes"]).ok();
     assert_eq!(field(&estate, "SMB_1", "deleted_at is null"), "true");
-    let out = estate.run(&[
-        "batch",
-        "tenants",
-        "delete",
-        "--tenant-ids",
-        "SMB_1",
-        "--permanent",
-        "--yes",
-        "--format",
-        "json",
-    ]);
+    let permanent =
+        ["batch", "tenants", "delete", "--tenant-ids", "SMB_1", "--permanent", "--format", "json"];
+    estate.run(&[&permanent[..], &["--yes"]].concat()).code(5).stderr_has("removed for good");
+    let digest = estate.run(&[&permanent[..], &["--dry-run"]].concat()).json()["digest"].to_string();
+    let ack = ["--yes", "--ack-deletes", "1", "--expect-digest", digest.trim_matches('"')];
+    let out = estate.run(&[&permanent[..], &ack].concat());
     let revision = out.ok().json()["revision"].to_string();
     assert_eq!(estate.database.query_one_i64("select count(*) from synthex.tenants where name = 'SMB_1'"), 0);
     estate.run(&["batch", "rollback", &revision, "--yes"]).ok().stdout_has("comes back with a new id");

@@ -83,7 +83,7 @@ impl Stage {
 
     #[track_caller]
     fn update(&self, tenant: &str, args: &[&str]) -> Outcome {
-        self.run(&[&["tenant", "tenants", "update", "--tenant-id", tenant], args].concat())
+        self.run(&[&["batch", "tenants", "update", "--tenant-ids", tenant], args].concat())
     }
 
     #[track_caller]

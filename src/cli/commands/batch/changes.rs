@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::error::CliError;
 use crate::kinds::tenant;
+use crate::manifest::edit;
 use crate::manifest::expand::Layers;
 use crate::manifest::problem::Target;
 use crate::manifest::write;
@@ -103,6 +104,20 @@ impl Change {
             }
         }
     }
+}
+
+/// The changes of one tenant, as manifests are changed.
+#[must_use]
+pub fn in_manifests(key: &ResourceKey, changes: &[Change]) -> edit::Change {
+    let mut all = edit::Change::of(key.clone());
+    for Change { pointer, value } in changes {
+        let pointer = pointer.strip_prefix("/metadata").unwrap_or(pointer).to_owned();
+        match value {
+            Some(value) => all.set.push((pointer, value.clone())),
+            None => all.unset.push(pointer),
+        }
+    }
+    all
 }
 
 /// Refuses two changes of one field.

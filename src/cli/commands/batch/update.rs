@@ -24,7 +24,7 @@ use crate::model::diagnostic::did_you_mean;
 use crate::model::{Diagnostic, Entry, FileId, ResourceKey, SourceFile, SourceRef};
 use crate::plan::Row;
 
-use super::changes::{Change, Wrong, changed, must_be_apart, of_row};
+use super::changes::{Change, Wrong, changed, in_manifests, must_be_apart, of_row};
 use super::targets::{self, TargetArgs};
 
 /// The command, as it is recorded.
@@ -126,7 +126,7 @@ async fn plan(
             let rows = args.targets.rows(context, &mut desk, false).await?;
             let changed = from_options(&mut desk, &rows, &changes).await?;
             if args.own.write {
-                desk.remember(&rows, &changed.0);
+                desk.changes.extend(rows.iter().map(|row| in_manifests(&row.key, &changes)));
             }
             changed
         }
@@ -246,6 +246,9 @@ async fn from_rows(
         }
         let mut changes = of_row(row);
         changes.extend(others.iter().cloned());
+        if remember {
+            desk.changes.push(in_manifests(&tenant.key, &changes));
+        }
         match changed(&tenant.key, &tenant.canonical, &changes, &layers, source) {
             Ok(entry) => entries.push(entry),
             Err(found) => problems.extend(found.into_iter().map(|wrong| {
@@ -258,8 +261,5 @@ async fn from_rows(
     }
     let named: HashSet<&str> = problems.iter().filter_map(|problem| problem.resource.as_deref()).collect();
     entries.retain(|entry| !named.contains(entry.key.to_string().as_str()));
-    if remember {
-        desk.remember(&rows, &entries);
-    }
     Ok((entries, resolve(&files, problems)))
 }

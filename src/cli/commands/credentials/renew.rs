@@ -92,7 +92,7 @@ pub async fn run(
     let findings = if pace.dry_run {
         items.iter().map(would).collect()
     } else {
-        let work = all(&items, pace.concurrency, async |item| {
+        let work = all(context, "renew", &items, pace.concurrency, async |item| {
             one(context, &turns, &secrets, &providers, &signals, item).await
         });
         tokio::select! {

@@ -127,7 +127,19 @@ async fn carry_out(
     let count = entries.len();
     let asked = Asked { entries, is_named: true, ..Asked::default() };
     let manner = Manner { command, own, write };
+    let began = Instant::now();
     let done = editing::carry_out(context, desk, asked, manner, notices, &signals).await?;
+    if done.applied.is_some() {
+        for row in rows.iter().filter(|row| row.canonical["spec"]["status"] != "revoked") {
+            let service = row.canonical["spec"]["service"].as_str().unwrap_or_default();
+            context.recorder.record(Metric::credential_op(
+                service,
+                "revoke",
+                Outcome::Succeeded,
+                began.elapsed(),
+            ));
+        }
+    }
     if count > 0 && done.applied.is_some() {
         context.printer.note(
             "The tokens themselves work until they are revoked at the provider: uninstall the app, or remove the access there.",

@@ -1,6 +1,6 @@
 //! `tenant credentials verify`: asks each provider whether it takes the credential.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use futures_util::StreamExt as _;
@@ -14,6 +14,7 @@ use crate::cli::providing::{self, SecretSources};
 use crate::cli::signals::Signals;
 use crate::engine::Interrupt as _;
 use crate::engine::credentials::{Finding, Outcome, Provider as _, Secrets as _, Subject};
+use crate::model::usage::{self, Metric};
 use crate::providers::Providers;
 use crate::report;
 use crate::report::paint::{Paint, paint};
@@ -80,7 +81,7 @@ pub async fn verify(context: &Context, args: &VerifyArgs) -> Result<ExitStatus, 
     }
     let secrets = SecretSources::new(context, folder.as_deref(), &providers);
     let work =
-        all(&items, args.concurrency, async |item| one(context, &secrets, &providers, &signals, item).await);
+        all(context, "verify", &items, args.concurrency, async |item| one(context, &secrets, &providers, &signals, item).await);
     let findings = tokio::select! {
         findings = work => findings,
         () = async { signals.requested().await; tokio::time::sleep(GRACE).await } => return Err(interrupted(&signals)),
@@ -98,13 +99,26 @@ pub async fn verify(context: &Context, args: &VerifyArgs) -> Result<ExitStatus, 
 /// Does it with each credential, so many at a time; one that hangs holds up nothing but its own place. What came of each is in
 /// the order of the credentials.
 pub(super) async fn all(
+    context: &Context,
+    operation: &str,
     items: &[Item],
     concurrency: u8,
     work: impl AsyncFn(&Item) -> Finding,
 ) -> Vec<Finding> {
     let work = &work;
     let mut found: Vec<(usize, Finding)> = futures_util::stream::iter(items.iter().enumerate())
-        .map(|(index, item)| async move { (index, work(item).await) })
+        .map(|(index, item)| async move {
+            let began = Instant::now();
+            let finding = work(item).await;
+            let ended = match finding.outcome {
+                Outcome::Interrupted => usage::Outcome::Interrupted,
+                outcome if outcome.verdict().works() => usage::Outcome::Succeeded,
+                _ => usage::Outcome::Failed,
+            };
+            let metric = Metric::credential_op(item.service(), operation, ended, began.elapsed());
+            context.recorder.record(metric.with_code(finding.outcome.code()));
+            (index, finding)
+        })
         .buffer_unordered(usize::from(concurrency))
         .collect()
         .await;
