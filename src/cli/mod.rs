@@ -32,6 +32,7 @@ pub mod reverting;
 pub mod row_files;
 pub mod saving;
 pub mod selecting;
+pub mod set_aside;
 pub mod signals;
 pub mod tenant_fields;
 pub mod undoing;

@@ -1,15 +1,13 @@
 //! From options to a plan: manifests are read while the database is asked.
 
-use std::collections::HashSet;
-
-use crate::engine::{self, StateReader};
+use crate::engine::{self, StateReader, StateWriter as _};
 use crate::kinds::project::Guards;
-use crate::manifest::{self, Catalog, Origins};
+use crate::manifest::{self, Origins};
 use crate::model::diagnostic::did_you_mean;
-use crate::model::{Diagnostic, Digest, Entry, KeyPattern, Origin, Position, ResourceKey, Severity, Sources};
+use crate::model::{Diagnostic, Digest, Entry, KeyPattern, Origin, Position, ResourceKey, Sources};
 use crate::plan::{self, Desired, Head, Observed, Plan, Selection};
 use crate::report::PlanContext;
-use crate::store::{ConnectOptions, Connection, Identity, migration_state};
+use crate::store::{ConnectOptions, Connection, Identity, Writer, migration_state};
 
 use super::again::Again;
 use super::context::Context;
@@ -17,6 +15,7 @@ use super::database::{self, Source};
 use super::error::CliError;
 use super::project::{self, Found, Read};
 use super::selecting;
+use super::set_aside::set_aside;
 
 /// A plan and what it was made from.
 pub struct Planned {
@@ -59,6 +58,8 @@ pub struct Wishes {
     pub refuse_renames: bool,
     /// Plan what is declared rightly, also when something else is not.
     pub tolerate: bool,
+    /// Install what is missing of the schema before rows are looked at: they are looked at as this program knows them.
+    pub migrates: bool,
     /// The options that say all of this.
     pub again: Again,
 }
@@ -99,7 +100,7 @@ pub async fn make(context: &Context, wishes: &Wishes, command: &str) -> Result<P
         tokio::task::spawn_blocking(move || project::read(&found, use_cache, tolerate))
     };
     let commit = context.commit(&found.folder);
-    let observing = observe(context, &source, command);
+    let observing = observe(context, &source, command, wishes.migrates);
     let (observed, commit) = futures_util::future::join(observing, commit).await;
     // What is wrong with the manifests comes first: it needs no database to be mended.
     let read = reading
@@ -132,6 +133,7 @@ async fn observe(
     context: &Context,
     source: &Source,
     command: &str,
+    migrates: bool,
 ) -> Result<(ConnectOptions, Connection, Option<Vec<Head>>, Identity), CliError> {
     let options = database::open(context, source, command).await?;
     let mut connection = options.connect().await?;
@@ -140,7 +142,17 @@ async fn observe(
         let identity = connection.identity().await?;
         return Ok((options, connection, Some(Vec::new()), identity));
     }
-    migration_state(&mut connection).await?;
+    let pending = migration_state(&mut connection).await?.pending.len();
+    if migrates && pending > 0 {
+        connection.close().await;
+        let mut writer = Writer::open(options.clone()).await?;
+        let count = writer.migrate().await?;
+        writer.close().await;
+        let plural = if count == 1 { "" } else { "s" };
+        context.printer.note(&format!("Installed {count} migration{plural} of the schema."));
+        connection = options.connect().await?;
+        connection.begin_reading().await?;
+    }
     let identity = connection.identity().await?;
     if connection.is_confined().await? {
         return Ok((options, connection, None, identity));
@@ -334,56 +346,6 @@ impl<'o> Observing<'o> {
         };
         Err(CliError::usage(format!("no manifest declares a workspace `{workspace}`")).help(help))
     }
-}
-
-/// Takes what has problems out of the catalog. Returns its keys, and whether there may be more that no key is known of.
-fn set_aside(catalog: &mut Catalog, diagnostics: &[Diagnostic]) -> (Vec<ResourceKey>, bool) {
-    let errors = || diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
-    if errors().next().is_none() {
-        return (Vec::new(), false);
-    }
-    let named: HashSet<&str> = errors().filter_map(|diagnostic| diagnostic.resource.as_deref()).collect();
-    let mut unusable = catalog.broken.clone();
-    catalog.entries.retain(|entry| {
-        let usable = !named.contains(entry.key.to_string().as_str());
-        if !usable {
-            unusable.push(entry.key.clone());
-        }
-        usable
-    });
-    set_aside_what_builds_on(&mut unusable, catalog);
-    unusable.sort_unstable();
-    unusable.dedup();
-    // A set is not stored itself: what it declares is not known. Nor is it known which resource a wrong name stands for.
-    let misnamed = |pointer: &str| matches!(pointer, "/metadata/name" | "/metadata/workspace");
-    let is_incomplete = errors()
-        .any(|error| error.resource.is_none() || error.pointer.as_deref().is_some_and(misnamed))
-        || unusable.iter().any(|key| key.kind.table.is_none());
-    (unusable, is_incomplete)
-}
-
-/// A workspace or template that is wrong gives nothing to its tenants: without it they would be others than was meant.
-fn set_aside_what_builds_on(unusable: &mut Vec<ResourceKey>, catalog: &mut Catalog) {
-    let named = |kind: &str| -> HashSet<String> {
-        unusable.iter().filter(|key| key.kind.name == kind).map(|key| key.name.to_string()).collect()
-    };
-    let (workspaces, templates) = (named("Workspace"), named("TenantTemplate"));
-    if workspaces.is_empty() && templates.is_empty() {
-        return;
-    }
-    let template_of = |entry: &Entry| {
-        let canonical: serde_json::Value = serde_json::from_str(&entry.canonical).unwrap_or_default();
-        canonical.pointer("/spec/template").and_then(serde_json::Value::as_str).map(str::to_owned)
-    };
-    catalog.entries.retain(|entry| {
-        let is_tenant = entry.key.kind.name == "Tenant" && !templates.is_empty();
-        let is_built_on_it = workspaces.contains(&*entry.key.workspace)
-            || is_tenant && template_of(entry).is_some_and(|name| templates.contains(&name));
-        if is_built_on_it {
-            unusable.push(entry.key.clone());
-        }
-        !is_built_on_it
-    });
 }
 
 /// For a plan that has nothing to say about any declaration.

@@ -30,12 +30,14 @@ pub struct TenantGroup {
     pub count: i64,
 }
 
-/// How many living credentials of a workspace end at the same time.
+/// How many living credentials of a workspace end at the same time, and are revoked or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialGroup {
     /// Their workspace.
     pub workspace: String,
-    /// When they end, where that is declared.
+    /// Whether they are declared not to be used any more.
+    pub is_revoked: bool,
+    /// When they end, as far as is known.
     pub expires_at: Option<DateTime<Utc>>,
     /// How many there are.
     pub count: i64,
@@ -106,22 +108,29 @@ impl Connection {
         &mut self,
         workspace: Option<&str>,
     ) -> Result<Vec<CredentialGroup>, StateError> {
-        // Somebody may have written `infinity`, which no calendar here reaches.
-        let sql = "select workspace, least(greatest(declared_expires_at, timestamptz '0001-01-01 00:00Z'), \
-             timestamptz '9999-12-31 00:00Z'), count(*) from synthex.credentials \
-             where deleted_at is null and ($1::text is null or workspace = $1) and declared_expires_at is not null \
-             group by 1, 2 \
-             union all select workspace, null, count(*) from synthex.credentials \
-             where deleted_at is null and ($1::text is null or workspace = $1) and declared_expires_at is null \
-             group by 1 order by 1, 2";
+        // Somebody may have written `infinity`, which no calendar here reaches. What was observed wins over what is declared.
+        let sql = "select c.workspace, c.status = 'revoked', \
+             least(greatest(ends, timestamptz '0001-01-01 00:00Z'), timestamptz '9999-12-31 00:00Z'), count(*) \
+             from synthex.credentials as c \
+             left join synthex.credential_status as s on s.workspace = c.workspace and s.credential = c.id \
+             cross join lateral coalesce(s.observed_expires_at, c.declared_expires_at) as e (ends) \
+             where c.deleted_at is null and ends is not null and ($1::text is null or c.workspace = $1) \
+             group by 1, 2, 3 \
+             union all select c.workspace, c.status = 'revoked', null, count(*) \
+             from synthex.credentials as c \
+             left join synthex.credential_status as s on s.workspace = c.workspace and s.credential = c.id \
+             where c.deleted_at is null and coalesce(s.observed_expires_at, c.declared_expires_at) is null \
+             and ($1::text is null or c.workspace = $1) \
+             group by 1, 2 order by 1, 2, 3";
         let query = sqlx::query(sql).bind(workspace).persistent(false);
         let work = async {
             let rows = query.fetch_all(&mut self.inner).await?;
             let group = |row: &sqlx::postgres::PgRow| {
                 Ok(CredentialGroup {
                     workspace: row.try_get(0)?,
-                    expires_at: row.try_get(1)?,
-                    count: row.try_get(2)?,
+                    is_revoked: row.try_get(1)?,
+                    expires_at: row.try_get(2)?,
+                    count: row.try_get(3)?,
                 })
             };
             rows.iter().map(group).collect()

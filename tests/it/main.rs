@@ -72,6 +72,7 @@ mod support;
 mod support_works;
 mod tenancy;
 mod tidy;
+mod upgrade;
 mod usage_recording;
 mod usage_reports;
 mod usage_upkeep;

@@ -213,6 +213,7 @@ async fn planned(context: &Context, args: &ApplyArgs, signals: &Signals) -> Resu
         take_over: args.take_ownership.iter().map(|text| KeyPattern::new(text)).collect(),
         refuse_renames: args.guard.contains(&super::ExtraGuard::Rename),
         tolerate: args.write.on_error == OnErrorArg::Continue,
+        migrates: !args.write.dry_run,
         again: Again::of_plan(
             &context.global,
             (args.prune, args.permanent),

@@ -82,6 +82,7 @@ pub async fn plan(context: &Context, args: &PlanArgs) -> Result<ExitStatus, CliE
         take_over: args.take_ownership.iter().map(|text| KeyPattern::new(text)).collect(),
         refuse_renames: args.guard.contains(&super::ExtraGuard::Rename),
         tolerate: false,
+        migrates: false,
         again: Again::of_plan(
             &context.global,
             (args.prune, args.permanent),

@@ -196,7 +196,7 @@ fn several_tenants_of_several_workspaces_are_worked_on() {
         all.iter().find(|one| one["workspaceId"] == name).cloned().unwrap()
     };
     assert_eq!(of("w")["tenants"], json!({"total": 2, "byStatus": {"active": 2}, "byType": {"shopify": 2}}));
-    assert_eq!(of("w")["credentials"]["noExpiry"], 1);
+    assert_eq!(of("w")["credentials"]["active"], 1);
     assert_eq!(of("w")["lastApply"]["command"], "tenant tenants delete");
     assert_eq!(of("w")["lastApply"]["project"], "cli");
     assert_eq!(of("uk")["tenants"]["byStatus"], json!({"active": 1, "suspended": 1}));

@@ -92,7 +92,7 @@ fn workspaces_are_listed_with_their_tenants_and_summed_up() {
         before["tenants"],
         json!({"total": 3, "byStatus": {"active": 2, "suspended": 1}, "byType": {"shopify": 3}})
     );
-    let credentials = json!({"total": 2, "active": 0, "expiringSoon": 1, "expired": 0, "noExpiry": 1});
+    let credentials = json!({"total": 2, "active": 1, "expiringSoon": 1, "expired": 0, "revoked": 0});
     assert_eq!(before["credentials"], credentials);
     assert_eq!(before["alertRules"], json!({"enabled": 1, "disabled": 1}));
     assert_eq!(

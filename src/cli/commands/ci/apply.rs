@@ -12,7 +12,7 @@ use crate::cli::args::{self, Format};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::outcome::{interrupted, outcome_json};
-use crate::cli::planning::{self, Planned};
+use crate::cli::planning::{self, Planned, Wishes};
 use crate::cli::progress::ProgressMode;
 use crate::cli::project;
 use crate::cli::signals::Signals;
@@ -131,7 +131,8 @@ async fn attempt(
         Some(path) => Some(approved(path, progress.environment.as_deref())?),
     };
     progress.approved = expected;
-    let wishes = args.wish.wishes(args.on_error == OnErrorArg::Continue)?;
+    let tolerate = args.on_error == OnErrorArg::Continue;
+    let wishes = Wishes { migrates: true, ..args.wish.wishes(tolerate)? };
     let planned = tokio::select! {
         biased;
         () = engine::Interrupt::requested(signals) => return Err(interrupted(signals)),

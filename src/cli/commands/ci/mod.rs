@@ -54,6 +54,7 @@ impl WishArgs {
             take_over: self.take_ownership.iter().map(|text| KeyPattern::new(text)).collect(),
             refuse_renames: self.guard.contains(&super::ExtraGuard::Rename),
             tolerate,
+            migrates: false,
             // The comment says how a plan of CI is applied.
             again: Again::default(),
         })

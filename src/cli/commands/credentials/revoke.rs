@@ -1,6 +1,8 @@
 //! `tenant credentials revoke` and `cleanup`: that a credential is not used any more is declared, so it goes through a plan
 //! like every other change.
 
+use std::time::Instant;
+
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -13,6 +15,7 @@ use crate::cli::signals::Signals;
 use crate::cli::writing::WriteArgs;
 use crate::kinds;
 use crate::model::ResourceKey;
+use crate::model::usage::{Metric, Outcome};
 use crate::plan::past;
 
 use super::{Estate, Filter, FilterArgs};

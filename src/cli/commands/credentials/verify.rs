@@ -80,8 +80,9 @@ pub async fn verify(context: &Context, args: &VerifyArgs) -> Result<ExitStatus, 
         items.retain(|item| item.standing != crate::alerts::expiry::Standing::Revoked);
     }
     let secrets = SecretSources::new(context, folder.as_deref(), &providers);
-    let work =
-        all(context, "verify", &items, args.concurrency, async |item| one(context, &secrets, &providers, &signals, item).await);
+    let work = all(context, "verify", &items, args.concurrency, async |item| {
+        one(context, &secrets, &providers, &signals, item).await
+    });
     let findings = tokio::select! {
         findings = work => findings,
         () = async { signals.requested().await; tokio::time::sleep(GRACE).await } => return Err(interrupted(&signals)),

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::alerts::expiry::Standing;
 use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
@@ -42,28 +43,10 @@ struct Summed<'a> {
     by_status: BTreeMap<&'a str, i64>,
     by_type: BTreeMap<&'a str, i64>,
     credentials: i64,
-    by_state: BTreeMap<&'static str, i64>,
+    by_state: BTreeMap<Standing, i64>,
     rules: (i64, i64),
     last: Option<&'a LastApply>,
 }
-
-/// What is to be said of a credential, by when it ends: the instant itself is the end.
-fn credential_state(expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> &'static str {
-    match expires_at {
-        None => "noExpiry",
-        Some(at) if at <= now => "expired",
-        Some(at) if at - now <= TimeDelta::days(7) => "expiringSoon",
-        Some(_) => "active",
-    }
-}
-
-/// The states of credentials, the worst first, and what they are called.
-const STATES: [(&str, &str); 4] = [
-    ("expired", "expired"),
-    ("expiringSoon", "expiring soon"),
-    ("active", "active"),
-    ("noExpiry", "without expiry"),
-];
 
 fn sum(counts: &Counts, now: DateTime<Utc>) -> BTreeMap<&str, Summed<'_>> {
     let mut all: BTreeMap<&str, Summed<'_>> = BTreeMap::new();
@@ -76,7 +59,8 @@ fn sum(counts: &Counts, now: DateTime<Utc>) -> BTreeMap<&str, Summed<'_>> {
     for group in &counts.credentials {
         let summed = all.entry(group.workspace.as_str()).or_default();
         summed.credentials += group.count;
-        *summed.by_state.entry(credential_state(group.expires_at, now)).or_default() += group.count;
+        let standing = Standing::of(group.is_revoked, group.expires_at, now);
+        *summed.by_state.entry(standing).or_default() += group.count;
     }
     for group in &counts.rules {
         all.entry(group.workspace.as_str()).or_default().rules = (group.enabled, group.disabled);
@@ -137,7 +121,8 @@ fn cells(row: &Listed, summed: &Summed<'_>, now: DateTime<Utc>) -> Vec<String> {
         let words: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
         if words.is_empty() { "-".to_owned() } else { words.join(", ") }
     };
-    let states = STATES.iter().filter_map(|(state, name)| Some((*name, *summed.by_state.get(state)?)));
+    let states =
+        Standing::ALL.iter().filter_map(|standing| Some((standing.code(), *summed.by_state.get(standing)?)));
     let (enabled, disabled) = summed.rules;
     let rules = match (enabled, disabled) {
         (0, 0) => "-".to_owned(),
@@ -164,7 +149,7 @@ fn pairs<'a>(counts: &BTreeMap<&'a str, i64>) -> Vec<(&'a str, i64)> {
 
 fn json_of(row: &Listed, summed: &Summed<'_>) -> Value {
     let spec = |name: &str| row.canonical.get("spec").and_then(|spec| spec.get(name)).cloned();
-    let state = |name: &str| summed.by_state.get(name).copied().unwrap_or_default();
+    let state = |standing| summed.by_state.get(&standing).copied().unwrap_or_default();
     json!({
         "workspaceId": &*row.key.name,
         "name": spec("displayName"),
@@ -173,10 +158,10 @@ fn json_of(row: &Listed, summed: &Summed<'_>) -> Value {
         "tenants": {"total": summed.tenants, "byStatus": summed.by_status, "byType": summed.by_type},
         "credentials": {
             "total": summed.credentials,
-            "active": state("active"),
-            "expiringSoon": state("expiringSoon"),
-            "expired": state("expired"),
-            "noExpiry": state("noExpiry"),
+            "active": state(Standing::Active),
+            "expiringSoon": state(Standing::ExpiringSoon),
+            "expired": state(Standing::Expired),
+            "revoked": state(Standing::Revoked),
         },
         "alertRules": {"enabled": summed.rules.0, "disabled": summed.rules.1},
         "lastApply": summed.last.map(|last| json!({
@@ -187,24 +172,4 @@ fn json_of(row: &Listed, summed: &Summed<'_>) -> Value {
             "project": last.project,
         })),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(expires_at: Option<&str>, expected: &str) {
-        let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
-        assert_eq!(credential_state(expires_at.map(time), time("2026-03-01T12:00:00Z")), expected);
-    }
-
-    #[test]
-    fn the_instant_of_expiry_is_expired_and_the_last_seven_days_are_soon() {
-        check(None, "noExpiry");
-        check(Some("2026-03-01T12:00:00Z"), "expired");
-        check(Some("2026-03-01T12:00:01Z"), "expiringSoon");
-        check(Some("2026-03-08T12:00:00Z"), "expiringSoon");
-        check(Some("2026-03-08T12:00:01Z"), "active");
-    }
 }
