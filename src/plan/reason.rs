@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 
 /// Why an action is planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +93,48 @@ impl Reason {
             }
             _ => None,
         }
+    }
+
+    /// As a saved plan has it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut json = json!({"code": self.code()});
+        if let Some((actor, at)) = self.actor() {
+            json["actor"] = json!(actor);
+            json["at"] = json!(at);
+        }
+        match self {
+            Self::Moved { from } => json["from"] = json!(from),
+            Self::TakenOver { owner } => json["owner"] = json!(owner),
+            Self::RolledBack { to } => json["to"] = json!(to),
+            _ => {}
+        }
+        json
+    }
+
+    /// The reason that a saved plan has.
+    #[must_use]
+    pub fn of_json(json: &Value) -> Option<Self> {
+        let text = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
+        let actor = || text("actor");
+        let at = || json.get("at").and_then(|at| serde_json::from_value::<DateTime<Utc>>(at.clone()).ok());
+        Some(match text("code")?.as_str() {
+            "new" => Self::New,
+            "removed" => Self::Removed { actor: actor()?, at: at()? },
+            "edited" => Self::Edited,
+            "drift" => Self::Drift { actor: actor()?, at: at()? },
+            "edited-and-drift" => Self::EditedAndDrift { actor: actor()?, at: at()? },
+            "declared-again" => Self::DeclaredAgain,
+            "unowned" => Self::Unowned,
+            "owned-by-commands" => Self::OwnedByCommands,
+            "undeclared" => Self::Undeclared,
+            "moved" => Self::Moved { from: text("from")?.into() },
+            "taken-over" => Self::TakenOver { owner: text("owner")? },
+            "asked" => Self::Asked,
+            "rolled-back" => Self::RolledBack { to: json.get("to")?.as_i64()? },
+            "restored" => Self::Restored,
+            _ => return None,
+        })
     }
 }
 

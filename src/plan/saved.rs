@@ -171,7 +171,7 @@ fn change_of(action: &Action) -> Change<'_> {
         kind: action.key.kind.name.to_owned(),
         workspace: action.key.workspace.to_string(),
         name: action.key.name.to_string(),
-        reason: reason_json(&action.reason),
+        reason: action.reason.to_json(),
         position: action.position.as_ref().map(place_of),
         revision: action.revision,
         before: raw(action.before.as_deref()),
@@ -261,7 +261,7 @@ fn action_of(change: Change<'_>) -> Option<Action> {
     Some(Action {
         kind: ActionKind::from_code(&change.action)?,
         key: ResourceKey::new(kind_of(&change.kind)?, change.workspace.into(), &change.name),
-        reason: reason_of(&change.reason)?,
+        reason: Reason::of_json(&change.reason)?,
         position: change.position.map(position_of),
         revision: change.revision,
         before: canonical(change.before),
@@ -331,44 +331,6 @@ fn suspect_of(suspected: Suspected) -> Option<Suspect> {
     let to = suspected.to.key()?;
     let field = to.kind.external_ids.iter().find(|field| **field == suspected.field)?;
     Some(Suspect { from: suspected.from.key()?, field, value: suspected.value, to })
-}
-
-fn reason_json(reason: &Reason) -> Value {
-    let mut json = json!({"code": reason.code()});
-    if let Some((actor, at)) = reason.actor() {
-        json["actor"] = json!(actor);
-        json["at"] = json!(at);
-    }
-    match reason {
-        Reason::Moved { from } => json["from"] = json!(from),
-        Reason::TakenOver { owner } => json["owner"] = json!(owner),
-        Reason::RolledBack { to } => json["to"] = json!(to),
-        _ => {}
-    }
-    json
-}
-
-fn reason_of(json: &Value) -> Option<Reason> {
-    let text = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
-    let actor = || text("actor");
-    let at = || json.get("at").and_then(|at| serde_json::from_value::<DateTime<Utc>>(at.clone()).ok());
-    Some(match text("code")?.as_str() {
-        "new" => Reason::New,
-        "removed" => Reason::Removed { actor: actor()?, at: at()? },
-        "edited" => Reason::Edited,
-        "drift" => Reason::Drift { actor: actor()?, at: at()? },
-        "edited-and-drift" => Reason::EditedAndDrift { actor: actor()?, at: at()? },
-        "declared-again" => Reason::DeclaredAgain,
-        "unowned" => Reason::Unowned,
-        "owned-by-commands" => Reason::OwnedByCommands,
-        "undeclared" => Reason::Undeclared,
-        "moved" => Reason::Moved { from: text("from")?.into() },
-        "taken-over" => Reason::TakenOver { owner: text("owner")? },
-        "asked" => Reason::Asked,
-        "rolled-back" => Reason::RolledBack { to: json.get("to")?.as_i64()? },
-        "restored" => Reason::Restored,
-        _ => return None,
-    })
 }
 
 fn field_json(change: &FieldChange) -> Value {

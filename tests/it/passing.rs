@@ -108,7 +108,11 @@ fn what_another_program_does_while_synthex_writes_is_told_from_synthexs_own() {
 fn what_a_truncate_removes_is_the_doing_of_its_role() {
     let estate = Estate::applied("passing_truncate");
     let editor = role(&estate, "editor");
-    write_as(&estate, &editor, "truncate synthex.credentials, synthex.alert_rules");
+    write_as(
+        &estate,
+        &editor,
+        "truncate synthex.credentials, synthex.credential_status, synthex.alert_rules",
+    );
     let expected = ["credentials c1", "credentials c2", "alert_rules expiry", "alert_rules muted"];
     let mut expected = expected.map(|row| format!("delete {row} {editor}")).to_vec();
     expected.sort();

@@ -89,9 +89,9 @@ fn the_project_file_and_the_overlays_are_those_of_the_commit() {
     repository.commit();
     repository.diff(&["HEAD", "-e", "prod"]).ok();
     project
-        .write("shop/synthex.yaml", project_yaml("test").replace("spec: {}", &with.replace("X: x", "X: y")));
+        .write("shop/synthex.yaml", project_yaml("test").replace("spec: {}", &with.replace("X: x", "X: z")));
     let diff = repository.diff(&["HEAD", "-e", "prod"]).code(2).stdout;
-    assert!(diff.contains("-  industry: x\n+  industry: y\n"), "{diff}");
+    assert!(diff.contains("-  industry: x\n+  industry: z\n"), "{diff}");
 }
 
 #[test]

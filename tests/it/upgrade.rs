@@ -27,6 +27,13 @@ fn earlier(hint: &str) -> Estate {
 #[test]
 fn an_apply_upgrades_first_and_whatever_only_looks_says_what_to_run() {
     let estate = earlier("upgrade_apply");
+    estate.database.sql(
+        "insert into synthex.workspaces (name, market, region) values ('w', 'ANZ_SMB', 'AU-SE1'); \
+         insert into synthex.tenants (workspace, name, display_name, type, market, region) \
+         values ('w', 'T1', 'T1', 'shopify', 'ANZ_SMB', 'AU-SE1'); \
+         insert into synthex.credentials (workspace, name, tenant, service, secret_ref) \
+         values ('w', 'C1', 'T1', 'shopify', '{\"env\": \"C1\"}')",
+    );
     for args in [&["plan"][..], &["apply", "--dry-run"], &["tenant", "credentials", "list"]] {
         estate.run(args).code(8).stderr_has("synthex db migrate").nowhere("panicked");
     }
