@@ -88,7 +88,8 @@ fn batch_operations_with_verification_of_results() {
     estate.run(&[&permanent[..], &["--yes"]].concat()).code(5).stderr_has("removed for good");
     let refused = estate.run(&[&permanent[..], &["--dry-run"]].concat()).code(5).stderr;
     let digest = format!("sha256:{}", &refused.split("sha256:").nth(1).unwrap()[..64]);
-    let ack = ["--yes", "--ack-deletes", "1", "--expect-digest", &digest];
+    // The tenant, and the credential that was deleted with it before.
+    let ack = ["--yes", "--ack-deletes", "2", "--expect-digest", &digest];
     let out = estate.run(&[&permanent[..], &ack].concat());
     let revision = out.ok().json()["revision"].to_string();
     assert_eq!(estate.database.query_one_i64("select count(*) from synthex.tenants where name = 'SMB_1'"), 0);

@@ -32,7 +32,7 @@ fn an_apply_upgrades_first_and_whatever_only_looks_says_what_to_run() {
          insert into synthex.tenants (workspace, name, display_name, type, market, region) \
          values ('w', 'T1', 'T1', 'shopify', 'ANZ_SMB', 'AU-SE1'); \
          insert into synthex.credentials (workspace, name, tenant, service, secret_ref) \
-         values ('w', 'C1', 'T1', 'shopify', '{\"env\": \"C1\"}')",
+         values ('w', 'c1', 'T1', 'shopify', '{\"env\": \"C1\"}')",
     );
     for args in [&["plan"][..], &["apply", "--dry-run"], &["tenant", "credentials", "list"]] {
         estate.run(args).code(8).stderr_has("synthex db migrate").nowhere("panicked");
