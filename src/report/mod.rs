@@ -28,7 +28,18 @@ pub mod table;
 pub mod time;
 pub mod usage;
 
+use serde_json::Value;
+
 use crate::model::Diagnostic;
+
+/// The JSON Schemas of what commands print, by the names of their files.
+#[must_use]
+pub fn schemas() -> [(String, Value); 2] {
+    [
+        ("plan.schema.json".to_owned(), plan_json::schema()),
+        ("usage_report.schema.json".to_owned(), usage::schema::schema()),
+    ]
+}
 
 /// What the reader's terminal can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

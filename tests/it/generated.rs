@@ -16,8 +16,7 @@ fn schemas_are_up_to_date() {
     let folder = root().join("schemas");
     let mut outdated = Vec::new();
     let mut names = Vec::new();
-    let of_the_plan = ("plan.schema.json".to_owned(), synthex::report::plan_json::schema());
-    for (name, schema) in schema::all().into_iter().chain([of_the_plan]) {
+    for (name, schema) in schema::all().into_iter().chain(synthex::report::schemas()) {
         let expected = format!("{}\n", serde_json::to_string_pretty(&schema).expect("JSON"));
         let path = folder.join(&name);
         if std::env::var_os("SYNTHEX_UPDATE").is_some() {

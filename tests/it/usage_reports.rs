@@ -47,9 +47,18 @@ fn known(hint: &str) -> Estate {
 
 #[track_caller]
 fn report(estate: &Estate, args: &[&str]) -> Value {
+    let fits = |document: &Value| {
+        let schema = jsonschema::validator_for(&synthex::report::usage::schema::schema()).expect("a schema");
+        let errors: Vec<String> = schema.iter_errors(document).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+    };
     let all: Vec<&str> =
         ["analytics"].iter().chain(args).chain(&["--format", "json", "--as-of", NOW]).copied().collect();
-    estate.synthex(&all).env("DO_NOT_TRACK", "1").run().ok().json()
+    let found = estate.synthex(&all).env("DO_NOT_TRACK", "1").run().ok().json();
+    if args[0] == "report" {
+        fits(&found);
+    }
+    found
 }
 
 const PERIOD: [&str; 3] = ["report", "--from", "2026-03-07"];

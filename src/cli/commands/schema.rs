@@ -18,7 +18,7 @@ use crate::report;
     after_help = "Examples:\n  synthex schema > manifest.schema.json\n  synthex schema --kind Tenant\n  synthex schema --dir schemas"
 )]
 pub struct SchemaArgs {
-    /// Only the manifests of this kind; `Plan` for the JSON of `synthex plan`
+    /// Only the manifests of this kind; `Plan` for the JSON of `synthex plan`, `UsageReport` for that of `analytics report`
     #[arg(long, value_name = "KIND", conflicts_with = "dir")]
     pub kind: Option<String>,
     /// Write all schemas into this folder
@@ -32,9 +32,7 @@ pub struct SchemaArgs {
 /// The kind is unknown, or a file cannot be written.
 pub fn schema(context: &Context, args: &SchemaArgs) -> Result<ExitStatus, CliError> {
     if let Some(folder) = &args.dir {
-        for (name, schema) in
-            schema::all().into_iter().chain([("plan.schema.json".to_owned(), report::plan_json::schema())])
-        {
+        for (name, schema) in schema::all().into_iter().chain(report::schemas()) {
             files::write_atomically(&folder.join(&name), report::json::text(&schema).as_bytes())?;
             context.printer.result(&format!("{}\n", folder.join(name).display()));
         }
@@ -43,6 +41,7 @@ pub fn schema(context: &Context, args: &SchemaArgs) -> Result<ExitStatus, CliErr
     let value = match args.kind.as_deref() {
         None => schema::of_any(),
         Some(word) if word.eq_ignore_ascii_case("plan") => report::plan_json::schema(),
+        Some(word) if word.eq_ignore_ascii_case("usagereport") => report::usage::schema::schema(),
         Some(word) => match kinds::find_slug(word) {
             Some(kind) => schema::of_kind(kind),
             None => return Err(unknown_kind(word)),

@@ -2,6 +2,7 @@
 
 mod figures;
 mod period;
+pub mod schema;
 mod text;
 
 pub use figures::{Counted, Report, Statistics, Usage, commands, statistics};
