@@ -71,7 +71,7 @@ pub async fn create(context: &Context, args: &CreateArgs) -> Result<ExitStatus, 
 /// Makes a tenant, and says in which workspace.
 ///
 /// # Errors
-/// As for [`create`].
+/// As for `create`.
 pub async fn make(context: &Context, new: &New<'_>) -> Result<(Done, ResourceKey), CliError> {
     let signals = Signals::listen()?;
     let mut desk = Desk::open(context, new.command).await?;
