@@ -12,11 +12,10 @@ use crate::engine::{self, StateReader as _};
 use crate::kinds::{self, project::Guards};
 use crate::manifest::edit::Change;
 use crate::manifest::{Catalog, Loaded, Origins};
-use crate::model::diagnostic::did_you_mean;
 use crate::model::selector::Selector;
 use crate::model::{Diagnostic, Entry, KeyPattern, KindRef, ResourceKey, Sources};
 use crate::plan::planner::COMMAND_OWNER;
-use crate::plan::{self, Cause, Desired, Head, Row, Selection, references};
+use crate::plan::{self, Cause, Desired, Head, Row, Selection, guards, references};
 use crate::store::{ConnectOptions, Connection, Identity, migration_state};
 
 use super::claimed::claimed;
@@ -44,6 +43,10 @@ pub struct OwnArgs {
     pub write: bool,
 }
 
+/// How a command lets go of what is protected.
+const UNPROTECT: &str =
+    "take the protection away first: synthex batch tenants update --tenant-ids TENANT --set protect=false";
+
 /// What a command asks for.
 #[derive(Default)]
 pub struct Asked<'a> {
@@ -61,7 +64,7 @@ pub struct Asked<'a> {
 
 /// The database that a command works on, open in one reading transaction.
 pub struct Desk<'c> {
-    context: &'c Context,
+    pub(super) context: &'c Context,
     /// The project, where there is one.
     pub found: Option<Found>,
     /// The connection.
@@ -149,73 +152,6 @@ impl<'c> Desk<'c> {
                 .why(format!("there are {}", some(many.iter().copied())))
                 .help("name one with --workspace, or choose one: synthex tenant workspace set-active NAME")),
         }
-    }
-
-    /// The living resources with these names. A workspace counts where one is active.
-    ///
-    /// # Errors
-    /// Some are not there: all of them are named. Or a name is in several workspaces.
-    pub fn find(&self, kind: KindRef, names: &[String]) -> Result<Vec<ResourceKey>, CliError> {
-        self.look_for(kind, names, false)
-    }
-
-    /// [`Desk::find`], also among what is softly deleted.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn find_any(&self, kind: KindRef, names: &[String]) -> Result<Vec<ResourceKey>, CliError> {
-        self.look_for(kind, names, true)
-    }
-
-    fn look_for(&self, kind: KindRef, names: &[String], any: bool) -> Result<Vec<ResourceKey>, CliError> {
-        let active = preferences::workspace(self.context)?.map(|choice| choice.name);
-        let mut known: std::collections::HashMap<&str, Vec<&ResourceKey>> = std::collections::HashMap::new();
-        let of_kind = self.heads.iter().filter(|head| head.key.kind.rank == kind.rank);
-        for head in of_kind.filter(|head| any || !head.deleted) {
-            known.entry(&head.key.name).or_default().push(&head.key);
-        }
-        let (mut found, mut unknown, mut several) = (Vec::new(), Vec::new(), Vec::new());
-        let mut seen = HashSet::new();
-        for name in names.iter().filter(|name| seen.insert(name.as_str())) {
-            let keys = known.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
-            let here = keys.iter().find(|key| active.as_deref() == Some(&*key.workspace));
-            match (here, keys) {
-                (Some(one), _) | (None, [one]) => found.push((*one).clone()),
-                (None, []) => unknown.push(name.as_str()),
-                (None, many) => {
-                    let places = some(many.iter().map(|key| &*key.workspace));
-                    several.push(format!("`{name}` is in {places}"));
-                }
-            }
-        }
-        let word = kind.slug.replace('-', " ");
-        if let Some(first) = unknown.first() {
-            let near = did_you_mean(first, known.keys().copied());
-            let what = match unknown.as_slice() {
-                [one] => format!("there is no {word} `{one}`"),
-                many => {
-                    format!("there are no {word}s {}", some(many.iter().map(|name| format!("`{name}`"))))
-                }
-            };
-            let error = CliError::usage(what);
-            return Err(match near {
-                _ if !self.is_installed => error
-                    .why("nothing was applied to this database yet")
-                    .help("run `synthex apply`, or make a workspace and tenants with commands"),
-                Some(near) => error.why("nothing was changed").help(format!("did you mean `{near}`?")),
-                None => error
-                    .why("nothing was changed")
-                    .help(format!("look at what is there: synthex unmanaged, or a list of {word}s")),
-            });
-        }
-        if !several.is_empty() {
-            let mut error = CliError::usage(format!("which {word} is meant is not clear"))
-                .help("name the workspace with --workspace");
-            error.also = several;
-            return Err(error);
-        }
-        found.sort_unstable();
-        Ok(found)
     }
 
     /// Reads whole rows, sorted by key.
@@ -316,7 +252,10 @@ impl<'c> Desk<'c> {
         plan.suspects.clear();
         let again = command_line();
         for refusal in &mut plan.refusals {
-            refusal.help = refusal.help.replace("synthex apply", &again);
+            refusal.help = match refusal.code {
+                guards::protected::CODE => UNPROTECT.to_owned(),
+                _ => refusal.help.replace("synthex apply", &again),
+            };
         }
         self.connection.close().await;
         Ok(Planned {

@@ -7,7 +7,6 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use similar::TextDiff;
 
 use crate::engine;
 use crate::files::{self, Replacement};
@@ -18,12 +17,12 @@ use crate::manifest::{Catalog, schema, validate, write};
 use crate::model::{Diagnostic, Entry, ResourceKey, diagnostic};
 use crate::plan::diff::differences;
 use crate::plan::{Row, past};
-use crate::report::paint::{Paint, paint};
-use crate::report::{self, Style};
+use crate::report;
 
 use super::args::Format;
 use super::context::Context;
 use super::desk::{self, Asked, Desk, OwnArgs, some};
+use super::differing::{diff, painted};
 use super::error::{CliError, ExitStatus};
 use super::outcome::interrupted;
 use super::planning::Planned;
@@ -162,9 +161,8 @@ pub async fn way(
                 .help("run it in the folder of the project, or name that with --file")
         })?;
         let (catalog, _) = project::load_valid(&found)?;
-        if divides(&catalog, &keys, command)? {
-            declared = Some((found, catalog));
-        }
+        must_be_declared(&catalog, &keys, command)?;
+        declared = Some((found, catalog));
     }
     let Some((found, catalog)) = declared else {
         return Ok(Way::Planned(Box::new(Box::pin(desk.plan(asked, own)).await?)));
@@ -180,23 +178,35 @@ pub async fn way(
     }
     let changes = desk.changes;
     desk.connection.close().await;
-    let (edited, notes) = work_out(context, &found, &catalog, &asked, &changes)?;
+    let (edited, mut notes) = work_out(context, &found, &catalog, &asked, &changes)?;
+    if !asked.gone.is_empty() && !found.project.spec.prune {
+        notes.push(
+            "the project does not prune, so the next apply leaves the rows: synthex apply --prune deletes them".to_owned(),
+        );
+    }
     settle(context, write, &edited, &notes, signals).await.map(Way::Written)
 }
 
-/// Whether the resources are declared. Refuses where some are and some are not.
-fn divides(catalog: &Catalog, keys: &HashSet<ResourceKey>, command: &str) -> Result<bool, CliError> {
+/// Refuses what no manifest declares: it would be changed in the database.
+fn must_be_declared(catalog: &Catalog, keys: &HashSet<ResourceKey>, command: &str) -> Result<(), CliError> {
     let (declared, mut others): (Vec<_>, Vec<_>) = keys.iter().partition(|key| catalog.find(key).is_some());
-    if others.is_empty() || declared.is_empty() {
-        return Ok(!declared.is_empty());
+    if others.is_empty() {
+        return Ok(());
     }
     others.sort_unstable();
     let (count, total) = (others.len(), keys.len());
-    let what = format!("{count} of these {total} resources are declared by no manifest");
     let named = some(others.iter().map(ToString::to_string));
-    Err(CliError::new(ExitStatus::Refused, "mixed", what)
-        .why(format!("--write changes manifests, the others would be changed in the database: {named}"))
-        .help(format!("run `{command}` twice: for these without --write, and for the others with it")))
+    let why = format!("--write changes manifests, and these are in the database alone: {named}");
+    Err(if declared.is_empty() {
+        CliError::new(ExitStatus::Refused, "undeclared", "no manifest declares what is to be changed")
+            .why(why)
+            .help("leave --write out: then it is changed in the database")
+    } else {
+        let what = format!("{count} of these {total} resources are declared by no manifest");
+        CliError::new(ExitStatus::Refused, "mixed", what)
+            .why(why)
+            .help(format!("run `{command}` twice: for these without --write, and for the others with it"))
+    })
 }
 
 /// The files with what is asked in them, checked.
@@ -322,7 +332,14 @@ async fn settle(
             new: file.new.as_deref().map(str::as_bytes),
         })
         .collect();
-    files::replace_all(&replacements)?;
+    files::replace_all(&replacements).map_err(|error| match error.source.to_string() {
+        why if why == files::CHANGED => {
+            CliError::new(ExitStatus::Stale, "stale-file", format!("{} was changed", error.path.display()))
+                .why(format!("{why}; nothing was written"))
+                .help("look at the change, and run the command again")
+        }
+        _ => error.into(),
+    })?;
     if is_json {
         show(true);
     } else {
@@ -353,33 +370,4 @@ async fn confirm(context: &Context, signals: &Signals) -> Result<bool, CliError>
         }
         answer = prompt::confirm("Write these changes?") => answer,
     }
-}
-
-/// What changes in a file, as a unified diff.
-fn diff(file: &Edited) -> String {
-    let new = file.new.as_deref().unwrap_or_default();
-    let name = if file.new.is_some() { file.path.as_str() } else { "/dev/null" };
-    let diff = TextDiff::from_lines(file.old.as_str(), new);
-    diff.unified_diff().context_radius(3).header(&file.path, name).to_string()
-}
-
-/// A diff for a terminal: coloured, and without what a terminal would obey.
-fn painted(diff: &str, style: &Style) -> String {
-    let mut out = String::with_capacity(diff.len());
-    for line in diff.split_terminator('\n') {
-        let line = report::clean::clean(line.trim_end_matches('\r'));
-        let color = match line.as_bytes().first() {
-            _ if line.starts_with("--- ") || line.starts_with("+++ ") => Some(Paint::Strong),
-            Some(b'+') => Some(Paint::Added),
-            Some(b'-') => Some(Paint::Removed),
-            Some(b'@') => Some(Paint::Dim),
-            _ => None,
-        };
-        match color {
-            Some(color) => out.push_str(&paint(&line, color, style)),
-            None => out.push_str(&line),
-        }
-        out.push('\n');
-    }
-    out
 }

@@ -137,10 +137,25 @@ pub fn asks_for_json() -> bool {
     false
 }
 
+/// A word without the password of a URL in it.
+fn without_password(word: &str) -> String {
+    let (option, value) = match word.split_once('=') {
+        Some((option, value)) if option == "--database-url" => (format!("{option}="), value),
+        _ => (String::new(), word),
+    };
+    let Some(mut address) = url::Url::parse(value).ok().filter(|address| address.password().is_some()) else {
+        return word.to_owned();
+    };
+    match address.set_password(Some("PASSWORD")) {
+        Ok(()) => format!("{option}{address}"),
+        Err(()) => word.to_owned(),
+    }
+}
+
 /// The command line, as it can be typed again, without the options that were an answer to what it showed.
 #[must_use]
 pub fn command_line() -> String {
-    let answers = ["--ack-deletes", "--ack-updates", "--expect-digest", "--database-url"];
+    let answers = ["--ack-deletes", "--ack-updates", "--expect-digest"];
     let mut line = "synthex".to_owned();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -151,7 +166,7 @@ pub fn command_line() -> String {
             }
         } else if !matches!(argument.as_str(), "--yes" | "-y" | "--dry-run") {
             line.push(' ');
-            line.push_str(&super::again::quoted(&argument));
+            line.push_str(&super::again::quoted(&without_password(&argument)));
         }
     }
     line

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::model::ResourceKey;
 use crate::plan::diff::differences;
+use crate::plan::planner::COMMAND_OWNER;
 use crate::plan::{Action, ActionKind, Plan, Row};
 
 use super::apply::{ApplyError, ApplyRequest, OnError, Phase, Progress};
@@ -215,7 +216,9 @@ fn amiss(project: &str, action: &Action, row: Option<&Row>) -> Vec<String> {
         action.written().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let mut fields: Vec<_> =
         differences(&row.canonical, &written).into_iter().map(|(path, _, _)| path.join(".")).collect();
-    if row.owner.as_deref() != Some(project) {
+    // Commands leave rows to whom they belong.
+    let is_kept = project == COMMAND_OWNER && row.owner.is_some();
+    if row.owner.as_deref() != Some(project) && !is_kept {
         fields.push("(owner)".to_owned());
     }
     fields

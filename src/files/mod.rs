@@ -12,7 +12,7 @@ mod write;
 
 pub use git::{GitError, GitTree};
 pub use read::{ManifestRoots, ProjectRows, find_project, read_manifests, read_project, read_secret};
-pub use replace::{Replacement, replace_all};
+pub use replace::{CHANGED, Replacement, replace_all};
 pub use rows::{GivenRows, STANDARD_INPUT, read_rows};
 pub use secret::{SecretSlot, open_secret_slot, read_secret_file};
 pub use spool::Spool;

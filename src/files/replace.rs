@@ -15,6 +15,9 @@ pub struct Replacement<'a> {
     pub new: Option<&'a [u8]>,
 }
 
+/// Why a file is not replaced that holds something else than it did.
+pub const CHANGED: &str = "it was changed by somebody else just now";
+
 /// A new text that lies ready beside its file.
 struct Staged<'a> {
     real: PathBuf,
@@ -45,7 +48,7 @@ fn stage<'a>(file: &Replacement<'a>) -> Result<Staged<'a>, WriteError> {
     let fail = |source: std::io::Error| WriteError { path: file.path.to_path_buf(), source };
     let real = file.path.canonicalize().map_err(fail)?;
     if std::fs::read(&real).map_err(fail)? != file.old {
-        return Err(fail(std::io::Error::other("it was changed by somebody else just now")));
+        return Err(fail(std::io::Error::other(CHANGED)));
     }
     let Some(new) = file.new else { return Ok(Staged { real, beside: None, old: file.old }) };
     let name = real.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

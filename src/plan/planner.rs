@@ -313,7 +313,9 @@ fn why(
     former: Option<&str>,
     differs: bool,
 ) -> Option<(ActionKind, Reason)> {
-    let ours = head.owner.as_deref() == Some(desired.project);
+    // A command that was let change what is somebody else's does not take it over.
+    let ours = head.owner.as_deref() == Some(desired.project)
+        || desired.cause == Cause::Command && head.owner.is_some();
     if let Some(from) = former {
         return Some((ActionKind::Rename, Reason::Moved { from: from.into() }));
     }

@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 
 use crate::engine::{StateError, StateErrorKind};
 use crate::plan::columns::places_of;
+use crate::plan::planner::COMMAND_OWNER;
 use crate::plan::{Action, ActionKind};
 
 use super::error::within;
@@ -31,7 +32,9 @@ pub(super) async fn write_batch(
         ActionKind::Create => statements::insert(kind),
         ActionKind::Update | ActionKind::Restore | ActionKind::Adopt | ActionKind::Rename => {
             let renames = first.kind == ActionKind::Rename;
-            statements::update(kind, Updating { renames, leaves })
+            // A command changes what is somebody else's only where it was told to, and does not take it over.
+            let keeps_owner = project == COMMAND_OWNER;
+            statements::update(kind, Updating { renames, leaves, keeps_owner })
         }
         ActionKind::Delete if first.permanent => statements::remove(kind),
         ActionKind::Delete => statements::delete(kind),

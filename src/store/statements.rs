@@ -184,13 +184,19 @@ pub struct Updating {
     /// Fields of some rows are left to somebody else: behind that comes a list that says, for each row, where they stand
     /// (see [`crate::plan::columns::places_of`], as JSON); null for rows of which nothing is left.
     pub leaves: bool,
+    /// Rows that belong to somebody stay theirs; those of nobody become the writer's.
+    pub keeps_owner: bool,
 }
 
 /// Rows that change, or live again, or change owner, or get another name, where the revision is the planned one. What
 /// something else wrote stays marked where it is left: with the last write of what is left.
 #[must_use]
 pub fn update(kind: KindRef, updating: Updating) -> String {
-    let Updating { renames, leaves } = updating;
+    let Updating { renames, leaves, keeps_owner } = updating;
+    let owner = match (keeps_owner, owner_parameter(kind)) {
+        (true, number) => format!("coalesce(t.owner, ${number})"),
+        (false, number) => format!("${number}"),
+    };
     let former = if renames { "u.former_name" } else { "u.name" };
     let mut sets = if renames { ", name = u.name" } else { "" }.to_owned();
     for (name, cast) in written(kind) {
@@ -209,11 +215,10 @@ pub fn update(kind: KindRef, updating: Updating) -> String {
         );
     }
     format!(
-        "update synthex.{} as t set owner = ${}{sets}, revision = t.revision + 1, updated_at = now(), \
+        "update synthex.{} as t set owner = {owner}{sets}, revision = t.revision + 1, updated_at = now(), \
          deleted_at = null, touched_at = {at}, touched_by = {by} from {}{last} \
          where {} = u.workspace and t.name = {former} and t.revision = u.revision",
         table(kind).name,
-        owner_parameter(kind),
         parameters(kind, &behind),
         workspace_column(kind)
     )

@@ -34,6 +34,7 @@ mod drift_command;
 mod edit_manifests;
 mod environments;
 mod faults;
+mod forced;
 mod full_round;
 mod generated;
 mod generated_docs;
