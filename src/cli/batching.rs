@@ -27,6 +27,17 @@ pub struct Failed {
     pub error: String,
 }
 
+impl Failed {
+    /// What and why, once.
+    fn line(&self) -> String {
+        let Self { item, error } = self;
+        if error.contains(item.as_str()) { error.clone() } else { format!("{item}: {error}") }
+    }
+}
+
+/// How many of what was left out are printed.
+const MOST_LINES: usize = 20;
+
 /// A batch that is under way.
 pub struct Batch {
     /// The command, as it is recorded.
@@ -70,9 +81,13 @@ impl Batch {
         if !self.diagnostics.is_empty() {
             context.printer.diagnostics(&self.diagnostics);
         }
-        let job = Job { note: self.note.clone(), ..Job::new(self.command, write, planned) };
+        let job = Job { note: self.recorded_note(), ..Job::new(self.command, write, planned) };
+        let is_partly = !self.failed.is_empty() && !write.dry_run;
         let dress = |value: &mut Value, applied: Option<(&Applied, Uuid)>| {
             self.dress(value, &planned.plan, applied);
+            if is_partly {
+                value["partly"] = json!(true);
+            }
         };
         let done = match writing::perform_with(context, &job, signals, &dress).await {
             Ok(done) => done,
@@ -80,13 +95,13 @@ impl Batch {
         };
         let json = context.global.format == Format::Json;
         if !self.failed.is_empty() {
-            let words = match self.failed.len() {
-                1 => "1 item was left out".to_owned(),
-                many => format!("{many} items were left out"),
-            };
-            let named: Vec<&str> = self.failed.iter().take(5).map(|failed| failed.item.as_str()).collect();
-            let more = if self.failed.len() > 5 { ", and others" } else { "" };
-            context.printer.note(&clean::clean(&format!("{words}: {}{more}", named.join(", "))));
+            context.printer.note(&format!("{}:", self.left_out_words()));
+            for failed in self.failed.iter().take(MOST_LINES) {
+                context.printer.note(&format!("  {}", clean::clean(&failed.line())));
+            }
+            if self.failed.len() > MOST_LINES {
+                context.printer.note(&format!("  and {} more", self.failed.len() - MOST_LINES));
+            }
         }
         if let (Some(applied), false) = (&done.applied, json) {
             let revision = applied.revision;
@@ -94,8 +109,28 @@ impl Batch {
                 "synthex batch show {revision} shows it, synthex batch rollback {revision} takes it back."
             ));
         }
-        let partly = !self.failed.is_empty() && !write.dry_run && done.status == ExitStatus::Success;
+        let partly = is_partly && done.status == ExitStatus::Success;
         Ok(if partly { ExitStatus::Partly } else { done.status })
+    }
+
+    /// `2 items were left out`
+    fn left_out_words(&self) -> String {
+        match self.failed.len() {
+            1 => "1 item was left out".to_owned(),
+            many => format!("{many} items were left out"),
+        }
+    }
+
+    /// What goes on record: also how many were left out before there was a plan, and the first of them.
+    fn recorded_note(&self) -> Option<String> {
+        const MOST: usize = 5;
+        if self.failed.is_empty() {
+            return self.note.clone();
+        }
+        let named: Vec<&str> = self.failed.iter().take(MOST).map(|failed| failed.item.as_str()).collect();
+        let more = if self.failed.len() > MOST { ", and others" } else { "" };
+        let words = format!("{}: {}{more}", self.left_out_words(), named.join(", "));
+        Some(self.note.as_ref().map_or(words.clone(), |note| format!("{note}; {words}")))
     }
 
     /// Adds what came of each item.
@@ -151,7 +186,8 @@ impl Batch {
             }));
         }
         if failed.is_empty() {
-            failed.extend(error.also.iter().filter_map(|line| {
+            let one = Some(&error.what).filter(|_| error.code == "declared" && error.also.is_empty());
+            failed.extend(error.also.iter().chain(one).filter_map(|line| {
                 let first = line.split(' ').next().filter(|word| word.contains('/'));
                 let item = first.or_else(|| line.split('`').nth(1))?;
                 Some(Failed { item: item.trim_end_matches(':').to_owned(), error: line.clone() })
@@ -160,8 +196,13 @@ impl Batch {
         if failed.is_empty() {
             let why = error.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
             let words = format!("{}{why}", error.what);
-            failed
-                .extend(self.asked.iter().map(|key| Failed { item: key.to_string(), error: words.clone() }));
+            let asked: Vec<String> = self.asked.iter().map(ToString::to_string).collect();
+            let said: HashSet<&str> =
+                words.split(' ').map(|word| word.trim_end_matches([':', ',', ';', ')', '.'])).collect();
+            // What names some of them is about these alone; the others were not tried.
+            let names_some = asked.iter().any(|key| said.contains(key.as_str()));
+            let meant = asked.into_iter().filter(|key| !names_some || said.contains(key.as_str()));
+            failed.extend(meant.map(|item| Failed { item, error: words.clone() }));
             if self.asked.is_empty() {
                 failed.push(Failed { item: "(all)".to_owned(), error: words });
             }

@@ -12,7 +12,7 @@ use crate::manifest::expand::{Layers, TemplateLayer, WorkspaceLayer};
 use crate::manifest::schema::API_VERSION;
 use crate::manifest::{self, Loaded, Project, write};
 use crate::model::diagnostic::did_you_mean;
-use crate::model::{ResourceKey, SourceFile};
+use crate::model::{Diagnostic, ResourceKey, SourceFile};
 use crate::plan::planner::COMMAND_OWNER;
 
 use super::desk::{Desk, invalid};
@@ -39,25 +39,47 @@ impl RowFormat {
     }
 }
 
-/// Reads the file.
+/// Reads the file. The option that names it says how it is written, whatever its ending.
 ///
 /// # Errors
-/// It is not there, too large, or has another ending.
+/// It is not there, or too large.
 pub fn read(path: &Path, format: RowFormat, found: Option<&Found>) -> Result<SourceFile, CliError> {
-    let ending = format.ending();
-    let is_named =
-        path.extension().and_then(|have| have.to_str()).is_some_and(|have| have.eq_ignore_ascii_case(ending));
-    if path.as_os_str() != STANDARD_INPUT && !is_named && !files::is_folder(path) {
-        return Err(CliError::usage(format!("{} does not end in .{ending}", path.display()))
-            .why("a file of rows is known by its ending")
-            .help(format!(
-                "rename it, name the option of its format, or lead it to standard input: - < {}",
-                path.display()
-            )));
-    }
     let limit = found
         .map_or_else(|| ProjectSpec::default().max_file_size(), |found| found.project.spec.max_file_size());
-    files::read_rows(path, ending, limit).map_err(|problem| invalid(vec![problem]))
+    files::read_rows(path, format.ending(), limit).map_err(|problem| invalid(vec![problem]))
+}
+
+/// Refuses a file that a tenant set could not name.
+///
+/// # Errors
+/// It has another ending.
+pub fn must_have_ending(path: &Path, format: RowFormat) -> Result<(), CliError> {
+    let ending = format.ending();
+    let has = path.extension().is_some_and(|have| have.eq_ignore_ascii_case(ending));
+    if has || path.as_os_str() == STANDARD_INPUT || files::is_folder(path) {
+        return Ok(());
+    }
+    Err(CliError::usage(format!("{} does not end in .{ending}", path.display()))
+        .why("a file of rows is known by its ending")
+        .help(format!("rename it, or lead it to standard input: - < {}", path.display())))
+}
+
+/// Problems of rows that a command is given, without the advice that is of manifests.
+#[must_use]
+pub fn said_of_rows(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    for diagnostic in &mut diagnostics {
+        let Some(help) = &diagnostic.help else { continue };
+        if diagnostic.code == "SX0403" {
+            let help =
+                "write a row for each tenant into it; to take tenants away: synthex batch tenants delete";
+            diagnostic.help = Some(help.to_owned());
+        } else if let Some(field) =
+            help.strip_prefix("add `").and_then(|rest| rest.strip_suffix(":` to the spec"))
+        {
+            diagnostic.help = Some(format!("give the row its `{field}`, or a `template` that has one"));
+        }
+    }
+    diagnostics
 }
 
 /// The workspaces and templates that count for rows of a workspace: keys and canonical specs.

@@ -13,18 +13,35 @@ use super::read::{read_one, too_large};
 /// How standard input is named on a command line.
 pub const STANDARD_INPUT: &str = "-";
 
-/// Reads a file of rows; `-` is standard input, which is shown with the ending of what is expected.
+/// Reads a file of rows, also from a pipe; `-` is standard input. What has not the ending of what is expected is shown with it
+/// added, since the ending tells how places in it are counted.
 ///
 /// # Errors
 /// It is not there, larger than so many bytes, or cannot be read.
 pub fn read_rows(path: &Path, ending: &str, max_size: u64) -> Result<SourceFile, Diagnostic> {
-    if path.as_os_str() != STANDARD_INPUT {
-        return read_one(path, max_size);
+    if path.as_os_str() == STANDARD_INPUT {
+        return read_stream(std::io::stdin().lock(), "standard input", format!("stdin.{ending}"), max_size);
     }
-    let shown = format!("stdin.{ending}");
+    let has_ending = path.extension().is_some_and(|have| have.eq_ignore_ascii_case(ending));
+    let name = path.to_string_lossy().into_owned();
+    let shown = if has_ending { name.clone() } else { format!("{name}.{ending}") };
+    let is_pipe = std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    if is_pipe && let Ok(pipe) = std::fs::File::open(path) {
+        return read_stream(pipe, &name, shown, max_size);
+    }
+    let file = read_one(path, max_size)?;
+    Ok(if has_ending { file } else { SourceFile::new(shown, file.bytes().to_vec()) })
+}
+
+fn read_stream(
+    stream: impl std::io::Read,
+    name: &str,
+    shown: String,
+    max_size: u64,
+) -> Result<SourceFile, Diagnostic> {
     let mut bytes = Vec::new();
-    std::io::stdin().lock().take(max_size + 1).read_to_end(&mut bytes).map_err(|error| {
-        Diagnostic::error("SX0112", format!("standard input cannot be read: {}", io_words(&error)))
+    stream.take(max_size + 1).read_to_end(&mut bytes).map_err(|error| {
+        Diagnostic::error("SX0112", format!("{name} cannot be read: {}", io_words(&error)))
             .help("look at what is led to it")
             .at(Position::start_of(&shown))
     })?;

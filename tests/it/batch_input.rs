@@ -82,8 +82,8 @@ fn files_of_rows_that_cannot_be_used_are_refused_with_the_place() {
     let create = |args: &[&str]| estate.run(&[&["batch", "tenants", "create", "--yes"], args].concat());
     create(&["--from-csv", "none.csv"]).code(3).stderr_has("none.csv").stderr_has("there is no such file");
     create(&["--from-csv", "manifests"]).code(3).stderr_has("not a regular file");
-    create(&["--from-csv", "synthex.yaml"]).code(3).stderr_has("does not end in .csv");
-    create(&[]).code(3).stderr_has("--from-csv");
+    create(&["--from-csv", "synthex.yaml"]).code(3).stderr_has("unknown column");
+    create(&[]).code(3).stderr_has("--from-csv").stderr_has("--from-json");
     create(&["--from-csv", "good.csv", "--template", "shopify-smb-anx"])
         .code(3)
         .stderr_has("did you mean `shopify-smb-anz`?");
@@ -116,6 +116,24 @@ fn rows_in_other_clothes_are_read_all_the_same() {
         estate.value("select display_name from synthex.tenants where name = 'B'").as_deref(),
         Some("a \"b\"")
     );
+    // The option says how it is written, whatever the name is; a pipe will do.
+    let pipe = "tenantId,name,type\nP,Piped,mixed\n";
+    let args = ["batch", "tenants", "create", "--yes", "--from-csv", "/dev/stdin"];
+    estate.synthex(&args).stdin(pipe).run().ok().stdout_has("tenant/w/P");
+    estate.project.write("rows.txt", "tenantId,name,type\nQ,Text,mixed\nR,Bad,mixt\n");
+    run(&estate, &["--from-csv", "rows.txt"]).code(3).stderr_has("rows.txt.csv:3:3");
+    estate.project.write("rows.txt", "[{\"tenantId\": \"Q\", \"name\": \"Text\", \"type\": \"mixed\"}]");
+    run(&estate, &["--from-json", "rows.txt"]).ok();
+    // What is wrong is said of rows, not of manifests.
+    estate.project.write("rows.txt", "");
+    for option in ["--from-csv", "--from-json"] {
+        run(&estate, &[option, "rows.txt"]).code(3).stderr_has("the file is empty").nowhere("TenantSet");
+    }
+    estate.project.write("rows.txt", "tenantId,name\nS,No type\n");
+    run(&estate, &["--from-csv", "rows.txt"])
+        .code(3)
+        .stderr_has("give the row its `type`")
+        .nowhere("to the spec");
     // From outside of the project.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.CSV");

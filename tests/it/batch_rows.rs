@@ -99,6 +99,9 @@ fn what_csv_cannot_say_is_told_and_a_part_can_be_chosen() {
     let out =
         estate.run(&["batch", "export", "csv", "--limit", "2"]).ok().stderr_has("2 of 5 tenants exported");
     assert_eq!(out.stdout.matches("ODD_").count(), 2, "{out}");
+    let plain = estate.run(&["batch", "export", "csv"]).ok().stdout;
+    assert_eq!(estate.run(&["batch", "export", "csv", "--output", "-"]).ok().stdout, plain);
+    assert!(!estate.project.path().join("-").exists());
     estate.run(&["batch", "export", "csv", "-l", "tier=none"]).ok().stderr_has("No tenant");
     estate.run(&["batch", "export", "xml"]).code(3).stderr_has("csv");
     estate.run(&["batch", "export", "csv", "-w", "v"]).code(3).stderr_has("there is no workspace `v`");

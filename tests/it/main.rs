@@ -12,6 +12,7 @@
 mod agreement;
 mod apply;
 mod batch;
+mod batch_claims;
 mod batch_input;
 mod batch_rollback;
 mod batch_rows;

@@ -76,6 +76,7 @@ pub fn import(context: &Context, args: &ImportArgs) -> Result<ExitStatus, CliErr
     }
     let has_project = !context.global.files.is_empty() || files::find_project(Path::new(".")).is_some();
     let found = if has_project { Some(project::find(context)?) } else { None };
+    row_files::must_have_ending(&args.file, args.rows)?;
     let given = row_files::read(&args.file, args.rows, found.as_ref())?;
     let importing = Importing { context, args, found: found.as_ref(), text: escaped(&given) };
     let files = importing.files(given)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::batching::{Batch, Failed};
+use crate::cli::batching::Batch;
 use crate::cli::context::Context;
 use crate::cli::desk::{Asked, Desk, OwnArgs, invalid};
 use crate::cli::editing::{self, Manner, Way};
@@ -19,8 +19,10 @@ use crate::engine;
 use crate::kinds::tenant;
 use crate::manifest::{Catalog, Loaded, Origins};
 use crate::model::diagnostic::has_errors;
-use crate::model::{Diagnostic, Entry};
+use crate::model::{Diagnostic, Entry, ResourceKey};
 use crate::plan::planner::COMMAND_OWNER;
+
+use super::leaving_out::{claims, leave_out_claimed};
 
 /// The command, as it is recorded.
 const COMMAND: &str = "batch tenants create";
@@ -31,14 +33,14 @@ const COMMAND: &str = "batch tenants create";
 /// status,industry,website,email,phone,employeeCount,template,protect,businessId.country,businessId.number,labels and
 /// columns labels.KEY and metadata.KEY. A JSON file is a list of objects with the same names. What a row leaves out comes
 /// from its template and from the workspace. Every bad row is reported, with its line and column. A row that says what the
-/// database has already is passed over.
+/// database has already is passed over. The option says how the file is written, whatever its ending; it may be a pipe.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  synthex batch tenants create --from-csv clients.csv --dry-run\n  synthex batch tenants create --from-csv clients.csv --template shopify-smb-anz --yes\n  synthex batch tenants create --from-json clients.json --on-error continue --yes\n  generate | synthex batch tenants create --from-csv - --yes --format json"
 )]
 pub struct BatchCreateArgs {
     /// The rows as CSV; `-` for standard input
-    #[arg(long, value_name = "FILE", required_unless_present = "from_json")]
+    #[arg(long, value_name = "FILE")]
     pub from_csv: Option<PathBuf>,
     /// The rows as JSON; `-` for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "from_csv")]
@@ -77,10 +79,18 @@ async fn plan(
     batch: &mut Batch,
     signals: &Signals,
 ) -> Result<Way, CliError> {
+    if args.own.write {
+        return Err(CliError::usage("--write changes what a manifest declares, and these are new")
+            .why("nothing was changed")
+            .help("leave --write out; to write rows as manifests: synthex import csv FILE --to FILE"));
+    }
     let (path, format) = match (&args.from_csv, &args.from_json) {
         (Some(path), _) => (path, RowFormat::Csv),
         (None, Some(path)) => (path, RowFormat::Json),
-        (None, None) => return Err(CliError::usage("no file is named").help("add --from-csv FILE")),
+        (None, None) => {
+            return Err(CliError::usage("no file of rows is named")
+                .help("name one with --from-csv FILE or --from-json FILE; `-` is standard input"));
+        }
     };
     let tolerates = args.write.on_error == OnErrorArg::Continue;
     // What is wrong with the file needs no database to be found out.
@@ -98,12 +108,18 @@ async fn plan(
         row_files::must_know_template(&layers, &workspace, template)?;
     }
     let rows = Rows { format, workspace: &workspace, template };
-    let Loaded { mut catalog, mut diagnostics } = rows.load(file, &beneath, desk.found.as_ref());
+    let Loaded { mut catalog, diagnostics } = rows.load(file, &beneath, desk.found.as_ref());
+    let mut diagnostics = row_files::said_of_rows(diagnostics);
     let mut entries: Vec<Entry> = std::mem::take(&mut catalog.entries);
     let beneath_them: Vec<Entry> =
         entries.extract_if(.., |entry| entry.key.kind.rank != tenant::KIND.rank).collect();
     catalog.entries = beneath_them;
-    diagnostics.extend(existing(&desk, &catalog, &entries));
+    let Existing { same, others, foreign } = existing(&desk, &catalog, &entries);
+    diagnostics.extend(others);
+    // What belongs to somebody else is refused with its claim, and listed here where other rows are bad.
+    if args.own.force || !tolerates && has_errors(&diagnostics) {
+        diagnostics.extend(foreign);
+    }
     crate::model::diagnostic::sort(&mut diagnostics);
     batch.asked = entries.iter().map(|entry| entry.key.clone()).collect();
     if has_errors(&diagnostics) {
@@ -118,51 +134,54 @@ async fn plan(
     } else if !diagnostics.is_empty() {
         context.printer.diagnostics(&diagnostics);
     }
-    if tolerates && !args.own.force && !args.own.write {
-        leave_out_claimed(&desk, batch, &mut entries)?;
+    // What is as its row says is passed over, whoever owns it.
+    if !same.is_empty() {
+        let claimed = claims(&desk, &same)?;
+        let is_ours = |key| desk.head(key).is_some_and(|head| head.owner.as_deref() == Some(COMMAND_OWNER));
+        let passed: HashSet<&ResourceKey> =
+            same.iter().filter(|key| claimed.contains_key(key) || !is_ours(key)).collect();
+        entries.retain(|entry| !passed.contains(&entry.key));
+    }
+    if tolerates && !args.own.force {
+        let keys: Vec<ResourceKey> = entries.iter().map(|entry| entry.key.clone()).collect();
+        let claimed = leave_out_claimed(&desk, batch, &keys)?;
+        entries.retain(|entry| !claimed.contains(&entry.key));
     }
     let asked = Asked { entries, is_named: true, catalog: Some(&catalog), ..Asked::default() };
     let manner = Manner { command: COMMAND, own: &args.own, write: &args.write };
     editing::way(context, desk, asked, manner, signals).await
 }
 
-/// Rows of tenants that live already, and are not as the row says.
-fn existing(desk: &Desk<'_>, catalog: &Catalog, entries: &[Entry]) -> Vec<Diagnostic> {
-    let mut origins = Origins::new(catalog);
-    let living = entries.iter().filter_map(|entry| {
-        let head = desk.head(&entry.key).filter(|head| !head.deleted)?;
-        let is_same = head.digest == Some(entry.digest)
-            && !head.touched
-            && head.owner.as_deref() == Some(COMMAND_OWNER);
-        (!is_same).then_some((entry, head))
-    });
-    living
-        .map(|(entry, head)| {
-            let owner = match head.owner.as_deref() {
-                Some(COMMAND_OWNER) => String::new(),
-                Some(owner) => format!(", and belongs to project `{owner}`"),
-                None => ", and belongs to nobody".to_owned(),
-            };
-            let message = format!("{} is there already{owner}", entry.key);
-            let help =
-                "to change it, leave the row out here and use `synthex batch tenants update --from-csv FILE`";
-            let position = crate::model::Sources::declared_at(&mut origins, entry);
-            Diagnostic::error("SX0407", message).help(help).at(position).about(entry.key.to_string())
-        })
-        .collect()
+/// Rows of tenants that live already.
+#[derive(Default)]
+struct Existing {
+    /// As the row says.
+    same: Vec<ResourceKey>,
+    /// Otherwise.
+    others: Vec<Diagnostic>,
+    /// Otherwise, and somebody else's.
+    foreign: Vec<Diagnostic>,
 }
 
-/// Takes out what manifests declare or projects own, where each row stands for itself.
-fn leave_out_claimed(desk: &Desk<'_>, batch: &mut Batch, entries: &mut Vec<Entry>) -> Result<(), CliError> {
-    let keys = entries.iter().map(|entry| entry.key.clone()).collect();
-    let claimed = desk.claims(&keys)?.into_iter().map(|claim| {
-        let item = claim.split(' ').next().unwrap_or_default().to_owned();
-        Failed { item, error: claim }
-    });
-    let claimed: Vec<Failed> = claimed.collect();
-    let named: HashSet<&str> = claimed.iter().map(|claim| claim.item.as_str()).collect();
-    entries.retain(|entry| !named.contains(entry.key.to_string().as_str()));
-    batch.asked.retain(|key| !named.contains(key.to_string().as_str()));
-    batch.failed.extend(claimed);
-    Ok(())
+fn existing(desk: &Desk<'_>, catalog: &Catalog, entries: &[Entry]) -> Existing {
+    let mut origins = Origins::new(catalog);
+    let mut found = Existing::default();
+    for entry in entries {
+        let Some(head) = desk.head(&entry.key).filter(|head| !head.deleted) else { continue };
+        if head.digest == Some(entry.digest) && !head.touched {
+            found.same.push(entry.key.clone());
+            continue;
+        }
+        let (owner, list) = match head.owner.as_deref() {
+            Some(COMMAND_OWNER) => (String::new(), &mut found.others),
+            Some(owner) => (format!(", and belongs to project `{owner}`"), &mut found.foreign),
+            None => (", and belongs to nobody".to_owned(), &mut found.others),
+        };
+        let message = format!("{} is there already{owner}", entry.key);
+        let help =
+            "to change it, leave the row out here and use `synthex batch tenants update --from-csv FILE`";
+        let position = crate::model::Sources::declared_at(&mut origins, entry);
+        list.push(Diagnostic::error("SX0407", message).help(help).at(position).about(entry.key.to_string()));
+    }
+    found
 }

@@ -9,10 +9,11 @@ use crate::cli::editing::{self, Manner, Way};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::outcome::interrupted;
 use crate::cli::signals::Signals;
-use crate::cli::writing::WriteArgs;
+use crate::cli::writing::{OnErrorArg, WriteArgs};
 use crate::engine;
 use crate::model::ResourceKey;
 
+use super::leaving_out::leave_out_with_parts;
 use super::targets::TargetArgs;
 
 /// The command, as it is recorded.
@@ -67,7 +68,14 @@ async fn plan(
     let rows = args.targets.rows(context, &mut desk, args.permanent).await?;
     let mut gone: Vec<ResourceKey> = rows.into_iter().map(|row| row.key).collect();
     batch.asked.clone_from(&gone);
-    let parts = desk.parts_of(&gone, args.permanent).await?;
+    let mut parts = desk.parts_of(&gone, args.permanent).await?;
+    if args.write.on_error == OnErrorArg::Continue && !args.own.force && !args.own.write {
+        let claimed = leave_out_with_parts(&mut desk, batch, &gone, &parts).await?;
+        if !claimed.is_empty() {
+            gone.retain(|key| !claimed.contains(key));
+            parts = desk.parts_of(&gone, args.permanent).await?;
+        }
+    }
     gone.extend(parts);
     let is_named = args.targets.is_named();
     let asked = Asked { gone, permanent: args.permanent, is_named, ..Asked::default() };

@@ -37,7 +37,7 @@ pub struct BatchExportArgs {
     /// How the rows are written
     #[arg(value_name = "FORMAT")]
     pub rows: RowFormat,
-    /// The file to write, instead of standard output
+    /// The file to write; `-` or none is standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Only tenants whose labels fit, or fields where there is no such label: `tier=gold,status!=inactive`
@@ -61,7 +61,8 @@ pub async fn export(context: &Context, args: &BatchExportArgs) -> Result<ExitSta
         CliError::usage(error.to_string())
             .help("for example: -l 'tier=gold,market in (ANZ_SMB,UK_SMB),!legacy'")
     })?;
-    if let Some(output) = args.output.as_ref().filter(|output| !args.force && files::is_file(output)) {
+    let output = args.output.as_ref().filter(|output| output.as_os_str() != files::STANDARD_INPUT);
+    if let Some(output) = output.filter(|output| !args.force && files::is_file(output)) {
         refuse_existing(
             &[(output.clone(), String::new())],
             "name another file, or overwrite it with --force",
@@ -91,7 +92,7 @@ pub async fn export(context: &Context, args: &BatchExportArgs) -> Result<ExitSta
     let mut value = json!({
         "format_version": "1.0", "workspace": workspace, "total": matching, "exported": rows.len(), "warnings": warnings,
     });
-    match &args.output {
+    match output {
         Some(output) => {
             files::write_atomically(output, text.as_bytes())?;
             value["written"] = json!(output);

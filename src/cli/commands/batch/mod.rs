@@ -5,6 +5,7 @@ pub mod create;
 pub mod credentials;
 pub mod delete;
 pub mod export;
+mod leaving_out;
 pub mod list;
 pub mod rollback;
 pub mod show;

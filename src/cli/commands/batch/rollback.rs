@@ -12,6 +12,7 @@ use crate::cli::signals::Signals;
 use crate::cli::undoing::undo;
 use crate::cli::writing::WriteArgs;
 use crate::engine;
+use crate::model::ResourceKey;
 
 use super::show::{OperationId, none};
 
@@ -66,8 +67,31 @@ async fn plan(context: &Context, args: &BatchRollbackArgs, batch: &mut Batch) ->
         return Err(none("to take back").why("nothing was applied to this database yet"));
     }
     let revision = args.id.revision(&mut desk.connection).await?;
-    let undoing = undo(desk, revision, context.global.workspace.as_deref(), &args.own).await?;
+    let undone = undo(desk, revision, context.global.workspace.as_deref(), &args.own).await;
+    let mut undoing = undone.map_err(|error| match error.code.as_str() {
+        "declared" => error.help(
+            "add --force, which holds until the next apply; or apply, which puts back what manifests declare",
+        ),
+        _ => error,
+    })?;
+    for refusal in &mut undoing.planned.plan.refusals {
+        if let ("SX0501", Some(key)) = (refusal.code, &refusal.key) {
+            refusal.help = help_of_protected(key);
+        }
+    }
     batch.note = Some(format!("of operation {revision}, {}", undoing.operation.command));
     batch.asked = undoing.keys;
     Ok(undoing.planned)
+}
+
+/// Its protection is a content of its own: taken off, it is not as the operation left it, so it is deleted by a command.
+fn help_of_protected(key: &ResourceKey) -> String {
+    if key.kind.name != "Tenant" {
+        return "take `protect` off it, and delete it with a command of its own".to_owned();
+    }
+    let name = &key.name;
+    format!(
+        "take that off and delete it: synthex batch tenants update --tenant-ids {name} --set protect=false, \
+         and then synthex batch tenants delete --tenant-ids {name}"
+    )
 }

@@ -25,6 +25,7 @@ use crate::model::{Diagnostic, Entry, FileId, ResourceKey, SourceFile, SourceRef
 use crate::plan::Row;
 
 use super::changes::{Change, Wrong, changed, in_manifests, must_be_apart, of_row};
+use super::leaving_out::leave_out_claimed;
 use super::targets::{self, TargetArgs};
 
 /// The command, as it is recorded.
@@ -43,7 +44,7 @@ const MOST_SUGGESTIONS: usize = 100;
 /// empty cell changes nothing.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex batch tenants update --tenant-ids SMB_1,SMB_2 --status suspended --dry-run\n  synthex batch tenants update -l tier=gold,market=UK_SMB --set labels.tier=silver --unset metadata.trial\n  synthex batch tenants update --from-csv changes.csv --yes"
+    after_help = "Examples:\n  synthex batch tenants update --tenant-ids SMB_1,SMB_2 --status suspended --dry-run\n  synthex batch tenants update -l tier=gold,market=UK_SMB \\\n      --set labels.tier=silver --unset metadata.trial\n  synthex batch tenants update --from-csv changes.csv --yes"
 )]
 pub struct BatchUpdateArgs {
     #[command(flatten)]
@@ -117,7 +118,7 @@ async fn plan(
             .help("say what is to change: --status suspended, --name NAME, --set FIELD=VALUE, --unset FIELD, or --from-csv FILE"));
     }
     let mut desk = Desk::open(context, COMMAND).await?;
-    let (entries, diagnostics) = match &args.from_csv {
+    let (mut entries, diagnostics) = match &args.from_csv {
         Some(path) => {
             let file = row_files::read(path, RowFormat::Csv, desk.found.as_ref())?;
             from_rows(&mut desk, file, &changes, args.own.write).await?
@@ -137,6 +138,11 @@ async fn plan(
             return Err(invalid(diagnostics));
         }
         batch.leave_out(diagnostics);
+    }
+    if args.write.on_error == OnErrorArg::Continue && !args.own.force && !args.own.write {
+        let keys: Vec<ResourceKey> = entries.iter().map(|entry| entry.key.clone()).collect();
+        let claimed = leave_out_claimed(&desk, batch, &keys)?;
+        entries.retain(|entry| !claimed.contains(&entry.key));
     }
     let is_named = args.targets.is_named();
     let asked = Asked { entries, is_named, ..Asked::default() };
@@ -168,6 +174,12 @@ async fn from_options(desk: &mut Desk<'_>, rows: &[Row], changes: &[Change]) -> 
             1 => message,
             many => format!("{message} ({many} tenants, the first {first})"),
         };
+        let help = help.map(|help| {
+            match help.strip_prefix("add `").and_then(|rest| rest.strip_suffix(":` to the spec")) {
+                Some(field) => format!("keep `{field}`, or give it another value: --set {field}=VALUE"),
+                None => help,
+            }
+        });
         Diagnostic { help, ..Diagnostic::error(code, message).about(first.to_string()) }
     });
     Ok((entries, diagnostics.collect()))
@@ -195,7 +207,7 @@ async fn from_rows(
 ) -> Result<Changed, CliError> {
     let files = [Arc::new(file)];
     let (raw, mut problems) = csv::read_with(&files[0], FileId(0), NOWHERE, &["tenantId"])
-        .map_err(|problems| invalid(resolve(&files, problems)))?;
+        .map_err(|problems| invalid(row_files::said_of_rows(resolve(&files, problems))))?;
     let header = csv::header_of(&files, FileId(0));
     if header.len() == 1 && others.is_empty() {
         return Err(CliError::usage("the file has no column besides `tenantId`")
@@ -261,5 +273,5 @@ async fn from_rows(
     }
     let named: HashSet<&str> = problems.iter().filter_map(|problem| problem.resource.as_deref()).collect();
     entries.retain(|entry| !named.contains(entry.key.to_string().as_str()));
-    Ok((entries, resolve(&files, problems)))
+    Ok((entries, row_files::said_of_rows(resolve(&files, problems))))
 }
