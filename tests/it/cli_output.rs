@@ -208,7 +208,11 @@ fn an_empty_database_is_told_from_an_empty_selection() {
     assert!(estate.state().is_empty(), "looking installs nothing");
     estate.apply().ok();
     list(&["-l", "no=such"]).stderr_has("None of the 3 tenants is selected.");
-    list(&["-w", "nope"]).stderr_has("There are no tenants in workspace `nope`");
+    estate
+        .run(&["tenant", "tenants", "list", "-w", "nope"])
+        .code(3)
+        .stderr_has("there is no workspace `nope`")
+        .stderr_has("the workspaces are w");
     estate.run(&["tenant", "tenants", "get", "T1"]).ok().stdout_has(" UTC (").stdout_has("updated");
     // A named database can be looked at from anywhere.
     let elsewhere = Project::empty();
