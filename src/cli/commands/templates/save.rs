@@ -103,7 +103,7 @@ pub async fn save(context: &Context, args: &SaveArgs) -> Result<ExitStatus, CliE
     let key = ResourceKey::new(&tenant_template::KIND, workspace.as_str().into(), name);
     if desk.head(&key).is_some_and(|head| head.deleted) {
         making::must_be_new(&desk, &key, "")
-            .or_else(|error| Err(making::or_claimed(&desk, &key, &args.own, error)))?;
+            .map_err(|error| making::or_claimed(&desk, &key, &args.own, error))?;
     }
     let row = desk.rows(std::slice::from_ref(&key)).await?.into_iter().next();
     if row.is_some() && args.is_empty() {
