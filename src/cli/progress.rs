@@ -60,13 +60,6 @@ impl Display {
         }
     }
 
-    /// Draws the bar, from the first second on.
-    fn draw(&self) {
-        if let Some(bar) = self.bar.as_ref().filter(|bar| is_worth_it(bar, self.begun.elapsed())) {
-            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(8));
-        }
-    }
-
     fn elapsed(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -86,18 +79,25 @@ impl Display {
     }
 }
 
+/// A bar that is drawn after a while, also where a single statement takes that long; not at all, where all is done by then.
 fn bar(total: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::hidden());
     let style = ProgressStyle::with_template("{msg:>10} {bar:30} {pos}/{len}  {per_sec}  {eta} left");
     if let Ok(style) = style {
         bar.set_style(style.progress_chars("━╸ "));
     }
+    let later = bar.clone();
+    let drawing = std::thread::Builder::new().spawn(move || {
+        std::thread::sleep(PATIENCE);
+        if !later.is_finished() {
+            later.set_draw_target(ProgressDrawTarget::stderr_with_hz(8));
+            later.tick();
+        }
+    });
+    if let Err(error) = drawing {
+        tracing::debug!(%error, "no bar is drawn");
+    }
     bar
-}
-
-/// Whether a bar that is not drawn yet should be.
-fn is_worth_it(bar: &ProgressBar, elapsed: Duration) -> bool {
-    bar.is_hidden() && elapsed >= PATIENCE
 }
 
 fn words(phase: Phase) -> &'static str {
@@ -117,7 +117,6 @@ impl Progress for Display {
         if self.json {
             self.line(&json!({"event": "phase", "phase": words(phase), "total": self.total, "elapsed_ms": self.elapsed()}));
         }
-        self.draw();
         if let Some(bar) = &self.bar {
             bar.set_message(words(phase));
             bar.tick();
@@ -128,7 +127,6 @@ impl Progress for Display {
         if self.json {
             self.line(&json!({"event": "progress", "written": rows, "total": self.total, "elapsed_ms": self.elapsed()}));
         }
-        self.draw();
         if let Some(bar) = &self.bar {
             bar.set_position(rows as u64);
         }
@@ -166,18 +164,5 @@ fn lease_json(news: &LeaseNews) -> serde_json::Value {
         LeaseNews::Evicted(lease) => {
             json!({"event": "evicted", "workspace": lease.workspace, "held_by": lease})
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bar_is_drawn_only_when_a_second_has_passed() {
-        let bar = bar(10);
-        assert!(bar.is_hidden());
-        assert!(!is_worth_it(&bar, Duration::from_millis(999)));
-        assert!(is_worth_it(&bar, Duration::from_secs(1)));
     }
 }
