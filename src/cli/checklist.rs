@@ -14,6 +14,8 @@ pub struct Checklist {
     pub template: Option<String>,
     /// What the template says now, and what is done of it.
     pub steps: Vec<(String, Option<DoneStep>)>,
+    /// Whether that template is there no more.
+    pub is_orphan: bool,
     /// What was done and is a step no more.
     pub former: Vec<DoneStep>,
 }
@@ -30,7 +32,8 @@ impl Checklist {
         let former = done.iter().filter(|done| !texts.contains(&done.step)).cloned().collect();
         let find = |text: &str| done.iter().find(|done| done.step == text).cloned();
         let steps = texts.into_iter().map(|text| (text.clone(), find(&text))).collect();
-        Self { template: name.map(str::to_owned), steps, former }
+        let is_orphan = name.is_some() && spec.is_none();
+        Self { template: name.map(str::to_owned), steps, is_orphan, former }
     }
 
     /// How many are done.
@@ -54,6 +57,7 @@ impl Checklist {
         });
         json!({
             "template": self.template,
+            "templateDeleted": self.is_orphan,
             "total": self.steps.len(),
             "done": self.done(),
             "steps": steps.collect::<Vec<_>>(),
@@ -66,6 +70,12 @@ impl Checklist {
     pub fn text(&self, now: DateTime<Utc>) -> String {
         let by = |done: &DoneStep| format!("{}, by {}", time::instant(done.at, now), clean::clean(&done.by));
         let mut text = String::new();
+        if let (Some(template), true) = (&self.template, self.is_orphan) {
+            let template = clean::clean(template);
+            text.push_str(&format!(
+                "Setup steps: not known, since template `{template}` is deleted; `synthex restore` brings it back\n"
+            ));
+        }
         if !self.steps.is_empty() {
             text.push_str(&format!("Setup steps: {} of {} done\n", self.done(), self.steps.len()));
         }

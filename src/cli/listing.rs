@@ -42,17 +42,44 @@ pub struct Counts {
 }
 
 impl Listing {
-    /// Opens the database that the options mean. With a workspace, nothing else is looked at.
+    /// Opens the database that the options mean. With a workspace, nothing else is looked at, and it must be known.
     ///
     /// # Errors
     /// It cannot be reached, or no workspace is known where one must be.
     pub async fn open(context: &Context, command: &str, only: Option<&str>) -> Result<Self, CliError> {
+        Self::open_at(context, command, only, true).await
+    }
+
+    /// [`Listing::open`] for a caller that says itself when the workspace is nowhere.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open_anywhere(
+        context: &Context,
+        command: &str,
+        only: Option<&str>,
+    ) -> Result<Self, CliError> {
+        Self::open_at(context, command, only, false).await
+    }
+
+    async fn open_at(
+        context: &Context,
+        command: &str,
+        only: Option<&str>,
+        must_know: bool,
+    ) -> Result<Self, CliError> {
         let (source, found) = commands::place(context)?;
         let options = database::open(context, &source, command).await?;
         let mut connection = options.connect().await?;
         connection.begin_reading().await?;
         let is_installed = connection.is_installed().await?;
         let is_confined = is_installed && connection.is_confined().await?;
+        if let (Some(only), true) = (only, is_installed && must_know) {
+            let named = preferences::workspace(context)?.filter(|choice| choice.name == only);
+            let choice =
+                named.unwrap_or_else(|| Choice { name: only.to_owned(), by: preferences::BY_OPTION });
+            project::must_know_choice(&mut connection, found.as_ref(), &choice).await?;
+        }
         connection.rollback().await?;
         let scopes = match (only, is_confined) {
             (Some(only), _) => vec![Some(only.to_owned())],
@@ -79,6 +106,17 @@ impl Listing {
             }
         }
         Ok(rows)
+    }
+
+    /// The living rows of a kind in a workspace, wherever else is looked.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn rows_of(&mut self, kind: KindRef, workspace: &str) -> Result<Vec<Listed>, CliError> {
+        if !self.is_installed {
+            return Ok(Vec::new());
+        }
+        Ok(store::list(&mut self.connection, kind, Some(workspace)).await?)
     }
 
     /// The names of all workspaces that the role may see, wherever else is looked.

@@ -1,5 +1,7 @@
 //! From options to what is to be: every check that a manifest goes through, with the option in place of the line.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use crate::kinds::{tenant_template, workspace};
@@ -11,7 +13,8 @@ use crate::manifest::variables::Variables;
 use crate::model::diagnostic::did_you_mean;
 use crate::model::{Diagnostic, Entry, FileId, KindRef, ResourceKey, Scope, SourceRef};
 
-use super::desk::{self, Desk};
+use super::claimed::claimed;
+use super::desk::{self, Desk, OwnArgs};
 use super::error::CliError;
 use super::preferences;
 
@@ -230,6 +233,36 @@ pub fn must_be_new(desk: &Desk<'_>, key: &ResourceKey, update: &str) -> Result<(
             .why(format!("it is {key}; nothing was changed"))
             .help(format!("change it: {update}"))
     })
+}
+
+/// What is to be said instead of an error, where a manifest or a project has a say in what was to be made: who that is.
+/// Whatever else is wrong with it could be corrected, and would then be refused.
+#[must_use]
+pub fn or_claimed(desk: &Desk<'_>, key: &ResourceKey, own: &OwnArgs, error: CliError) -> CliError {
+    if own.force || own.write {
+        return error;
+    }
+    let is_deleted = desk.head(key).is_some_and(|head| head.deleted);
+    let mut claims = desk.claims(&HashSet::from([key.clone()])).unwrap_or_default();
+    // Nobody's manifest has what was deleted, unless one declares it again.
+    claims.retain(|claim| !is_deleted || claim.contains(" is declared"));
+    if claims.is_empty() {
+        return error;
+    }
+    claimed(claims).help("change the manifest that declares it, and run `synthex apply`")
+}
+
+/// Refuses `--write` for what is made: there is no manifest to be changed.
+///
+/// # Errors
+/// It is given.
+pub fn no_write(own: &OwnArgs) -> Result<(), CliError> {
+    if !own.write {
+        return Ok(());
+    }
+    Err(CliError::usage("--write changes what a manifest declares, and this is new")
+        .why("nothing was changed")
+        .help("leave it out; `synthex adopt --write DIR` makes manifests of what commands made"))
 }
 
 /// A kind as people say it.

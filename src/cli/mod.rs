@@ -16,6 +16,7 @@ pub mod environment;
 pub mod error;
 pub mod exporting;
 pub mod finding;
+pub mod known;
 pub mod listing;
 pub mod making;
 pub mod offline;
@@ -135,9 +136,7 @@ fn usage(error: &clap::Error, environment: &Environment, json: bool) -> ExitStat
     } else {
         printer::write_stderr(&shown);
         if json {
-            let plain = text.to_string();
-            let what = plain.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            printer.report_json(&CliError::usage(what).help("see --help"));
+            printer.report_json(&in_one_line(&text.to_string()));
         }
     }
     match printer.check() {
@@ -148,6 +147,28 @@ fn usage(error: &clap::Error, environment: &Environment, json: bool) -> ExitStat
         _ if asked => ExitStatus::Success,
         _ => ExitStatus::Usage,
     }
+}
+
+/// What the parser of arguments says before it shows the usage, in one line: also which arguments are missing and which
+/// values there are. Its tips are the help.
+fn in_one_line(text: &str) -> CliError {
+    let is_end = |line: &&str| line.starts_with("Usage: ") || line.starts_with("For more information");
+    let lines = text.lines().map(str::trim).take_while(|line| !is_end(line));
+    let (tips, said): (Vec<&str>, Vec<&str>) =
+        lines.filter(|line| !line.is_empty()).partition(|line| line.starts_with("tip: "));
+    let mut what = String::new();
+    for line in said {
+        let between = match line {
+            _ if what.is_empty() => "",
+            line if what.ends_with(':') || line.starts_with('[') => " ",
+            _ => ", ",
+        };
+        what.push_str(between);
+        what.push_str(line.trim_start_matches("error: "));
+    }
+    let tips: Vec<&str> = tips.iter().map(|tip| tip.trim_start_matches("tip: ")).collect();
+    let help = if tips.is_empty() { "see --help".to_owned() } else { tips.join("; ") };
+    CliError::usage(what).help(help)
 }
 
 fn start_logging(global: &args::Global) {

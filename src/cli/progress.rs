@@ -15,6 +15,9 @@ use super::printer::write_stderr;
 /// How often a line is written without a terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
+/// How long something takes before a bar is worth looking at.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ProgressMode {
@@ -76,11 +79,23 @@ impl Display {
     }
 }
 
+/// A bar that is drawn after a while, also where a single statement takes that long; not at all, where all is done by then.
 fn bar(total: usize) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(8));
+    let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::hidden());
     let style = ProgressStyle::with_template("{msg:>10} {bar:30} {pos}/{len}  {per_sec}  {eta} left");
     if let Ok(style) = style {
         bar.set_style(style.progress_chars("━╸ "));
+    }
+    let later = bar.clone();
+    let drawing = std::thread::Builder::new().spawn(move || {
+        std::thread::sleep(PATIENCE);
+        if !later.is_finished() {
+            later.set_draw_target(ProgressDrawTarget::stderr_with_hz(8));
+            later.tick();
+        }
+    });
+    if let Err(error) = drawing {
+        tracing::debug!(%error, "no bar is drawn");
     }
     bar
 }

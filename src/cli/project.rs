@@ -3,19 +3,15 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::engine::StateReader as _;
 use crate::files::{self, ManifestRoots, PROJECT_FILE, ProjectRows};
-use crate::kinds;
 use crate::manifest::{self, Catalog, Loaded, Project, cache};
-use crate::model::diagnostic::did_you_mean;
 use crate::model::digest::DigestWriter;
 use crate::model::files::RowFiles;
 use crate::model::{Diagnostic, Digest, Entry, Position, ResourceKey, Scope, SourceFile, diagnostic};
 
-use crate::store::Connection;
-
 use super::context::Context;
 use super::error::CliError;
+pub use super::known::{must_know_choice, must_know_workspace};
 use super::planning::Wishes;
 
 /// A project and where its manifests are.
@@ -331,41 +327,6 @@ pub fn visible_workspaces(found: &Found, only: Option<&str>) -> Result<Vec<Strin
         return Ok(declared_workspaces(&catalog.entries));
     }
     found.project.spec.workspace.clone().map(|name| vec![name]).ok_or_else(no_workspace)
-}
-
-/// Refuses a workspace of which nothing is known: what is looked for in it would never be found.
-///
-/// # Errors
-/// Neither the database nor its record has the workspace that the options name, nor does a manifest.
-pub async fn must_know_workspace(
-    context: &Context,
-    connection: &mut Connection,
-    found: Option<&Found>,
-) -> Result<(), CliError> {
-    let Some(only) = context.global.workspace.as_deref() else { return Ok(()) };
-    let kind = &kinds::workspace::KIND;
-    let is_confined = connection.is_confined().await?;
-    if is_confined {
-        connection.enter(only).await?;
-    }
-    let mut names = connection.names_of(kind, is_confined.then_some(only)).await?;
-    if names.iter().any(|name| name == only) {
-        return Ok(());
-    }
-    let declared = found.and_then(|found| load(found).ok());
-    names.extend(declared.iter().flat_map(|loaded| declared_workspaces(&loaded.catalog.entries)));
-    if names.iter().any(|name| name == only) {
-        return Ok(());
-    }
-    names.sort_unstable();
-    names.dedup();
-    let error = CliError::usage(format!("there is no workspace `{only}`"))
-        .why("neither the database nor a manifest has it");
-    Err(match did_you_mean(only, names.iter().map(String::as_str)) {
-        Some(near) => error.help(format!("did you mean `{near}`?")),
-        None if names.is_empty() => error,
-        None => error.help(format!("the workspaces are {}", names.join(", "))),
-    })
 }
 
 /// A role sees one workspace at a time, and none is named.

@@ -88,6 +88,14 @@ impl SelectArgs {
     }
 }
 
+/// A selection by labels alone, or by fields where there is no such label; of everything, where nothing is given.
+///
+/// # Errors
+/// The selector cannot be read.
+pub fn labels(selector: Option<&str>) -> Result<Selection, CliError> {
+    SelectArgs { selector: selector.map(str::to_owned), ..SelectArgs::default() }.selection()
+}
+
 /// Refuses patterns of which nothing is known: a slip in one of several would leave out what was meant. For what was to be
 /// excluded and is not there, returns what the reader should know.
 ///

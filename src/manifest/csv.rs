@@ -227,8 +227,23 @@ pub fn guarded(text: &str) -> std::borrow::Cow<'_, str> {
 }
 
 /// The other way round.
-fn unguarded(cell: &str) -> &str {
+#[must_use]
+pub fn unguarded(cell: &str) -> &str {
     cell.strip_prefix('\'').filter(|_| needs_an_apostrophe(cell)).unwrap_or(cell)
+}
+
+/// A cell as it is written: in double quotes where that is needed, and wherever a spreadsheet is to take it as a text.
+#[must_use]
+pub fn written(text: &str, was_quoted: bool) -> String {
+    let cell = guarded(text);
+    quoted(&cell, was_quoted || cell.len() > text.len())
+}
+
+/// In double quotes where that is needed.
+#[must_use]
+pub fn quoted(text: &str, always: bool) -> String {
+    let needed = always || text.contains([',', '"', '\r', '\n']) || text.trim() != text;
+    if needed { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 /// Names a column by number instead of by field.

@@ -4,7 +4,7 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use synthex::report::plan_json;
@@ -208,7 +208,11 @@ fn an_empty_database_is_told_from_an_empty_selection() {
     assert!(estate.state().is_empty(), "looking installs nothing");
     estate.apply().ok();
     list(&["-l", "no=such"]).stderr_has("None of the 3 tenants is selected.");
-    list(&["-w", "nope"]).stderr_has("There are no tenants in workspace `nope`");
+    estate
+        .run(&["tenant", "tenants", "list", "-w", "nope"])
+        .code(3)
+        .stderr_has("there is no workspace `nope`")
+        .stderr_has("the workspaces are w");
     estate.run(&["tenant", "tenants", "get", "T1"]).ok().stdout_has(" UTC (").stdout_has("updated");
     // A named database can be looked at from anywhere.
     let elsewhere = Project::empty();
@@ -267,4 +271,20 @@ fn the_question_on_a_terminal_is_answered_or_interrupted_and_the_terminal_is_lef
     let (status, text) = on_a_terminal(&estate, "y\n");
     assert!(status == Some(0) && text.contains("Applied as revision 1."), "{status:?} {text}");
     estate.is_converged();
+}
+
+#[test]
+fn a_bar_is_drawn_only_for_what_takes_more_than_a_second() {
+    let estate = Estate::applied("bar");
+    let has_bar = |text: &str| text.contains('╸') || text.contains("writing");
+    estate.declare_tenant("T4", &[]);
+    let begun = Instant::now();
+    let (status, text) = on_a_terminal(&estate, "y\n");
+    assert_eq!(status, Some(0), "{text}");
+    // On a machine that is busy it may well take longer.
+    assert!(!has_bar(&text) || begun.elapsed() > Duration::from_secs(1), "{text}");
+    estate.trigger("tenants", "insert", "new.name = 'T5'", "perform pg_sleep(1.5);");
+    estate.declare_tenant("T5", &[]);
+    let (status, text) = on_a_terminal(&estate, "y\n");
+    assert!(status == Some(0) && has_bar(&text), "{text}");
 }

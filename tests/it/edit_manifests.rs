@@ -145,6 +145,19 @@ fn rows_are_changed_where_they_stand() {
         stage.project.read("manifests/clients.csv"),
         "tenantId,name,type,shopifyShop,status\r\nC1,\"Cee\",shopify,c1.myshopify.com,suspended\r\nC2,Two,shopify,c2.myshopify.com,\r\n"
     );
+    // A spreadsheet must not run a cell; who reads the table does not see the apostrophe.
+    stage.update("C2", &[&["--set", "contact.phone=+61 2 5550 0001"], &write[..]].concat()).ok();
+    let table = stage.project.read("manifests/clients.csv");
+    assert!(table.contains("c2.myshopify.com,,\"'+61 2 5550 0001\"\r\n"), "{table}");
+    let rendered = stage.run(&["render"]).ok();
+    rendered.stdout_has("+61 2 5550 0001").nowhere("'+61 2 5550 0001\"");
+    stage.project.write(
+        "manifests/clients.csv",
+        table
+            .replace(",phone", "")
+            .replace(",\"'+61 2 5550 0001\"", "")
+            .replace("suspended,\r", "suspended\r"),
+    );
     stage.update("R1", &[&["--set", "contact.phone=+61 2 5550 0000"], &write[..]].concat()).ok();
     stage
         .update("R2", &[&["--set", "displayName=Zwei", "--set", "employeeCount=7"], &write[..]].concat())

@@ -7,8 +7,11 @@ mod checks;
 mod choices;
 mod end_to_end;
 mod lists;
+mod refusals;
+mod shapes;
 mod templates;
 mod tenants;
+mod whereabouts;
 
 use std::path::PathBuf;
 

@@ -132,6 +132,11 @@ async fn listed(context: &Context, kind: KindRef) -> Result<Rows, CliError> {
     let mut connection = options.connect().await?;
     let workspace = context.global.workspace.as_deref();
     let installed = connection.is_installed().await?;
+    if installed && workspace.is_some() {
+        connection.begin_reading().await?;
+        project::must_know_workspace(context, &mut connection, found.as_ref()).await?;
+        connection.rollback().await?;
+    }
     let confined = installed && connection.is_confined().await?;
     let rows = if let (true, None, Some(found)) = (confined, workspace, &found) {
         // Row-level security shows this role one workspace at a time, so each declared one is asked for.
@@ -149,14 +154,22 @@ async fn listed(context: &Context, kind: KindRef) -> Result<Rows, CliError> {
 
 /// The database to look at: the project's, or without a project the one that is named.
 pub fn place(context: &Context) -> Result<(Source, Option<Found>), CliError> {
-    if context.global.files.is_empty() && files::find_project(Path::new(".")).is_none() {
+    let is_outside = context.global.files.is_empty() && files::find_project(Path::new(".")).is_none();
+    if is_outside {
         let source = database::source(context, None, &context.directory)?;
         // No embedded one is made in a folder that has no project.
         if matches!(source, Source::Named { .. }) {
             return Ok((source, None));
         }
     }
-    let found = project::find(context)?;
+    let found = project::find(context).map_err(|mut error| {
+        if let Some(help) = error.diagnostics.iter_mut().filter_map(|problem| problem.help.as_mut()).next()
+            && is_outside
+        {
+            help.push_str("; without a project, name a database with --database-url or SYNTHEX_DATABASE_URL");
+        }
+        error
+    })?;
     Ok((database::source(context, Some(&found.project), &found.folder)?, Some(found)))
 }
 

@@ -10,18 +10,20 @@ use serde_json::{Value, json};
 
 use crate::cli::args::Format;
 use crate::cli::context::Context;
+use crate::cli::desk::some;
 use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::preferences;
+use crate::cli::selecting;
 use crate::cli::tenant_fields::{MARKETS, TYPES};
 use crate::kinds::{self, tenant_template};
 use crate::model::diagnostic::did_you_mean;
-use crate::model::selector::Selector;
 use crate::report;
 use crate::store::Listed;
 
 /// Look after tenant templates, make tenants from them, and tick off their setup steps
 #[derive(Debug, Subcommand)]
 #[command(
-    after_help = "Examples:\n  synthex templates list\n  synthex templates show shopify-smb-anz\n  synthex templates create-tenant --template-id shopify-smb-anz --tenant-id SMB_CLIENT_001 --name \"Surf Shop\" --shopify-shop surf.myshopify.com\n  synthex templates steps --tenant-id SMB_CLIENT_001 --done 1"
+    after_help = "Examples:\n  synthex templates list\n  synthex templates show shopify-smb-anz\n  synthex templates create-tenant --template-id shopify-smb-anz --tenant-id SMB_CLIENT_001 \\\n      --name \"Surf Shop\" --shopify-shop surf.myshopify.com\n  synthex templates steps --tenant-id SMB_CLIENT_001 --done 1"
 )]
 pub enum TemplatesCommand {
     List(ListArgs),
@@ -38,7 +40,7 @@ pub enum TemplatesCommand {
     after_help = "Examples:\n  synthex templates list\n  synthex templates list --type shopify --format json"
 )]
 pub struct ListArgs {
-    /// Only declared templates whose labels fit: `team=a,tier in (gold,silver),!legacy`
+    /// Only templates whose labels fit, or fields where there is no such label; built-in ones have no labels: `team=a,tier in (gold,silver),!legacy`
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     pub selector: Option<String>,
     /// Only templates of this type
@@ -109,25 +111,23 @@ async fn all(context: &Context) -> Result<(Vec<Template>, bool), CliError> {
 }
 
 async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError> {
-    let selector = args.selector.as_deref().map(str::parse::<Selector>).transpose();
-    let selector = selector.map_err(|error| CliError::usage(error.to_string()))?;
+    let selection = selecting::labels(args.selector.as_deref())?;
     let (mut templates, _) = all(context).await?;
-    if let Some(selector) = selector {
-        templates.retain(|template| {
-            let labels = template.row.as_ref().and_then(|row| row.canonical.get("labels")?.as_object());
-            labels.is_some_and(|labels| selector.matches(labels))
-        });
-    }
+    templates.retain(|template| match &template.row {
+        Some(row) => selection.matches_labels(&row.canonical),
+        None => selection.matches_labels(&json!({"spec": template.spec})),
+    });
     if let Some(wanted) = &args.tenant_type {
         templates.retain(|template| template.spec["type"] == wanted.as_str());
     }
     if let Some(wanted) = &args.market {
         templates.retain(|template| template.spec["market"] == wanted.as_str());
     }
+    let matching = templates.len();
     templates.truncate(args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
     if context.global.format == Format::Json {
         let values: Vec<Value> = templates.iter().map(template_json).collect();
-        context.printer.json(&json!({"format_version": "1.0", "templates": values}));
+        context.printer.json(&json!({"format_version": "1.0", "total": matching, "templates": values}));
         return Ok(ExitStatus::Success);
     }
     let rows = templates.iter().map(|template| {
@@ -164,9 +164,18 @@ async fn show(context: &Context, args: &ShowArgs) -> Result<ExitStatus, CliError
         Some((name, spec)) => Template { name: name.to_owned(), workspace: None, spec, row: None },
         None => {
             let (templates, is_installed) = all(context).await?;
+            one_of_several(context, name, &templates)?;
+            let active = preferences::workspace(context)?.map(|choice| choice.name);
             let near = did_you_mean(name, templates.iter().map(|template| template.name.as_str()))
                 .map(str::to_owned);
-            templates.into_iter().find(|template| template.name == name).ok_or_else(|| {
+            let mut named: Vec<Template> =
+                templates.into_iter().filter(|template| template.name == name).collect();
+            let here = named.iter().position(|template| active.is_some() && template.workspace == active);
+            let found = match here {
+                Some(index) => Some(named.swap_remove(index)),
+                None => named.pop(),
+            };
+            found.ok_or_else(|| {
                 let help = near.map_or("`synthex templates list` shows them".to_owned(), |near| {
                     format!("did you mean `{near}`?")
                 });
@@ -211,6 +220,19 @@ async fn show(context: &Context, args: &ShowArgs) -> Result<ExitStatus, CliError
     }
     context.printer.result(&out);
     Ok(ExitStatus::Success)
+}
+
+/// Refuses a name that several workspaces have, where none of them is active.
+fn one_of_several(context: &Context, name: &str, templates: &[Template]) -> Result<(), CliError> {
+    let named = templates.iter().filter(|template| template.name == name);
+    let places: Vec<&str> = named.filter_map(|template| template.workspace.as_deref()).collect();
+    let active = preferences::workspace(context)?.map(|choice| choice.name);
+    if places.len() < 2 || places.iter().any(|place| active.as_deref() == Some(place)) {
+        return Ok(());
+    }
+    Err(CliError::usage(format!("`{name}` is a template of several workspaces"))
+        .why(some(places.iter()))
+        .help("name one with --workspace"))
 }
 
 /// A template in the shape that the commands have always had.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::super::csv::{guarded, quoted, unguarded, written};
 use super::Refusal;
 use super::splice::{Lines, Splices};
 
@@ -56,14 +57,15 @@ impl Table {
         Self { header, records, places }
     }
 
-    /// The text of a cell of the row that begins at `start`; empty where there is none.
+    /// The text of a cell of the row that begins at `start`, without the apostrophe that spreadsheets need; empty where there is none.
     #[must_use]
     pub fn cell(&self, text: &str, start: usize, column: &str) -> String {
         let place = self.header.iter().position(|name| name == column);
         let record = self.places.get(&start).and_then(|index| self.records.get(*index));
         match (record, place) {
             (Some(record), Some(place)) => {
-                record.cells.get(place).map(|cell| value(text, cell)).unwrap_or_default()
+                let cell = record.cells.get(place).map(|cell| value(text, cell)).unwrap_or_default();
+                unguarded(&cell).to_owned()
             }
             _ => String::new(),
         }
@@ -116,15 +118,21 @@ pub fn edit_table(text: &str, rows: &[RowEdits]) -> Result<String, Refusal> {
         };
         for (place, name) in table.header.iter().enumerate() {
             let (Some(value), Some(cell)) = (wanted(name), record.cells.get(place)) else { continue };
-            if cells[place] != value {
-                splices.replace(cell.clone(), quoted(value, &text[cell.clone()]));
-                value.clone_into(&mut cells[place]);
+            if unguarded(&cells[place]) != value {
+                splices.replace(cell.clone(), written(value, text[cell.clone()].starts_with('"')));
+                cells[place] = guarded(value).into_owned();
             }
         }
         for column in &new_columns {
-            let value = if index == 0 { column } else { wanted(column).unwrap_or_default() };
-            splices.insert(record.text_end(), format!(",{}", quoted(value, "")));
-            cells.push(value.to_owned());
+            let (shown, value) = match index {
+                0 => (quoted(column, false), (*column).to_owned()),
+                _ => {
+                    let value = wanted(column).unwrap_or_default();
+                    (written(value, false), guarded(value).into_owned())
+                }
+            };
+            splices.insert(record.text_end(), format!(",{shown}"));
+            cells.push(value);
         }
         expected.push(cells);
     }
@@ -173,15 +181,6 @@ fn value(text: &str, cell: &Range<usize>) -> String {
     }
     out.push_str(rest);
     out.trim().to_owned()
-}
-
-/// A cell's text as it is written in place of another.
-fn quoted(value: &str, was: &str) -> String {
-    let needs = value.contains(['"', ',', '\n', '\r']) || value != value.trim();
-    if needs || was.starts_with('"') {
-        return format!("\"{}\"", value.replace('"', "\"\""));
-    }
-    value.to_owned()
 }
 
 fn records(text: &str) -> Vec<Record> {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::kinds::tenant_set::CSV_COLUMNS;
 
-use super::super::csv::guarded;
+use super::super::csv::{quoted, written};
 
 /// The columns that every file has, also where all their cells are empty.
 const ALWAYS: usize = 8;
@@ -60,20 +60,13 @@ pub fn csv(rows: &[Map<String, Value>]) -> String {
     line(&mut header.iter().map(|name| quoted(name, false)));
     for row in rows {
         let cells: HashMap<String, String> = cells(row).collect();
-        line(&mut header.iter().map(|name| cells.get(name).map_or_else(String::new, |cell| cell_text(cell))));
+        line(
+            &mut header
+                .iter()
+                .map(|name| cells.get(name).map_or_else(String::new, |cell| written(cell, false))),
+        );
     }
     text
-}
-
-fn cell_text(value: &str) -> String {
-    let cell = guarded(value);
-    quoted(&cell, cell.len() > value.len())
-}
-
-/// In double quotes where that is needed, and wherever a spreadsheet is to take it as a text.
-fn quoted(text: &str, always: bool) -> String {
-    let needed = always || text.contains([',', '"', '\r', '\n']) || text.trim() != text;
-    if needed { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 /// The columns in the order in which the documentation names them, then labels and metadata by key.

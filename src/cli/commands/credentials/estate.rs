@@ -14,12 +14,12 @@ use crate::cli::desk::some;
 use crate::cli::error::CliError;
 use crate::cli::preferences;
 use crate::cli::project::{self, Found};
+use crate::cli::selecting;
 use crate::engine::StateReader as _;
 use crate::engine::credentials::Subject;
 use crate::kinds;
 use crate::kinds::credential::{CredentialSpec, CredentialStatus as Declared};
 use crate::model::diagnostic::did_you_mean;
-use crate::model::selector::Selector;
 use crate::store::{self, ConnectOptions, Connection, CredentialStatus, Listed, migration_state};
 
 use super::FilterArgs;
@@ -70,8 +70,11 @@ impl Estate {
         let mut only = vec![None];
         if is_installed {
             migration_state(&mut connection).await?;
-            project::must_know_workspace(context, &mut connection, found.as_ref()).await?;
-            let active = preferences::workspace(context)?.map(|choice| choice.name);
+            let active = preferences::workspace(context)?;
+            if let Some(choice) = &active {
+                project::must_know_choice(&mut connection, found.as_ref(), choice).await?;
+            }
+            let active = active.map(|choice| choice.name);
             only = if active.is_some() {
                 vec![active]
             } else if connection.is_confined().await? {
@@ -135,10 +138,7 @@ impl Estate {
     /// # Errors
     /// The selector cannot be read, or a tenant or workspace is unknown.
     pub fn filtered(self, filter: &Filter<'_>) -> Result<Vec<Item>, CliError> {
-        let selector: Selector = match &filter.args.selector {
-            Some(text) => text.parse().map_err(|error| CliError::usage(format!("{error}")))?,
-            None => Selector::default(),
-        };
+        let selection = selecting::labels(filter.args.selector.as_deref())?;
         self.know("tenant", &filter.args.tenant_ids, &self.tenants)?;
         self.know("workspace", filter.workspaces, &self.workspaces)?;
         let names: BTreeSet<String> = self.items.iter().map(|item| item.row.key.name.to_string()).collect();
@@ -146,11 +146,10 @@ impl Estate {
         let among = |wanted: &[String], name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
         let mut items = self.items;
         items.retain(|item| {
-            let labels = item.row.canonical.get("labels").and_then(Value::as_object);
             among(filter.names, &item.row.key.name)
                 && among(&filter.args.tenant_ids, item.tenant())
                 && among(filter.workspaces, &item.row.key.workspace)
-                && labels.is_some_and(|labels| selector.matches(labels))
+                && selection.matches_labels(&item.row.canonical)
                 && filter.args.service.as_deref().is_none_or(|service| item.service() == service)
                 && filter.args.status.as_deref().is_none_or(|status| item.standing.code() == status)
         });

@@ -33,7 +33,7 @@ pub enum CredentialsCommand {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub struct FilterArgs {
-    /// Only credentials whose labels fit: `tier=gold,team in (a,b),!legacy`
+    /// Only credentials whose labels fit, or fields where there is no such label: `tier=gold,team in (a,b),!legacy`
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     pub selector: Option<String>,
     /// Only credentials that stand like this

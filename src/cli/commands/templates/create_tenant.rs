@@ -16,7 +16,7 @@ use crate::cli::writing::WriteArgs;
 /// option that gives it. Setup steps are a checklist: `synthex templates steps` ticks them off.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex templates create-tenant --template-id shopify-smb-anz --tenant-id SMB_CLIENT_001 --name \"Surf Shop\" --shopify-shop surf.myshopify.com\n  synthex templates create-tenant -w anz-smb --template-id mixed-multi-brand-anz --tenant-id ACME --name Acme --shopify-shop acme.myshopify.com --gmc-merchant-id 123456 --dry-run\n\nWith --format json it prints the plan and what came of it, as `synthex apply` does; `synthex templates steps --format json` has the steps."
+    after_help = "Examples:\n  synthex templates create-tenant --template-id shopify-smb-anz --tenant-id SMB_CLIENT_001 \\\n      --name \"Surf Shop\" --shopify-shop surf.myshopify.com\n  synthex templates create-tenant -w anz-smb --template-id mixed-multi-brand-anz \\\n      --tenant-id ACME --name Acme --shopify-shop acme.myshopify.com \\\n      --gmc-merchant-id 123456 --dry-run\n\nWith --format json it prints the plan and what came of it, as `synthex apply` does; `synthex templates steps --format json` has the steps."
 )]
 pub struct CreateTenantArgs {
     /// The template; `synthex templates list` shows them

@@ -24,7 +24,7 @@ use crate::plan::Row;
 /// cannot be saved, unless a tenant gives it.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex templates save --template-id surf-shops --type shopify --market ANZ_SMB --region AU-SE1 --required-fields shopifyShop,contact.email --default-metadata currency=AUD --setup-step \"Install the app\" --setup-step \"Call the merchant\"\n  synthex templates save --template-id surf-shops --from-tenant SMB_CLIENT_001\n  synthex templates save --template-id surf-shops --name \"Surf shops\" --dry-run\n\nWith --format json it prints the plan and what came of it, as `synthex apply` does."
+    after_help = "Examples:\n  synthex templates save --template-id surf-shops --type shopify --market ANZ_SMB \\\n      --region AU-SE1 --required-fields shopifyShop,contact.email \\\n      --default-metadata currency=AUD --setup-step \"Install the app\" \\\n      --setup-step \"Call the merchant\"\n  synthex templates save --template-id surf-shops --from-tenant SMB_CLIENT_001\n  synthex templates save --template-id surf-shops --name \"Surf shops\" --dry-run\n\nWith --format json it prints the plan and what came of it, as `synthex apply` does."
 )]
 pub struct SaveArgs {
     /// The template's name: letters, digits, `.`, `_` and `-`, at most 128
@@ -69,6 +69,19 @@ pub struct SaveArgs {
     pub own: OwnArgs,
 }
 
+impl SaveArgs {
+    /// Whether nothing is given that a template could have.
+    fn is_empty(&self) -> bool {
+        let texts =
+            [&self.from_tenant, &self.name, &self.description, &self.tenant_type, &self.market, &self.region];
+        texts.iter().all(|text| text.is_none())
+            && [&self.required_fields, &self.optional_fields, &self.setup_steps]
+                .iter()
+                .all(|list| list.is_empty())
+            && [&self.default_metadata, &self.labels].iter().all(|pairs| pairs.is_empty())
+    }
+}
+
 /// Saves it.
 ///
 /// # Errors
@@ -89,12 +102,18 @@ pub async fn save(context: &Context, args: &SaveArgs) -> Result<ExitStatus, CliE
     let workspace = making::workspace_of(&desk, context)?;
     let key = ResourceKey::new(&tenant_template::KIND, workspace.as_str().into(), name);
     if desk.head(&key).is_some_and(|head| head.deleted) {
-        making::must_be_new(&desk, &key, "")?;
+        making::must_be_new(&desk, &key, "")
+            .map_err(|error| making::or_claimed(&desk, &key, &args.own, error))?;
     }
     let row = desk.rows(std::slice::from_ref(&key)).await?.into_iter().next();
+    if row.is_some() && args.is_empty() {
+        return Err(CliError::usage("nothing is given to change")
+            .why(format!("template `{name}` is there already, and no field of it is named"))
+            .help("name one, such as --name TEXT; --help shows them all"));
+    }
     let mut draft = match &row {
-        Some(row) => Draft::of_row(key, &row.canonical),
-        None => Draft::new(key),
+        Some(row) => Draft::of_row(key.clone(), &row.canonical),
+        None => Draft::new(key.clone()),
     };
     if let Some(tenant) = &args.from_tenant {
         let keys = desk.find(&kinds::tenant::KIND, std::slice::from_ref(tenant))?;
@@ -104,7 +123,8 @@ pub async fn save(context: &Context, args: &SaveArgs) -> Result<ExitStatus, CliE
         }
     }
     from_options(&mut draft, args);
-    let entry = draft.finish(Layers::default(), option)?;
+    let finished = draft.finish(Layers::default(), option);
+    let entry = finished.map_err(|error| making::or_claimed(&desk, &key, &args.own, error))?;
     let asked = Asked { entries: vec![entry], is_named: true, ..Asked::default() };
     let manner = Manner { command: COMMAND, own: &args.own, write: &args.write };
     Ok(editing::carry_out(context, desk, asked, manner, Vec::new(), &signals).await?.status)

@@ -119,7 +119,8 @@ fn texts(list: &Checklist, row: &Listed, named: &[Step]) -> Result<Vec<String>, 
         };
         let why = match (count, &list.template) {
             (0, None) => "it was made from no template".to_owned(),
-            (0, Some(template)) => format!("its template `{template}` has none, or is not there any more"),
+            (0, Some(template)) if list.is_orphan => format!("its template `{template}` is deleted"),
+            (0, Some(template)) => format!("its template `{template}` has none"),
             (1, _) => "there is one step".to_owned(),
             (count, _) => format!("there are {count}"),
         };

@@ -11,7 +11,8 @@ use crate::cli::signals::Signals;
 use crate::cli::tenant_fields::{TenantFields, option_for};
 use crate::cli::writing::{Done, WriteArgs};
 use crate::kinds;
-use crate::model::ResourceKey;
+use crate::manifest::expand::Layers;
+use crate::model::{Entry, ResourceKey};
 
 /// Make a tenant
 ///
@@ -19,7 +20,7 @@ use crate::model::ResourceKey;
 /// the workspace give need not be given again. The tenant belongs to no project; `synthex adopt` makes a manifest of it.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex tenant tenants create --tenant-id SMB_CLIENT_001 --name \"Surf Shop\" --template shopify-smb-anz --shopify-shop surf.myshopify.com\n  synthex tenant tenants create -w anz-smb --tenant-id ACME --name Acme --type google-merchant --gmc-merchant-id 123456 --business-id \"AU:51 824 753 556\" --label tier=gold --dry-run\n\nWith --format json it prints the plan and what came of it, as `synthex apply` does."
+    after_help = "Examples:\n  synthex tenant tenants create --tenant-id SMB_CLIENT_001 --name \"Surf Shop\" \\\n      --template shopify-smb-anz --shopify-shop surf.myshopify.com\n  synthex tenant tenants create -w anz-smb --tenant-id ACME --name Acme \\\n      --type google-merchant --gmc-merchant-id 123456 --business-id \"AU:51 824 753 556\" \\\n      --label tier=gold --dry-run\n\nWith --format json it prints the plan and what came of it, as `synthex apply` does."
 )]
 pub struct CreateArgs {
     /// The new tenant's id: letters, digits, `.`, `_` and `-`, at most 128
@@ -74,22 +75,29 @@ pub async fn create(context: &Context, args: &CreateArgs) -> Result<ExitStatus, 
 /// As for `create`.
 pub async fn make(context: &Context, new: &New<'_>) -> Result<(Done, ResourceKey), CliError> {
     let signals = Signals::listen()?;
+    making::no_write(new.own)?;
     let mut desk = Desk::open(context, new.command).await?;
     let workspace = making::workspace_of(&desk, context)?;
     let key = ResourceKey::new(&kinds::tenant::KIND, workspace.as_str().into(), new.id);
     let update = format!("synthex tenant tenants update -w {workspace} --tenant-id {} ...", new.id);
-    making::must_be_new(&desk, &key, &update)?;
+    let is_new = making::must_be_new(&desk, &key, &update);
+    is_new.map_err(|error| making::or_claimed(&desk, &key, new.own, error))?;
     let layers = making::layers(&mut desk, &workspace, new.template, Under::Everything).await?;
+    let finished = finish(&key, new, layers);
+    let entry = finished.map_err(|error| making::or_claimed(&desk, &key, new.own, error))?;
+    let asked = Asked { entries: vec![entry], is_named: true, ..Asked::default() };
+    let manner = Manner { command: new.command, own: new.own, write: new.write };
+    let done = editing::carry_out(context, desk, asked, manner, Vec::new(), &signals).await?;
+    Ok((done, key))
+}
+
+fn finish(key: &ResourceKey, new: &New<'_>, layers: Layers) -> Result<Entry, CliError> {
     let mut draft = Draft::new(key.clone());
     if let Some(template) = new.template {
         draft.spec.insert("template".to_owned(), template.into());
     }
     new.fields.put_into(&mut draft.spec, &mut draft.labels)?;
-    let entry = draft.finish(layers, option)?;
-    let asked = Asked { entries: vec![entry], is_named: true, ..Asked::default() };
-    let manner = Manner { command: new.command, own: new.own, write: new.write };
-    let done = editing::carry_out(context, desk, asked, manner, Vec::new(), &signals).await?;
-    Ok((done, key))
+    draft.finish(layers, option)
 }
 
 /// The option that gives a field of a tenant.

@@ -1,6 +1,7 @@
 //! `tenant tenants get`.
 
 use clap::Args;
+use serde_json::json;
 
 use crate::cli::args::Format;
 use crate::cli::commands;
@@ -38,7 +39,12 @@ pub async fn get(context: &Context, args: &GetArgs) -> Result<ExitStatus, CliErr
     let checklist = shown::checklist(&mut listing, &row).await?;
     listing.close().await;
     if context.global.format == Format::Json {
-        let mut document = shown::tenant_json(&row);
+        let mut document = json!({"format_version": "1.0"});
+        if let (Some(document), Some(tenant)) =
+            (document.as_object_mut(), shown::tenant_json(&row).as_object())
+        {
+            document.extend(tenant.clone());
+        }
         document["setup"] = checklist.json();
         context.printer.json(&document);
         return Ok(ExitStatus::Success);

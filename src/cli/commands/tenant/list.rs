@@ -9,9 +9,9 @@ use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::listing::{self, Listing};
+use crate::cli::selecting;
 use crate::cli::tenant_fields::{MARKETS, STATUSES, TYPES};
 use crate::kinds;
-use crate::model::selector::Selector;
 use crate::report;
 use crate::store::Listed;
 
@@ -26,7 +26,7 @@ use super::shown::{spec, tenant_json};
     after_help = "Examples:\n  synthex tenant tenants list\n  synthex tenant tenants list -w anz-smb --status active -l tier=gold\n  synthex tenant tenants list --all-workspaces --sort updated --limit 20\n  synthex tenant tenants list --format json"
 )]
 pub struct ListArgs {
-    /// Only tenants whose labels fit: `tier=gold,team in (a,b),!legacy`
+    /// Only tenants whose labels fit, or fields where there is no such label: `tier=gold,team in (a,b),!legacy`
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     pub selector: Option<String>,
     /// Only tenants of this status
@@ -86,10 +86,7 @@ fn sort(rows: &mut [&Listed], by: Sort) {
 /// # Errors
 /// The selector cannot be read, or the database cannot.
 pub async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError> {
-    let selector: Selector = match &args.selector {
-        Some(text) => text.parse().map_err(|error| CliError::usage(format!("{error}")))?,
-        None => Selector::default(),
-    };
+    let selection = selecting::labels(args.selector.as_deref())?;
     let active = listing::active(context, args.all_workspaces)?;
     let only = active.as_ref().map(|choice| choice.name.as_str());
     let mut listing = Listing::open(context, "tenant tenants list", only).await?;
@@ -104,10 +101,7 @@ pub async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliE
         .filter(|row| wanted("status", &args.status, row))
         .filter(|row| wanted("market", &args.market, row))
         .filter(|row| wanted("type", &args.tenant_type, row))
-        .filter(|row| {
-            let labels = row.canonical.get("labels").and_then(Value::as_object);
-            labels.is_some_and(|labels| selector.matches(labels))
-        })
+        .filter(|row| selection.matches_labels(&row.canonical))
         .collect();
     let matching = rows.len();
     sort(&mut rows, args.sort);

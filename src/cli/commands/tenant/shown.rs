@@ -71,8 +71,15 @@ pub async fn find(context: &Context, listing: &mut Listing, choice: &Choice) -> 
 /// # Errors
 /// Whatever the database reports.
 pub async fn checklist(listing: &mut Listing, row: &Listed) -> Result<Checklist, CliError> {
-    let templates = listing.rows(&kinds::tenant_template::KIND).await?;
+    let kind = &kinds::tenant_template::KIND;
+    let mut templates = listing.rows(kind).await?;
     let usual = listing.found.as_ref().and_then(|found| found.project.spec.workspace.clone());
+    // Templates of the default workspace are everybody's, also where only another one is looked at.
+    if let Some(usual) = usual.as_deref().filter(|usual| **usual != *row.key.workspace)
+        && !templates.iter().any(|template| *template.key.workspace == *usual)
+    {
+        templates.append(&mut listing.rows_of(kind, usual).await?);
+    }
     let done = listing.done_steps(row).await?;
     Ok(Checklist::new(row, &templates, usual.as_deref(), done))
 }
@@ -83,7 +90,8 @@ pub fn spec<'a>(row: &'a Listed, field: &str) -> &'a Value {
     row.canonical.get("spec").and_then(|spec| spec.get(field)).unwrap_or(&Value::Null)
 }
 
-/// A tenant in the shape that the commands have always had.
+/// A tenant in the shape that the commands have always had: `metadata` also has members of the tenant, which hide what it
+/// has itself under these names. So these members stand beside it too, and what is stored in `ownMetadata`.
 #[must_use]
 pub fn tenant_json(row: &Listed) -> Value {
     let field = |name: &str| spec(row, name).clone();
@@ -92,6 +100,7 @@ pub fn tenant_json(row: &Listed) -> Value {
     if !metadata.is_object() {
         metadata = json!({});
     }
+    let own = metadata.clone();
     for (name, value) in [
         ("shopifyShop", field("shopifyShop")),
         ("gmcMerchantId", field("gmcMerchantId")),
@@ -117,7 +126,14 @@ pub fn tenant_json(row: &Listed) -> Value {
         "template": field("template"),
         "businessId": field("businessId"),
         "labels": at("/labels"),
+        "shopifyShop": field("shopifyShop"),
+        "gmcMerchantId": field("gmcMerchantId"),
+        "contact": field("contact"),
+        "industry": field("industry"),
+        "website": field("website"),
+        "employeeCount": field("employeeCount"),
         "metadata": metadata,
+        "ownMetadata": own,
         "owner": row.owner,
         "protected": spec(row, "protect") == &Value::Bool(true),
         "revision": row.revision,

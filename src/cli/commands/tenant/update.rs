@@ -21,7 +21,7 @@ use super::shown;
 /// active one is meant.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex tenant tenants update SMB_CLIENT_001 --status suspended\n  synthex tenant tenants update --tenant-id SMB_CLIENT_001 --email ops@surf.example --label tier=gold --yes\n  synthex tenant tenants update --phone \"\" --dry-run\n\nWith --format json it prints the plan and what came of it, as `synthex apply` does."
+    after_help = "Examples:\n  synthex tenant tenants update SMB_CLIENT_001 --status suspended\n  synthex tenant tenants update --tenant-id SMB_CLIENT_001 --email ops@surf.example \\\n      --label tier=gold --yes\n  synthex tenant tenants update --phone \"\" --dry-run\n\nWith --format json it prints the plan and what came of it, as `synthex apply` does."
 )]
 pub struct UpdateArgs {
     /// The tenant's id

@@ -51,6 +51,21 @@ fn a_row_goes_with_its_lines() {
 
 #[test]
 fn what_a_cell_cannot_hold_is_refused() {
-    let refused = edit_table(TABLE, &[row(TABLE, "A,", &[("name", " x")])]).unwrap_err();
+    let refused = edit_table(TABLE, &[row(TABLE, "A,", &[("name", "x ")])]).unwrap_err();
     assert!(refused.why.contains("cannot hold this"), "{refused}");
+}
+
+#[test]
+fn a_cell_that_a_spreadsheet_would_run_gets_an_apostrophe() {
+    let change = |cells: &[(&str, &str)]| [row(TABLE, "C,", cells)];
+    for text in ["=1+1", "+61 2", "-5", "@x", "'=x", " x"] {
+        let expected = TABLE.replace(" Three ", &format!("\"'{text}\""));
+        check(TABLE, &change(&[("name", text)]), &expected);
+        // It is read without it, and so is no change.
+        let start = expected.find("C,").unwrap();
+        assert_eq!(Table::read(&expected).cell(&expected, start, "name"), text);
+        check(&expected, &[row(&expected, "C,", &[("name", text)])], &expected);
+    }
+    let added = edit_table(TABLE, &change(&[("phone", "+61 2")])).unwrap();
+    assert!(added.ends_with("C, Three ,NZ-NR1,\"'+61 2\""), "{added}");
 }

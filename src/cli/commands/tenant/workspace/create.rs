@@ -18,7 +18,7 @@ use crate::manifest::expand::Layers;
 /// It belongs to no project; `synthex adopt` makes a manifest of it. Where synthex is not installed yet, it is.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex tenant workspace create --workspace-id anz-smb --market ANZ_SMB --region AU-SE1\n  synthex tenant workspace create --workspace-id uk --market UK_SMB --region EU-WE1 --name \"United Kingdom\" --default-metadata currency=GBP --dry-run\n\nWith --format json it prints the plan and what came of it, as `synthex apply` does."
+    after_help = "Examples:\n  synthex tenant workspace create --workspace-id anz-smb --market ANZ_SMB --region AU-SE1\n  synthex tenant workspace create --workspace-id uk --market UK_SMB --region EU-WE1 \\\n      --name \"United Kingdom\" --default-metadata currency=GBP --dry-run\n\nWith --format json it prints the plan and what came of it, as `synthex apply` does."
 )]
 pub struct CreateArgs {
     /// The new workspace's id: letters, digits, `.`, `_` and `-`, at most 128
@@ -58,6 +58,7 @@ pub struct CreateArgs {
 pub async fn create(context: &Context, args: &CreateArgs) -> Result<ExitStatus, CliError> {
     const COMMAND: &str = "tenant workspace create";
     let signals = Signals::listen()?;
+    making::no_write(&args.own)?;
     let name = args.workspace_id.as_str();
     if let Some(other) = context.global.workspace.as_deref().filter(|other| *other != name) {
         return Err(CliError::usage(format!(
@@ -67,11 +68,10 @@ pub async fn create(context: &Context, args: &CreateArgs) -> Result<ExitStatus, 
     }
     let desk = Desk::open(context, COMMAND).await?;
     let key = making::workspace_key(name);
-    making::must_be_new(
-        &desk,
-        &key,
-        &format!("synthex adopt --target {key} --write manifests/{name}, then edit the manifest and apply"),
-    )?;
+    let update =
+        format!("synthex adopt --target {key} --write manifests/{name}, then edit the manifest and apply");
+    let is_new = making::must_be_new(&desk, &key, &update);
+    is_new.map_err(|error| making::or_claimed(&desk, &key, &args.own, error))?;
     let mut draft = Draft::new(key);
     for (field, value) in [
         ("displayName", args.name.as_deref()),

@@ -8,9 +8,9 @@ use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::listing::Listing;
 use crate::cli::preferences;
+use crate::cli::selecting;
 use crate::cli::tenant_fields::{MARKETS, REGIONS};
 use crate::kinds;
-use crate::model::selector::Selector;
 use crate::report;
 use crate::store::Listed;
 
@@ -22,7 +22,7 @@ use crate::store::Listed;
     after_help = "Examples:\n  synthex tenant workspace list\n  synthex tenant workspace list --market ANZ_SMB -l team=a\n  synthex tenant workspace list --format json"
 )]
 pub struct ListArgs {
-    /// Only workspaces whose labels fit: `team=a,tier in (gold,silver),!legacy`
+    /// Only workspaces whose labels fit, or fields where there is no such label: `team=a,tier in (gold,silver),!legacy`
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     pub selector: Option<String>,
     /// Only workspaces of this market
@@ -41,10 +41,7 @@ pub struct ListArgs {
 /// # Errors
 /// The selector cannot be read, or the database cannot.
 pub async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError> {
-    let selector: Selector = match &args.selector {
-        Some(text) => text.parse().map_err(|error| CliError::usage(format!("{error}")))?,
-        None => Selector::default(),
-    };
+    let selection = selecting::labels(args.selector.as_deref())?;
     let active = preferences::workspace(context)?.map(|choice| choice.name);
     let only = context.global.workspace.as_deref();
     let mut listing = Listing::open(context, "tenant workspace list", only).await?;
@@ -59,10 +56,7 @@ pub async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliE
     let mut rows: Vec<&Listed> = all
         .iter()
         .filter(|row| fits(&args.market, row, "market") && fits(&args.region, row, "region"))
-        .filter(|row| {
-            let labels = row.canonical.get("labels").and_then(Value::as_object);
-            labels.is_some_and(|labels| selector.matches(labels))
-        })
+        .filter(|row| selection.matches_labels(&row.canonical))
         .collect();
     let matching = rows.len();
     rows.truncate(args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));

@@ -43,7 +43,7 @@ pub async fn set_active(context: &Context, args: &SetActiveArgs) -> Result<ExitS
             .help("name one: synthex tenant workspace set-active WORKSPACE"));
     }
     let before = Preferences::read(context)?;
-    let mut listing = Listing::open(context, "tenant workspace set-active", named).await?;
+    let mut listing = Listing::open_anywhere(context, "tenant workspace set-active", named).await?;
     let outcome = choose(&mut listing, named, args.tenant_id.as_deref(), &before).await;
     listing.close().await;
     let kept = outcome?;

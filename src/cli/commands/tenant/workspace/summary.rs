@@ -11,6 +11,7 @@ use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::listing::{self, Counts, Listing};
+use crate::cli::selecting;
 use crate::kinds;
 use crate::report::{self, time};
 use crate::store::Listed;
@@ -28,7 +29,7 @@ pub struct SummaryArgs {
     /// All workspaces, also where one is active
     #[arg(short = 'A', long)]
     pub all_workspaces: bool,
-    /// Only workspaces whose labels fit: `team=a,tier in (gold,silver),!legacy`
+    /// Only workspaces whose labels fit, or fields where there is no such label: `team=a,tier in (gold,silver),!legacy`
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     pub selector: Option<String>,
     /// Show at most this many
@@ -76,10 +77,7 @@ fn sum(counts: &Counts, now: DateTime<Utc>) -> BTreeMap<&str, Summed<'_>> {
 /// # Errors
 /// There is no such workspace, or the database cannot be read.
 pub async fn summary(context: &Context, args: &SummaryArgs) -> Result<ExitStatus, CliError> {
-    let selector: crate::model::selector::Selector = match &args.selector {
-        Some(text) => text.parse().map_err(|error| CliError::usage(format!("{error}")))?,
-        None => crate::model::selector::Selector::default(),
-    };
+    let selection = selecting::labels(args.selector.as_deref())?;
     let active = listing::active(context, args.all_workspaces)?;
     let only = active.as_ref().map(|choice| choice.name.as_str());
     let mut listing = Listing::open(context, "tenant workspace summary", only).await?;
@@ -91,10 +89,7 @@ pub async fn summary(context: &Context, args: &SummaryArgs) -> Result<ExitStatus
             .why(format!("it is named by {}", choice.by))
             .help("`synthex tenant workspace list` shows them; clear-active forgets the active one"));
     }
-    rows.retain(|row| {
-        let labels = row.canonical.get("labels").and_then(Value::as_object);
-        labels.is_some_and(|labels| selector.matches(labels))
-    });
+    rows.retain(|row| selection.matches_labels(&row.canonical));
     rows.truncate(args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
     let now = context.clock.now();
     let summed = sum(&counts, now);
