@@ -8,6 +8,7 @@ use tokio::sync::OnceCell;
 use crate::engine::credentials::{Finding, Outcome, Secret, Secrets};
 use crate::files::{self, SecretSlot};
 use crate::http::Client;
+use crate::model::clock::{Clock as _, SystemClock};
 use crate::model::secret::SecretRef;
 use crate::providers::{Endpoints, Providers, secret_manager};
 
@@ -72,20 +73,16 @@ impl<'c> SecretSources<'c> {
 
     fn account(&self) -> Result<Secret, Finding> {
         let path = self.context.environment.get("GOOGLE_APPLICATION_CREDENTIALS").ok_or_else(|| {
-            Finding::new(
-                Outcome::SecretForbidden,
-                format!("Secret Manager cannot be asked: {ACCOUNT} is not set"),
-            )
-            .help(format!("set {ACCOUNT} to the file with a service account's key"))
+            Finding::new(Outcome::OwnKey, format!("Secret Manager cannot be asked: {ACCOUNT} is not set"))
+                .help(format!("set {ACCOUNT} to the file with a service account's key"))
         })?;
-        let account = files::read_secret_file(&self.context.directory.join(path)).map_err(|finding| {
-            Finding { message: format!("Secret Manager cannot be asked: {}", finding.message), ..finding }
-        })?;
+        let account = files::read_secret_file(&self.context.directory.join(path))
+            .map_err(secret_manager::of_own_key)?;
         if account.is_service_account() || account.field("refresh_token").is_some() {
             return Ok(account);
         }
-        let what = format!("Secret Manager cannot be asked: {ACCOUNT} names no service account's key");
-        Err(Finding::new(Outcome::SecretMalformed, what))
+        let what = format!("{ACCOUNT} names no service account's key");
+        Err(secret_manager::of_own_key(Finding::new(Outcome::SecretMalformed, what)))
     }
 }
 
@@ -111,15 +108,26 @@ impl Secrets for SecretSources<'_> {
             SecretRef::File(path) => files::read_secret_file(&self.folder.join(path)),
             SecretRef::GcpSecretManager(name) => {
                 let account = self.account.get_or_init(async || self.account()).await.clone()?;
-                secret_manager::access(self.providers, name, &account, self.context.clock.now()).await
+                secret_manager::access(self.providers, name, &account, SystemClock.now()).await
             }
         }
     }
 
     async fn slot(&self, reference: &SecretRef) -> Result<SecretSlot, Finding> {
+        files::open_secret_slot(&self.saved(reference)?)
+    }
+
+    async fn could_save(&self, reference: &SecretRef) -> Result<bool, Finding> {
+        files::could_save_secret(&self.saved(reference)?)
+    }
+}
+
+impl SecretSources<'_> {
+    /// The file that a new secret is saved in.
+    fn saved(&self, reference: &SecretRef) -> Result<PathBuf, Finding> {
         let cannot = |what: String| Err(Finding::new(Outcome::CannotSave, what));
         match reference {
-            SecretRef::File(path) => files::open_secret_slot(&self.folder.join(path)),
+            SecretRef::File(path) => Ok(self.folder.join(path)),
             SecretRef::Env(name) => cannot(format!(
                 "the secret comes from the variable {name}, where a new pair cannot be saved; nothing was asked for"
             )),

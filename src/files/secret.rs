@@ -24,6 +24,44 @@ pub fn read_secret_file(path: &Path) -> Result<Secret, Finding> {
     Secret::read(read_text(path)?).map_err(|finding| in_file(path, finding))
 }
 
+/// Whether a new secret could be saved in place of the one that is there; nothing is touched. Tells whether a pair that an
+/// earlier run left lies beside it.
+///
+/// # Errors
+/// As [`open_secret_slot`].
+pub fn could_save_secret(path: &Path) -> Result<bool, Finding> {
+    let secret = read_secret_file(path)?;
+    let (target, pending) = places(path)?;
+    if is_read_only(&target) {
+        return Err(cannot(format!("{} is read-only", path.display())));
+    }
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Access, access};
+        let folder = target.parent().unwrap_or(Path::new("/"));
+        access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
+            cannot(format!("nothing can be saved in {}: {}", folder.display(), io_words(&error.into())))
+        })?;
+    }
+    Ok(is_left_for(&pending, &secret))
+}
+
+/// The file itself, links followed, and where a pair is written before it takes its place.
+fn places(path: &Path) -> Result<(PathBuf, PathBuf), Finding> {
+    let target = path.canonicalize().map_err(|error| failed(path, &error))?;
+    let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let pending = target.with_file_name(format!(".{name}.renewal"));
+    Ok((target, pending))
+}
+
+fn is_read_only(target: &Path) -> bool {
+    std::fs::metadata(target).is_ok_and(|metadata| metadata.permissions().readonly())
+}
+
+fn cannot(what: String) -> Finding {
+    Finding::new(Outcome::CannotSave, format!("{what}; nothing was asked for"))
+}
+
 fn in_file(path: &Path, finding: Finding) -> Finding {
     Finding { message: format!("{}: {}", path.display(), finding.message), ..finding }
 }
@@ -87,16 +125,13 @@ pub struct SecretSlot {
 /// The secret cannot be read, or nothing can be saved beside it.
 pub fn open_secret_slot(path: &Path) -> Result<SecretSlot, Finding> {
     let mut secret = read_secret_file(path)?;
-    let cannot = |what: String| Finding::new(Outcome::CannotSave, format!("{what}; nothing was asked for"));
-    let target = path.canonicalize().map_err(|error| failed(path, &error))?;
-    let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let pending = target.with_file_name(format!(".{name}.renewal"));
+    let (target, pending) = places(path)?;
     let has_recovered = recover(&target, &pending, &secret)?;
     if has_recovered {
         secret = read_secret_file(&target)?;
     }
     let folder = target.parent().unwrap_or(Path::new("/"));
-    if std::fs::metadata(&target).is_ok_and(|metadata| metadata.permissions().readonly()) {
+    if is_read_only(&target) {
         return Err(cannot(format!("{} is read-only", path.display())));
     }
     let file = create(&pending).map_err(|error| {
@@ -125,9 +160,7 @@ fn create(path: &Path) -> std::io::Result<File> {
 /// Puts a pair in place that was received and not saved. One that is cut short, or was given for another secret, is left:
 /// it will be written over.
 fn recover(target: &Path, pending: &Path, secret: &Secret) -> Result<bool, Finding> {
-    let Ok(left) = read_secret_file(pending) else { return Ok(false) };
-    let belongs = left.field("renewed_from") == Some(secret.fingerprint().as_str());
-    if !belongs || left.field("refresh_token").is_none() {
+    if !is_left_for(pending, secret) {
         return Ok(false);
     }
     std::fs::rename(pending, target).and_then(|()| sync_folder(target)).map_err(|error| {
@@ -135,6 +168,29 @@ fn recover(target: &Path, pending: &Path, secret: &Secret) -> Result<bool, Findi
         Finding::new(Outcome::CannotSave, what)
     })?;
     Ok(true)
+}
+
+/// Whether a whole pair lies there that was given for this secret.
+fn is_left_for(pending: &Path, secret: &Secret) -> bool {
+    read_secret_file(pending).is_ok_and(|left| {
+        left.field("renewed_from") == Some(secret.fingerprint().as_str())
+            && left.field("refresh_token").is_some()
+    })
+}
+
+/// What to do about a pair that was received and could not be saved, by what was in the way.
+fn mend(error: &std::io::Error, folder: &Path) -> String {
+    use std::io::ErrorKind;
+    let folder = folder.display();
+    let first = match error.kind() {
+        ErrorKind::PermissionDenied => format!("let the user that runs synthex write to {folder}"),
+        ErrorKind::ReadOnlyFilesystem => format!("mount {folder} so that it can be written to"),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => format!("free space on the disk of {folder}"),
+        _ => format!("mend what is in the way in {folder}"),
+    };
+    format!(
+        "{first}, then renew again: the refresh token that is stored stays good until the new one is used"
+    )
 }
 
 /// A rename is on the disk once the folder is.
@@ -153,6 +209,7 @@ impl Slot for SecretSlot {
     fn save(mut self, text: &Redacted<String>) -> Result<(), Finding> {
         let lost =
             |what: String| Finding::new(Outcome::NotSaved, format!("the new pair was received, and {what}"));
+        let folder = self.target.parent().unwrap_or(Path::new("/")).to_path_buf();
         let write = |slot: &mut Self| -> std::io::Result<()> {
             slot.file.write_all(text.expose().as_bytes())?;
             let permissions = std::fs::metadata(&slot.target)?.permissions();
@@ -161,16 +218,21 @@ impl Slot for SecretSlot {
         };
         write(&mut self).map_err(|error| {
             lost(format!("{} could not be written: {}", self.pending.display(), io_words(&error)))
+                .help(mend(&error, &folder))
         })?;
         // Somebody may have stored another secret while we asked for this one.
-        let there = read_secret_file(&self.target)?;
+        let there = read_secret_file(&self.target)
+            .map_err(|finding| lost(format!("the old one cannot be read any more: {}", finding.message)))?;
         if there.fingerprint() != self.fingerprint {
             return Err(lost(format!("{} was changed by somebody else meanwhile", self.target.display()))
                 .help("look at the file; renew again if what is in it does not work"));
         }
-        std::fs::rename(&self.pending, &self.target)
-            .and_then(|()| sync_folder(&self.target))
-            .map_err(|error| lost(format!("it could not be put in place: {}", io_words(&error))))
+        std::fs::rename(&self.pending, &self.target).and_then(|()| sync_folder(&self.target)).map_err(
+            |error| {
+                lost(format!("it could not be put in place: {}", io_words(&error)))
+                    .help(mend(&error, &folder))
+            },
+        )
     }
 }
 
@@ -251,6 +313,16 @@ mod tests {
         leave(&format!(r#"{{"refresh_token":"r2","renewed_from":"{from}"}}"#));
         assert!(open_secret_slot(&path).unwrap().has_recovered());
         assert_eq!(read_secret_file(&path).unwrap().field("refresh_token"), Some("r2"));
+    }
+
+    #[test]
+    fn the_advice_fits_what_was_in_the_way() {
+        let advice = |kind: std::io::ErrorKind| mend(&kind.into(), Path::new("/s"));
+        assert!(
+            advice(std::io::ErrorKind::PermissionDenied).starts_with("let the user that runs synthex write")
+        );
+        assert!(advice(std::io::ErrorKind::StorageFull).starts_with("free space"));
+        assert!(advice(std::io::ErrorKind::ReadOnlyFilesystem).contains("mount"));
     }
 
     #[test]

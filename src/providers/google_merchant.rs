@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::engine::credentials::{Finding, Outcome, Secret, Subject};
 use crate::http::{Request, Response};
 
-use super::{Providers, oauth, silent, strange, usual, word};
+use super::{Providers, Sent, oauth, silent, strange, usual};
 
 /// What an access token must allow.
 pub const SCOPE: &str = "https://www.googleapis.com/auth/content";
@@ -41,7 +41,7 @@ pub async fn verify(
     let request =
         Request::get("google-merchant", url).header("authorization", format!("Bearer {}", token.expose()));
     let response = providers.client.send(&request).await.map_err(|error| silent(SERVICE, &error))?;
-    read(&response, subject.merchant.as_deref())
+    read(&response, subject.merchant.as_deref(), &Sent::new(secret, &[token.expose()]))
 }
 
 /// The reason of an error: the stable id of the Merchant API, or that of Google's infrastructure.
@@ -58,16 +58,34 @@ fn reasons(answer: &Value) -> Vec<&str> {
         .collect()
 }
 
-fn read(response: &Response, account: Option<&str>) -> Result<Finding, Finding> {
+/// The numbers by which an account calls itself: in its name and in its id, which is a text or a number.
+fn numbers(answer: &Value) -> Vec<String> {
+    let name = answer.get("name").and_then(Value::as_str).and_then(|name| name.strip_prefix("accounts/"));
+    let id = answer.get("accountId").and_then(|id| match id {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    });
+    name.map(str::to_owned).into_iter().chain(id).collect()
+}
+
+fn read(response: &Response, account: Option<&str>, sent: &Sent<'_>) -> Result<Finding, Finding> {
     let answer = response.json();
     let shown = account.map_or_else(|| "the accounts".to_owned(), |id| format!("account {id}"));
     if response.status == 200 {
         let Some(answer) = answer else { return Err(strange(SERVICE, response)) };
         return match account {
-            Some(_) if answer.get("name").or_else(|| answer.get("accountId")).is_some() => {
-                Ok(Finding::new(Outcome::Valid, format!("{shown} can be seen")))
-            }
-            Some(_) => Err(strange(SERVICE, response)),
+            Some(id) => match numbers(&answer).into_iter().find(|number| number != id) {
+                Some(other) => {
+                    let other = sent
+                        .number(&other)
+                        .map_or("another account".to_owned(), |id| format!("account {id}"));
+                    let what = format!("{shown} was asked for, and {other} answered");
+                    Err(Finding::new(Outcome::WrongAccount, what))
+                }
+                None if numbers(&answer).is_empty() => Err(strange(SERVICE, response)),
+                None => Ok(Finding::new(Outcome::Valid, format!("{shown} can be seen"))),
+            },
             None => match answer.get("accounts").and_then(Value::as_array).map_or(0, Vec::len) {
                 0 => Err(Finding::new(
                     Outcome::NotLinked,
@@ -80,7 +98,7 @@ fn read(response: &Response, account: Option<&str>) -> Result<Finding, Finding> 
     let answer = answer.unwrap_or_default();
     let reasons = reasons(&answer);
     let has = |wanted: &str| reasons.iter().any(|reason| reason.eq_ignore_ascii_case(wanted));
-    let shown_reason = word(reasons.first().copied()).map_or(String::new(), |reason| format!(", {reason}"));
+    let shown_reason = reasons.first().map_or(String::new(), |reason| format!(", {}", sent.reason(reason)));
     let status = response.status;
     let fail = |outcome, what: String| Err(Finding::new(outcome, format!("{what} ({status}{shown_reason})")));
     if has("SERVICE_DISABLED") {

@@ -1,8 +1,9 @@
 //! The services that credentials are for, and Google Secret Manager: what each is asked, and what its answers mean.
 //!
 //! Whatever a service says is told as one of the outcomes of [`crate::engine::credentials`]. Texts of a service are not
-//! repeated: they are not ours to vouch for, and could hold what we sent.
+//! repeated: they are not ours to vouch for, and could hold what we sent. Its codes are, as far as [`codes`] knows them.
 
+pub mod codes;
 pub mod crc32c;
 pub mod endpoints;
 pub mod google_merchant;
@@ -16,6 +17,7 @@ use crate::engine::credentials::{Finding, Fresh, Outcome, Provider, Secret, Subj
 use crate::http::{Client, HttpError, Response};
 use crate::kinds::credential::Service;
 
+pub use codes::Sent;
 pub use endpoints::Endpoints;
 pub use oauth::TokenCache;
 
@@ -83,14 +85,4 @@ fn usual(service: &str, response: &Response) -> Option<Finding> {
 /// Any other answer.
 fn strange(service: &str, response: &Response) -> Finding {
     Finding::new(Outcome::BadAnswer, format!("the answer of {service} makes no sense ({})", response.status))
-}
-
-/// A code of a service, where it looks like one: it is shown to people.
-fn word(text: Option<&str>) -> Option<&str> {
-    let is_word = |text: &&str| {
-        (1..=64).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'/' | b'-'))
-    };
-    // A token looks like a word too; codes have no digits.
-    text.filter(is_word).filter(|text| !text.bytes().any(|byte| byte.is_ascii_digit()))
 }

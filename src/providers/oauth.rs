@@ -16,11 +16,11 @@ use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::engine::credentials::{Finding, Fresh, Outcome, Secret, Subject};
+use crate::engine::credentials::{Finding, Fresh, LAST_SECOND, Outcome, Secret, Subject};
 use crate::http::{Request, Response};
 use crate::model::secret::Redacted;
 
-use super::{Providers, shopify, silent, strange, usual, word};
+use super::{Providers, Sent, shopify, silent, strange, usual};
 
 const SERVICE: &str = "Google's token endpoint";
 
@@ -91,7 +91,7 @@ pub async fn google_exchange(
     // Asking twice gives two tokens that both work.
     let request = Request::post("google-oauth", url, content_type, form.finish()).repeatable();
     let response = providers.client.send(&request).await.map_err(|error| silent(SERVICE, &error))?;
-    fresh(SERVICE, &response, now)
+    fresh(SERVICE, &response, &Sent::new(secret, &[]), now)
 }
 
 /// Spends a shop's refresh token for a new pair (M-H9). It is sent once: an answer that was lost is asked for again in the
@@ -125,7 +125,7 @@ pub async fn shopify_refresh(
         423 => Err(Finding::new(Outcome::ShopLocked, format!("{shop}: the shop is locked (423)"))),
         430 => Err(Finding::new(Outcome::SecurityRejection, format!("{shop}: rejected by protection (430)"))),
         _ => {
-            let fresh = fresh(shop, &response, now)?;
+            let fresh = fresh(shop, &response, &Sent::new(secret, &[]), now)?;
             if fresh.refresh_token.is_none() {
                 return Err(Finding::new(
                     Outcome::BadAnswer,
@@ -141,16 +141,12 @@ fn needed<'s, const N: usize>(
     secret: &'s Secret,
     names: [&'static str; N],
 ) -> Result<Vec<(&'static str, &'s str)>, Finding> {
-    let missing = secret.missing(&names);
-    if !missing.is_empty() {
-        let what = format!("the secret has no {}", missing.join(", no "));
-        return Err(Finding::new(Outcome::NoRefreshToken, what));
-    }
+    secret.must_have(&names)?;
     Ok(names.into_iter().filter_map(|name| Some((name, secret.field(name)?))).collect())
 }
 
 /// What a token endpoint answers.
-fn fresh(service: &str, response: &Response, now: DateTime<Utc>) -> Result<Fresh, Finding> {
+fn fresh(service: &str, response: &Response, sent: &Sent<'_>, now: DateTime<Utc>) -> Result<Fresh, Finding> {
     let answer = response.json();
     if response.status != 200 {
         let error = answer.as_ref().and_then(|answer| answer.get("error")).and_then(Value::as_str);
@@ -169,8 +165,9 @@ fn fresh(service: &str, response: &Response, now: DateTime<Utc>) -> Result<Fresh
             _ if matches!(status, 401 | 403) => {
                 fail(Outcome::Unauthorized, format!("{service} refuses us ({status})"))
             }
-            other => Err(usual(service, response).unwrap_or_else(|| match word(other) {
+            other => Err(usual(service, response).unwrap_or_else(|| match other {
                 Some(code) => {
+                    let code = sent.oauth(Some(code));
                     Finding::new(Outcome::BadAnswer, format!("{service} refuses ({status}, {code})"))
                 }
                 None => strange(service, response),
@@ -178,22 +175,36 @@ fn fresh(service: &str, response: &Response, now: DateTime<Utc>) -> Result<Fresh
         };
     }
     let Some(answer) = answer else { return Err(strange(service, response)) };
+    let bad = |name: &str, why: &str| {
+        let what = format!("{service} gave {name} that {why}, so nothing of its answer is used");
+        Finding::new(Outcome::BadAnswer, what)
+    };
     let text = |name: &str| {
-        let text = answer.get(name)?.as_str().filter(|text| !text.is_empty())?;
-        Some(Redacted::new(text.to_owned()))
+        let Some(text) = answer.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Some(Redacted::new(text.to_owned())))
+        } else {
+            Err(bad(name, "has white space, a control character or no ASCII in it"))
+        }
     };
     let after = |name: &str| {
-        let value = answer.get(name)?;
+        let Some(value) = answer.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
         // Some servers write the number as a text.
-        let seconds = value.as_i64().or_else(|| value.as_str()?.parse().ok())?;
-        now.checked_add_signed(TimeDelta::try_seconds(seconds)?)
+        let seconds = value.as_i64().or_else(|| value.as_str()?.parse().ok());
+        let at = seconds
+            .filter(|seconds| *seconds > 0)
+            .and_then(|seconds| now.checked_add_signed(TimeDelta::try_seconds(seconds)?))
+            .filter(|at| at.timestamp() <= LAST_SECOND);
+        at.map(Some).ok_or_else(|| bad(name, "is no time to come"))
     };
-    let Some(access_token) = text("access_token") else { return Err(strange(service, response)) };
+    let Some(access_token) = text("access_token")? else { return Err(strange(service, response)) };
     Ok(Fresh {
         access_token,
-        expires_at: after("expires_in"),
-        refresh_token: text("refresh_token"),
-        refresh_expires_at: after("refresh_token_expires_in"),
+        expires_at: after("expires_in")?,
+        refresh_token: text("refresh_token")?,
+        refresh_expires_at: after("refresh_token_expires_in")?,
     })
 }
 

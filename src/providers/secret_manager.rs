@@ -26,10 +26,7 @@ pub async fn access(
     account: &Secret,
     now: DateTime<Utc>,
 ) -> Result<Secret, Finding> {
-    let token = oauth::access_token(providers, account, SCOPE, now).await.map_err(|finding| Finding {
-        message: format!("Secret Manager cannot be asked: {}", finding.message),
-        ..finding
-    })?;
+    let token = oauth::access_token(providers, account, SCOPE, now).await.map_err(of_own_key)?;
     let is_plain = name
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b':'));
@@ -43,6 +40,23 @@ pub async fn access(
         Request::get("secret-manager", url).header("authorization", format!("Bearer {}", token.expose()));
     let response = providers.client.send(&request).await.map_err(|error| silent(SERVICE, &error))?;
     read(&response, name)
+}
+
+/// What is wrong with our own key, told as such: it is no word on the credential.
+#[must_use]
+pub fn of_own_key(finding: Finding) -> Finding {
+    let message = format!("Secret Manager cannot be asked: {}", finding.message);
+    let mend = match finding.outcome {
+        Outcome::Unreachable | Outcome::Throttled | Outcome::ProviderError | Outcome::BadAnswer => {
+            return Finding { message, ..finding };
+        }
+        Outcome::SecretMissing => "let it name a file that is there",
+        Outcome::SecretUnreadable => "make the file readable for the user that runs synthex, and no other",
+        Outcome::SecretOpen => "keep other users out of the file: chmod 600",
+        Outcome::SecretMalformed => "let it name a service account's key, as Google gave it",
+        _ => "Google does not take this key: make a new one for the service account, and store it there",
+    };
+    Finding::new(Outcome::OwnKey, message).help(format!("GOOGLE_APPLICATION_CREDENTIALS: {mend}"))
 }
 
 fn read(response: &Response, name: &str) -> Result<Secret, Finding> {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::engine::credentials::{Finding, Outcome, Secret, Subject};
 use crate::http::{MOST_PATIENCE, Request, Response};
 
-use super::{Providers, silent, strange, usual, word};
+use super::{Providers, Sent, silent, strange, usual};
 
 /// The version of the Admin API that is asked for.
 pub const API_VERSION: &str = "2026-10";
@@ -43,7 +43,7 @@ pub async fn verify(providers: &Providers, subject: &Subject, secret: &Secret) -
         tokio::time::sleep(wait).await;
         response = send().await?;
     }
-    read(&response, shop)
+    read(&response, shop, &Sent::new(secret, &[]))
 }
 
 pub(super) fn no_address(shop: &str) -> Finding {
@@ -74,7 +74,7 @@ fn code(answer: &Value) -> Option<&str> {
 }
 
 /// What the answer means.
-fn read(response: &Response, shop: &str) -> Result<Finding, Finding> {
+fn read(response: &Response, shop: &str, sent: &Sent<'_>) -> Result<Finding, Finding> {
     let fail = |outcome, what: &str| Err(Finding::new(outcome, format!("{shop}: {what}")));
     match response.status {
         200 => {}
@@ -94,7 +94,7 @@ fn read(response: &Response, shop: &str) -> Result<Finding, Finding> {
         Some("SHOP_INACTIVE") => return fail(Outcome::ShopLocked, "the shop is not active (SHOP_INACTIVE)"),
         Some("INTERNAL_SERVER_ERROR") => return fail(Outcome::ProviderError, "Shopify failed (in a 200)"),
         other if errors => {
-            let code = word(other).unwrap_or("no code");
+            let code = other.map_or("no code", |_| sent.shopify(other));
             return fail(Outcome::BadAnswer, &format!("the query was refused ({code})"));
         }
         _ => {}
@@ -103,8 +103,8 @@ fn read(response: &Response, shop: &str) -> Result<Finding, Finding> {
         return Err(strange(SERVICE, response));
     };
     if !domain.eq_ignore_ascii_case(shop) {
-        let is_domain = domain.ends_with(".myshopify.com") && domain.len() < 100;
-        let other = if is_domain { domain } else { "another shop" };
+        let domain = domain.to_ascii_lowercase();
+        let other = sent.domain(&domain).unwrap_or("another shop");
         return fail(Outcome::WrongShop, &format!("the token belongs to {other}"));
     }
     let plan =
@@ -118,7 +118,7 @@ fn read(response: &Response, shop: &str) -> Result<Finding, Finding> {
     }
     let served = response.header("x-shopify-api-version").unwrap_or(API_VERSION);
     if served != API_VERSION {
-        let served = if served.len() <= 16 { served } else { "another one" };
+        let served = sent.version(served).unwrap_or("another one");
         let what = format!("the token works; API version {API_VERSION} was asked for, and {served} answered");
         return remark(Outcome::VersionFellForward, what);
     }

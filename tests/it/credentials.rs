@@ -2,6 +2,7 @@
 //! asks providers is in the modules below.
 
 mod canary;
+mod corners;
 mod renew;
 mod round;
 mod verify;
@@ -182,6 +183,7 @@ fn status(shops: &Shops, name: &str) -> String {
 #[test]
 fn cleanup_revokes_what_has_expired_and_nothing_else() {
     let shops = expiring("cred_cleanup");
+    // Where all that has expired is declared, nothing is left to do.
     let refused = shops.credentials(&["cleanup", "--as-of", NOW, "--yes"]).run().code(5);
     refused.stderr_has("Gone-cred.yaml:1").stderr_has("Now-cred.yaml:1");
     for name in ["Gone-cred", "Now-cred", "Week-cred"] {

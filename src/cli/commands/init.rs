@@ -169,7 +169,7 @@ fn scaffold(name: &str, workspace: &str, market: &str, region: &str) -> Vec<(&'s
             PROJECT_FILE,
             format!("{MODELINE}schemas/manifest.schema.json\n{}", fill(include_str!("init/synthex.yaml"))),
         ),
-        (".gitignore", ".synthex/\nsynthex-ci/\n".to_owned()),
+        (".gitignore", ".synthex/\nsynthex-ci/\n# Secrets, and pairs of tokens that are being saved.\nsecrets/\n.*.renewal\n".to_owned()),
         ("schemas/manifest.schema.json", report::json::text(&schema::of_any())),
         ("manifests/workspace.yaml", manifest(include_str!("init/workspace.yaml"))),
         ("manifests/template.yaml", manifest(include_str!("init/template.yaml"))),

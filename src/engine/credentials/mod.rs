@@ -17,8 +17,8 @@ use crate::model::secret::{Redacted, SecretRef};
 use super::state::StateError;
 
 pub use outcome::{Outcome, Verdict};
-pub use renew::{FRESH_FOR, renew};
-pub use secret::Secret;
+pub use renew::{FRESH_FOR, foresee, renew};
+pub use secret::{LAST_SECOND, Secret};
 
 /// A credential, with what a provider must know of its tenant.
 #[derive(Clone, Debug)]
@@ -141,6 +141,10 @@ pub trait Secrets {
     /// Makes ready to save a new one in its place, so that what cannot be saved is known before anything is spent. A pair
     /// that an earlier run received, and was killed before it could save, is put in its place now.
     async fn slot(&self, reference: &SecretRef) -> Result<Self::Slot, Finding>;
+
+    /// Whether a new one could be saved in its place, without a change to anything. Tells whether a pair that an earlier run
+    /// received lies there.
+    async fn could_save(&self, reference: &SecretRef) -> Result<bool, Finding>;
 }
 
 /// A place that a new secret can be saved in.

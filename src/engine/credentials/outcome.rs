@@ -71,6 +71,8 @@ outcomes! {
     Valid "valid" Valid None;
     /// It was renewed.
     Renewed "renewed" Valid None;
+    /// It would be renewed.
+    WouldRenew "would_renew" Valid None;
     /// It was renewed a moment ago, by somebody else or by a run that was stopped.
     Fresh "fresh" Valid None;
     /// Shopify answered with another API version than the one that was asked for.
@@ -82,6 +84,8 @@ outcomes! {
     PlanInactive "plan_inactive" Degraded Some("the merchant chooses a plan in the Shopify admin");
     /// The secret belongs to another shop.
     WrongShop "wrong_shop" Invalid Some("correct the tenant's shopifyShop, or the secret");
+    /// Another account answered than the one that was asked for.
+    WrongAccount "wrong_account" Invalid Some("correct the tenant's gmcMerchantId, or the secret");
     /// The shop is frozen for a bill that is not paid.
     ShopFrozen "shop_frozen" Unusable Some("the merchant settles the bill with Shopify");
     /// The shop is locked.
@@ -138,12 +142,18 @@ outcomes! {
     /// Secret Manager refuses us.
     SecretForbidden "secret_forbidden" Unknown
         Some("grant roles/secretmanager.secretAccessor to the service account of GOOGLE_APPLICATION_CREDENTIALS");
+    /// Our own key for Secret Manager cannot be used: no word on the credential.
+    OwnKey "own_key_unusable" Unknown
+        Some("set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account's key that Google takes");
+    /// The database does not let us take the turn of a renewal.
+    DatabaseRefused "database_refused" Unknown
+        Some("connect as a role that may write to the schema synthex, and to the primary server");
     /// A renewed pair could not be saved where the secret comes from, so none was asked for.
     CannotSave "cannot_save" Unusable
         Some("keep the secret in a file that synthex may write to, or renew it by hand");
     /// The renewed pair was received and could not be saved.
     NotSaved "not_saved" Invalid
-        Some("free the disk, then renew again: the refresh token that is stored stays good until the new one is used");
+        Some("mend what is in the way, then renew again: the refresh token that is stored stays good until the new one is used");
     /// The secret lacks what a renewal takes.
     NoRefreshToken "no_refresh_token" Invalid
         Some("store a JSON object with client_id, client_secret and refresh_token");
@@ -153,6 +163,45 @@ outcomes! {
     Revoked "revoked" Unusable Some("set spec.status to active to use it again");
     /// The run was interrupted before its turn came.
     Interrupted "interrupted" Unknown None;
+}
+
+impl Outcome {
+    /// Whether the secret, or what gives access to it, could not be read: the provider was not asked.
+    #[must_use]
+    pub const fn is_unread(self) -> bool {
+        matches!(
+            self,
+            Self::SecretMissing
+                | Self::SecretUnreadable
+                | Self::SecretOpen
+                | Self::SecretMalformed
+                | Self::CorruptSecret
+                | Self::SecretDisabled
+                | Self::SecretDestroyed
+                | Self::SecretForbidden
+                | Self::OwnKey
+        )
+    }
+
+    /// Whether the provider was asked, and refused.
+    #[must_use]
+    pub const fn is_refused(self) -> bool {
+        matches!(
+            self,
+            Self::WrongShop
+                | Self::WrongAccount
+                | Self::Unauthorized
+                | Self::Forbidden
+                | Self::InvalidGrant
+                | Self::InvalidClient
+        )
+    }
+
+    /// The outcome with this word.
+    #[must_use]
+    pub fn named(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|outcome| outcome.code() == code)
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::kinds::credential::{Renewal, Service};
+use crate::model::secret::SecretRef;
 
 use super::{Finding, Outcome, Provider, Secret, Secrets, Slot as _, Subject, Turn as _, Turns};
 use crate::engine::state::StateError;
@@ -25,16 +26,71 @@ pub async fn renew<T: Turns>(
     provider: &impl Provider,
     subject: &Subject,
 ) -> Result<(Finding, Option<StateError>), StateError> {
-    if subject.is_revoked {
-        return Ok((Finding::new(Outcome::Revoked, "it is revoked, so it is not renewed"), None));
-    }
-    if subject.renewal == Renewal::None {
-        return Ok((Finding::new(Outcome::NotRenewable, "it is declared to be renewed by hand"), None));
+    if let Some(finding) = never(subject) {
+        return Ok((finding, None));
     }
     let turn = turns.take(&subject.turn()).await?;
     let finding = in_turn(secrets, provider, subject, turn.now()).await.unwrap_or_else(|finding| finding);
     let unrecorded = turn.finish(subject, &finding).await.err();
     Ok((finding, unrecorded))
+}
+
+/// What [`renew`] would come to, as far as that can be known without asking anybody and without a change to anything.
+pub async fn foresee(secrets: &impl Secrets, subject: &Subject, now: DateTime<Utc>) -> Finding {
+    foreseen(secrets, subject, now).await.unwrap_or_else(|finding| finding)
+}
+
+async fn foreseen(secrets: &impl Secrets, subject: &Subject, now: DateTime<Utc>) -> Result<Finding, Finding> {
+    if let Some(finding) = never(subject) {
+        return Err(finding);
+    }
+    let needs = ["client_id", "client_secret", "refresh_token"];
+    let word = match subject.renewal {
+        Renewal::None => "none",
+        Renewal::ShopifyRefreshToken => "shopify-refresh-token",
+        Renewal::GoogleOauth => "google-oauth",
+    };
+    let would = || {
+        let what = format!("would be renewed ({word}), from {}", subject.secret_ref);
+        Finding::new(Outcome::WouldRenew, what)
+    };
+    let is_rotating = subject.service == Service::Shopify;
+    let waits = is_rotating && secrets.could_save(&subject.secret_ref).await?;
+    if matches!(subject.secret_ref, SecretRef::GcpSecretManager(_)) {
+        // What is in there is known only by asking.
+        return Ok(would());
+    }
+    let secret = secrets.read(&subject.secret_ref).await?;
+    let seen = |finding: Finding| Finding { expiry: Some(subject.expiry_of(&secret)), ..finding };
+    if waits {
+        let what = "a pair that an earlier run had received would be saved";
+        return Ok(seen(Finding::new(Outcome::WouldRenew, what)));
+    }
+    if let Some(finding) = just_renewed(subject, &secret, now) {
+        return Ok(seen(finding));
+    }
+    if is_rotating || !secret.is_service_account() {
+        secret.must_have(&needs).map_err(seen)?;
+    }
+    Ok(seen(would()))
+}
+
+/// Why a credential is never renewed.
+fn never(subject: &Subject) -> Option<Finding> {
+    if subject.is_revoked {
+        return Some(Finding::new(Outcome::Revoked, "it is revoked, so it is not renewed"));
+    }
+    let by_hand = subject.renewal == Renewal::None;
+    by_hand.then(|| Finding::new(Outcome::NotRenewable, "it is declared to be renewed by hand"))
+}
+
+/// A pair of a shop that was given a moment ago.
+fn just_renewed(subject: &Subject, secret: &Secret, now: DateTime<Utc>) -> Option<Finding> {
+    if subject.service != Service::Shopify {
+        return None;
+    }
+    let at = secret.time("renewed_at").filter(|at| (*at - now).abs() < FRESH_FOR)?;
+    Some(Finding::new(Outcome::Fresh, format!("it was renewed at {} already", at.format("%H:%M:%S UTC"))))
 }
 
 async fn in_turn(
@@ -54,9 +110,8 @@ async fn in_turn(
         let message = "a pair that an earlier run had received was saved now";
         return Ok(seen(Finding::new(Outcome::Renewed, message), &secret));
     }
-    if let Some(at) = secret.time("renewed_at").filter(|at| (*at - now).abs() < FRESH_FOR) {
-        let message = format!("it was renewed at {} already", at.format("%H:%M:%S UTC"));
-        return Ok(seen(Finding::new(Outcome::Fresh, message), &secret));
+    if let Some(finding) = just_renewed(subject, &secret, now) {
+        return Ok(seen(finding, &secret));
     }
     let fresh = provider.renew(subject, &secret, now).await.map_err(|finding| seen(finding, &secret))?;
     let text = secret.with(&fresh, now);

@@ -8,6 +8,12 @@ use crate::model::secret::Redacted;
 
 use super::{Finding, Fresh, Outcome};
 
+/// The last second of the year 9999: later than that, a number is no time in seconds.
+pub const LAST_SECOND: i64 = 253_402_300_799;
+
+/// The fields that are times.
+const TIMES: [&str; 3] = ["expires_at", "refresh_token_expires_at", "renewed_at"];
+
 /// A secret that was read. Nothing shows what is in it.
 #[derive(Clone, Debug)]
 pub struct Secret {
@@ -31,7 +37,19 @@ impl Secret {
             let object: Map<String, Value> = serde_json::from_str(trimmed).map_err(|error| {
                 wrong(format!("the secret is not valid JSON, at {}:{}", error.line(), error.column()))
             })?;
+            let strange = TIMES.iter().find(|name| {
+                object.get(**name).is_some_and(|value| !value.is_null() && instant(value).is_none())
+            });
+            if let Some(name) = strange {
+                let what = format!("{name} in the secret is no time");
+                return Err(wrong(what).help(format!(
+                    "write {name} as seconds since 1970 (not milliseconds), or as RFC 3339: 2026-12-31T00:00:00Z"
+                )));
+            }
             return Ok(Self { text: Redacted::new(text), object: Some(Redacted::new(object)) });
+        }
+        if trimmed.starts_with(['[', '"']) || matches!(trimmed, "null" | "true" | "false") {
+            return Err(wrong("the secret is JSON, but no object and no bare token".to_owned()));
         }
         if let Some(at) = trimmed.bytes().position(|byte| !byte.is_ascii_graphic()) {
             let what = format!(
@@ -62,11 +80,37 @@ impl Secret {
     /// A field that is an instant: RFC 3339, or seconds since 1970.
     #[must_use]
     pub fn time(&self, name: &str) -> Option<DateTime<Utc>> {
-        match self.object.as_ref()?.expose().get(name)? {
-            Value::String(text) => DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc)),
-            Value::Number(seconds) => DateTime::from_timestamp(seconds.as_i64()?, 0),
-            _ => None,
+        instant(self.object.as_ref()?.expose().get(name)?)
+    }
+
+    /// Every text in it, however deep: what may be shown nowhere.
+    #[must_use]
+    pub fn parts(&self) -> Vec<&str> {
+        fn collect<'v>(value: &'v Value, parts: &mut Vec<&'v str>) {
+            match value {
+                Value::String(text) => parts.push(text),
+                Value::Array(values) => values.iter().for_each(|value| collect(value, parts)),
+                Value::Object(fields) => fields.values().for_each(|value| collect(value, parts)),
+                Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            }
         }
+        let Some(object) = &self.object else { return vec![self.text.expose()] };
+        let mut parts = Vec::new();
+        object.expose().values().for_each(|value| collect(value, &mut parts));
+        parts
+    }
+
+    /// Refuses a secret that lacks one of these fields, and names all of them.
+    ///
+    /// # Errors
+    /// Some are not there.
+    pub fn must_have(&self, names: &[&str]) -> Result<(), Finding> {
+        let missing = self.missing(names);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let what = format!("the secret has no {}", missing.join(", no "));
+        Err(Finding::new(Outcome::NoRefreshToken, what))
     }
 
     /// Whether it is a service account's key file.
@@ -113,6 +157,18 @@ impl Secret {
     }
 }
 
+/// What RFC 3339 or seconds since 1970 mean.
+fn instant(value: &Value) -> Option<DateTime<Utc>> {
+    match value {
+        Value::String(text) => DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc)),
+        Value::Number(number) => {
+            let seconds = number.as_i64().filter(|seconds| (0..=LAST_SECOND).contains(seconds))?;
+            DateTime::from_timestamp(seconds, 0)
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +196,31 @@ mod tests {
             assert!(!message.contains("canary"), "{message}");
         }
         assert!(!format!("{:?}", Secret::read("canary".to_owned()).unwrap()).contains("canary"));
+    }
+
+    #[test]
+    fn what_is_no_time_and_what_is_no_object_is_malformed() {
+        for value in [
+            "1767225600000",
+            "253402300800",
+            "-1",
+            "17e30",
+            "1.5",
+            "\"\"",
+            "\"soon\"",
+            "\"1767225600\"",
+            "true",
+            "[]",
+        ] {
+            let finding =
+                Secret::read(format!("{{\"access_token\":\"a\",\"expires_at\":{value}}}")).unwrap_err();
+            assert_eq!(finding.outcome, Outcome::SecretMalformed, "{value}");
+            assert!(finding.advice().unwrap().contains("seconds since 1970"), "{finding:?}");
+        }
+        assert!(Secret::read("{\"expires_at\":null,\"refresh_token_expires_at\":0}".to_owned()).is_ok());
+        for text in ["[\"canary\"]", "\"canary\"", "null"] {
+            assert!(refused(text).contains("no object"), "{text}");
+        }
     }
 
     #[test]

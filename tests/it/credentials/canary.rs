@@ -112,3 +112,56 @@ fn nothing_secret_shows_anywhere() {
     assert!(dump.contains("unauthorized") && dump.contains("Env-cred"), "a dump:\n{dump}");
     clean("the database", &dump);
 }
+
+/// Like codes, letters alone: by its looks it could not be told from one.
+const LETTERS: &str = "CANARYOFLETTERS_ALONE";
+
+#[test]
+fn a_service_that_answers_with_the_secret_itself_is_not_repeated() {
+    let shops = Shops::new("canary_echo");
+    let domain = "canary-of-letters";
+    for (name, token) in [("Code", LETTERS), ("Domain", domain), ("Version", LETTERS)] {
+        let pair = json!({"access_token": token, "refresh_token": LETTERS, "client_id": "id", "client_secret": "cs"});
+        shops.secret(name, &pair.to_string());
+        shops.declare(name, &format!("secretRef: {{file: secrets/{name}}}, renewal: shopify-refresh-token"));
+    }
+    shops.secret("Reason", LETTERS);
+    shops.declare("Reason", "service: google-merchant, secretRef: {file: secrets/Reason}");
+    let grant = json!({"refresh_token": LETTERS, "client_id": "id", "client_secret": "cs"});
+    shops.secret("Grant", &grant.to_string());
+    shops.declare(
+        "Grant",
+        "service: google-merchant, secretRef: {file: secrets/Grant}, renewal: google-oauth",
+    );
+    shops.apply();
+    shops.services.scene("/graphql.json", |asked| {
+        let token = asked.header("x-shopify-access-token");
+        match asked.shop().split('.').next().unwrap() {
+            "code" => Reply::json(200, json!({"errors": [{"extensions": {"code": token}}]})),
+            "domain" => Reply::shop(&format!("{token}.myshopify.com")),
+            _ => {
+                let shop = json!({"myshopifyDomain": asked.shop()});
+                Reply::json(200, json!({"data": {"shop": shop}})).header("X-Shopify-API-Version", token)
+            }
+        }
+    });
+    let error = |asked: &crate::support::services::Asked| {
+        Reply::json(400, json!({"error": asked.field("refresh_token")}))
+    };
+    shops.services.scene("/token", error);
+    shops.services.scene("/access_token", error);
+    shops.services.scene("/accounts", |asked| {
+        let token = asked.header("authorization").trim_start_matches("Bearer ");
+        Reply::google(403, token, token)
+    });
+    for verb in ["verify", "renew"] {
+        for format in ["human", "json"] {
+            let args = ["tenant", "credentials", verb, "--all", "-vvv", "--format", format];
+            let told = shops.run(&args).run().code(8).nowhere(LETTERS).nowhere(domain);
+            assert!(told.stdout.contains("an unknown error"), "{}", told.stdout);
+        }
+    }
+    let kept = "select string_agg(concat_ws(' ', s), ' ') from synthex.credential_status as s";
+    let kept = shops.estate.value(kept).unwrap();
+    assert!(kept.contains("an unknown error") && !kept.contains(LETTERS) && !kept.contains(domain), "{kept}");
+}

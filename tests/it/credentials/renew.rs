@@ -216,3 +216,24 @@ fn ctrl_c_lets_the_renewal_that_is_under_way_end_and_begins_no_other() {
     assert_eq!(spent(&shops), ["refresh-0"]);
     assert_eq!(saved(&shops)["refresh_token"], "refresh-1");
 }
+
+#[test]
+fn an_answer_that_cannot_be_right_overwrites_nothing() {
+    let shops = shop("renew_bad_answer");
+    for bad in [
+        json!({"expires_in": 0}),
+        json!({"expires_in": -3600}),
+        json!({"expires_in": "soon"}),
+        json!({"refresh_token_expires_in": 0}),
+        json!({"access_token": "access 1"}),
+        json!({"refresh_token": "refresh-1\n"}),
+    ] {
+        let mut answer =
+            json!({"access_token": "access-1", "refresh_token": "refresh-1", "expires_in": 3600});
+        answer.as_object_mut().unwrap().extend(bad.as_object().unwrap().clone());
+        shops.services.scene("/access_token", move |_| Reply::json(200, answer.clone()));
+        let told = shops.credentials(&["renew", "Acme-cred"]).run().code(8).nowhere("access-1");
+        told.stdout_has("bad_answer");
+        assert_eq!(shops.estate.project.read("secrets/acme.json"), PAIR, "{bad}");
+    }
+}

@@ -157,6 +157,16 @@ impl Estate {
     }
 
     fn know(&self, word: &str, wanted: &[String], known: &BTreeSet<String>) -> Result<(), CliError> {
+        let list = match word {
+            "tenant" => "synthex tenant tenants list",
+            "workspace" => "synthex tenant workspace list",
+            _ => "synthex tenant credentials list --all",
+        };
+        if wanted.iter().any(|name| name.trim().is_empty()) {
+            return Err(CliError::usage(format!("a {word} without a name was given"))
+                .why("between two commas, or in the whole list, there is nothing; nothing was done")
+                .help(format!("give names, separated by commas; look at what is there: {list}")));
+        }
         let unknown: Vec<&String> = wanted.iter().filter(|name| !known.contains(*name)).collect();
         let Some(first) = unknown.first() else { return Ok(()) };
         let what = match unknown.as_slice() {
@@ -169,7 +179,7 @@ impl Estate {
                 error.why("nothing was applied to this database yet").help("run `synthex apply` first")
             }
             Some(near) => error.help(format!("did you mean `{near}`?")),
-            None => error.help("look at what is there: synthex tenant credentials list --all"),
+            None => error.help(format!("look at what is there: {list}")),
         })
     }
 }

@@ -10,6 +10,7 @@ use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::desk::some;
 use crate::cli::error::{CliError, ExitStatus};
+use crate::engine::credentials::Outcome;
 use crate::report;
 
 use super::{Estate, Filter, FilterArgs, Item};
@@ -110,9 +111,9 @@ pub async fn health(context: &Context, args: &HealthArgs) -> Result<ExitStatus, 
 fn recommendations(items: &[Item]) -> Vec<Recommendation> {
     let living: Vec<&Item> = items.iter().filter(|item| item.standing != Standing::Revoked).collect();
     let renews = |item: &Item| !matches!(item.text("renewal"), "" | "none");
-    let is_invalid = |item: &Item| item.status.verify_verdict.as_deref() == Some("invalid");
+    let last = |item: &Item| item.status.verify_outcome.as_deref().and_then(Outcome::named);
     type Rule<'r> = (&'static str, &'static str, &'static str, &'r dyn Fn(&Item) -> bool);
-    let rules: [Rule<'_>; 7] = [
+    let rules: [Rule<'_>; 9] = [
         (
             "renewal_failed",
             "Could not be renewed",
@@ -137,13 +138,25 @@ fn recommendations(items: &[Item]) -> Vec<Recommendation> {
             "invalid",
             "Refused when last verified",
             "read why: synthex tenant credentials verify --all",
-            &is_invalid,
+            &|item| last(item).is_some_and(Outcome::is_refused),
+        ),
+        (
+            "unreadable",
+            "The secret could not be read when last verified",
+            "read why, and mend it: synthex tenant credentials verify --all",
+            &|item| last(item).is_some_and(Outcome::is_unread),
+        ),
+        (
+            "expiring_soon_renewable",
+            "Expiring within 7 days, and can be renewed",
+            "synthex tenant credentials renew --status expiring_soon",
+            &|item| item.standing == Standing::ExpiringSoon && renews(item),
         ),
         (
             "expiring_soon",
-            "Expiring within 7 days",
-            "renew them now: synthex tenant credentials renew --status expiring_soon, or store new secrets",
-            &|item| item.standing == Standing::ExpiringSoon,
+            "Expiring within 7 days, and renewed by hand",
+            "store new secrets, and declare their expiresAt",
+            &|item| item.standing == Standing::ExpiringSoon && !renews(item),
         ),
         ("never_verified", "Never verified", "synthex tenant credentials verify --all", &|item| {
             item.status.last_verified_at.is_none()

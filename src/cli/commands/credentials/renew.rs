@@ -2,6 +2,7 @@
 //! saves the pair where the old one was.
 
 use clap::Args;
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use crate::alerts::expiry::Standing;
@@ -11,8 +12,9 @@ use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::outcome::interrupted;
 use crate::cli::providing::{self, SecretSources};
 use crate::cli::signals::Signals;
-use crate::engine::Interrupt as _;
 use crate::engine::credentials::{self, Finding, Outcome};
+use crate::engine::{Interrupt as _, StateErrorKind};
+use crate::model::clock::{Clock as _, SystemClock};
 use crate::providers::Providers;
 use crate::store::RenewalTurns;
 
@@ -90,7 +92,7 @@ pub async fn run(
     }
     let secrets = SecretSources::new(context, folder.as_deref(), &providers);
     let findings = if pace.dry_run {
-        items.iter().map(would).collect()
+        futures_util::stream::iter(&items).then(|item| would(&secrets, item)).collect().await
     } else {
         let work = all(context, "renew", &items, pace.concurrency, async |item| {
             one(context, &turns, &secrets, &providers, &signals, item).await
@@ -114,7 +116,11 @@ fn status(findings: &[Finding]) -> ExitStatus {
     let is_ours = |finding: &Finding| {
         matches!(
             finding.outcome,
-            Outcome::CannotSave | Outcome::NotSaved | Outcome::NotRenewable | Outcome::Revoked
+            Outcome::CannotSave
+                | Outcome::NotSaved
+                | Outcome::NotRenewable
+                | Outcome::Revoked
+                | Outcome::DatabaseRefused
         )
     };
     let mut failures = findings.iter().filter(failed).peekable();
@@ -125,12 +131,9 @@ fn status(findings: &[Finding]) -> ExitStatus {
 }
 
 /// What would happen.
-fn would(item: &Item) -> Finding {
+async fn would(secrets: &SecretSources<'_>, item: &Item) -> Finding {
     match &item.subject {
-        Ok(subject) => {
-            let what = format!("would be renewed ({}), from {}", item.text("renewal"), subject.secret_ref);
-            Finding::new(Outcome::Valid, what)
-        }
+        Ok(subject) => credentials::foresee(secrets, subject, SystemClock.now()).await,
         Err(why) => Finding::new(Outcome::NotRenewable, why.clone()),
     }
 }
@@ -157,6 +160,15 @@ async fn one(
                 context.printer.note(&format!("What came of {} is not recorded: {error}.", subject.key));
             }
             finding
+        }
+        Err(error) if error.kind == StateErrorKind::Refused => {
+            tracing::debug!(%error, why = error.why.as_deref().unwrap_or_default(), "no turn");
+            let what = format!("{}; nothing was asked for", error.what);
+            let finding = Finding::new(Outcome::DatabaseRefused, what);
+            match error.help {
+                Some(help) => finding.help(help),
+                None => finding,
+            }
         }
         Err(error) => {
             let why = error.why.as_ref().map_or(String::new(), |why| format!(": {why}"));

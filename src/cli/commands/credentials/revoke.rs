@@ -1,12 +1,14 @@
 //! `tenant credentials revoke` and `cleanup`: that a credential is not used any more is declared, so it goes through a plan
 //! like every other change.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::alerts::expiry::Standing;
+use crate::cli::claimed;
 use crate::cli::context::Context;
 use crate::cli::desk::{Asked, Desk, OwnArgs, some};
 use crate::cli::editing::{self, Manner};
@@ -42,7 +44,8 @@ pub struct RevokeArgs {
 /// Revoke the credentials that have expired
 ///
 /// Expired ones are revoked, and so hidden from lists; none is deleted. What renews itself is left alone as long as its
-/// refresh token holds.
+/// refresh token holds. What a manifest declares is left out and listed with its line; the exit status is then 7, and 5 where
+/// nothing is left to do.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  synthex tenant credentials cleanup --dry-run\n  synthex tenant credentials cleanup --service shopify --yes"
@@ -90,7 +93,7 @@ pub async fn clean(
     let estate = Estate::open(context, command).await?;
     let items = estate.filtered(filter)?;
     let expired = items.iter().filter(|item| item.standing == Standing::Expired);
-    let keys: Vec<ResourceKey> = expired.map(|item| item.row.key.clone()).collect();
+    let mut keys: Vec<ResourceKey> = expired.map(|item| item.row.key.clone()).collect();
     let mut notices = Vec::new();
     if keys.is_empty() {
         notices.push(match items.len() {
@@ -100,7 +103,29 @@ pub async fn clean(
         });
     }
     let desk = Desk::open(context, command).await?;
-    carry_out(context, command, desk, &keys, (own, write), notices).await
+    let mut left_out = 0;
+    if !own.force && !own.write {
+        // What somebody else has a say in does not keep the others from being cleaned up.
+        let claims = desk.claims(&keys.iter().cloned().collect())?;
+        let claimed: HashSet<&str> = claims.iter().filter_map(|claim| claim.split(' ').next()).collect();
+        keys.retain(|key| !claimed.contains(key.to_string().as_str()));
+        if keys.is_empty() && !claims.is_empty() {
+            return Err(claimed::claimed(claims));
+        }
+        left_out = claims.len();
+        notices.extend(claims.iter().map(|claim| {
+            format!("expired and left out: {claim}; set `status: revoked` there, or let --write do it")
+        }));
+    }
+    let done = carry_out(context, command, desk, &keys, (own, write), notices).await?;
+    let is_part = left_out > 0 && !write.dry_run && done == ExitStatus::Success;
+    if is_part {
+        let verb = if left_out == 1 { "credential is" } else { "credentials are" };
+        context
+            .printer
+            .note(&format!("{left_out} expired {verb} declared elsewhere and left as they are; see above."));
+    }
+    Ok(if is_part { ExitStatus::Partly } else { done })
 }
 
 async fn carry_out(

@@ -1,5 +1,8 @@
 //! `tenant credentials verify`: asks each provider whether it takes the credential.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -14,6 +17,7 @@ use crate::cli::providing::{self, SecretSources};
 use crate::cli::signals::Signals;
 use crate::engine::Interrupt as _;
 use crate::engine::credentials::{Finding, Outcome, Provider as _, Secrets as _, Subject};
+use crate::model::clock::{Clock as _, SystemClock};
 use crate::model::usage::{self, Metric};
 use crate::providers::Providers;
 use crate::report;
@@ -46,6 +50,9 @@ pub struct VerifyArgs {
 
 /// How long those that are under way may take after a signal.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
+
+/// How often it is said that we wait.
+const SAID_EVERY: Duration = Duration::from_secs(5);
 
 /// Refuses to mean everything by saying nothing.
 pub(super) fn must_select(
@@ -81,7 +88,7 @@ pub async fn verify(context: &Context, args: &VerifyArgs) -> Result<ExitStatus, 
     }
     let secrets = SecretSources::new(context, folder.as_deref(), &providers);
     let work = all(context, "verify", &items, args.concurrency, async |item| {
-        one(context, &secrets, &providers, &signals, item).await
+        one(&secrets, &providers, &signals, item).await
     });
     let findings = tokio::select! {
         findings = work => findings,
@@ -107,10 +114,18 @@ pub(super) async fn all(
     work: impl AsyncFn(&Item) -> Finding,
 ) -> Vec<Finding> {
     let work = &work;
-    let mut found: Vec<(usize, Finding)> = futures_util::stream::iter(items.iter().enumerate())
+    let began = Instant::now();
+    let under_way: &Mutex<BTreeSet<usize>> = &Mutex::new(BTreeSet::new());
+    let lock = || under_way.lock().unwrap_or_else(PoisonError::into_inner);
+    let lock = &lock;
+    let done = &AtomicUsize::new(0);
+    let asking = futures_util::stream::iter(items.iter().enumerate())
         .map(|(index, item)| async move {
             let began = Instant::now();
+            lock().insert(index);
             let finding = work(item).await;
+            lock().remove(&index);
+            done.fetch_add(1, Ordering::Relaxed);
             let ended = match finding.outcome {
                 Outcome::Interrupted => usage::Outcome::Interrupted,
                 outcome if outcome.verdict().works() => usage::Outcome::Succeeded,
@@ -121,19 +136,30 @@ pub(super) async fn all(
             (index, finding)
         })
         .buffer_unordered(usize::from(concurrency))
-        .collect()
-        .await;
+        .collect::<Vec<(usize, Finding)>>();
+    let mut asking = std::pin::pin!(asking);
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + SAID_EVERY, SAID_EVERY);
+    let mut found = loop {
+        tokio::select! {
+            biased;
+            found = &mut asking => break found,
+            _ = ticks.tick() => {
+                let names: Vec<String> =
+                    lock().iter().filter_map(|index| items.get(*index)).map(|item| item.row.key.name.to_string()).collect();
+                let (done, total) = (done.load(Ordering::Relaxed), items.len());
+                context.printer.note(&format!(
+                    "Waiting for {}: {done} of {total} done after {} s.",
+                    crate::cli::desk::some(names.iter()),
+                    began.elapsed().as_secs()
+                ));
+            }
+        }
+    };
     found.sort_unstable_by_key(|(index, _)| *index);
     found.into_iter().map(|(_, finding)| finding).collect()
 }
 
-async fn one(
-    context: &Context,
-    secrets: &SecretSources<'_>,
-    providers: &Providers,
-    signals: &Signals,
-    item: &Item,
-) -> Finding {
+async fn one(secrets: &SecretSources<'_>, providers: &Providers, signals: &Signals, item: &Item) -> Finding {
     let subject = match &item.subject {
         Ok(subject) => subject,
         Err(why) => {
@@ -146,7 +172,8 @@ async fn one(
     if subject.is_revoked {
         return Finding::new(Outcome::Revoked, "it is revoked, so nobody was asked");
     }
-    let now = context.clock.now();
+    // What is observed is observed now, whatever --as-of says.
+    let now = SystemClock.now();
     let finding = match secrets.read(&subject.secret_ref).await {
         Ok(secret) => providers.verify(subject, &secret, now).await,
         Err(finding) => finding,
@@ -167,7 +194,7 @@ async fn record(context: &Context, options: &ConnectOptions, found: &[(&Item, &F
     }
     let work = async {
         let mut connection = options.connect().await?;
-        let outcome = connection.record_verified(&subjects, context.clock.now()).await;
+        let outcome = connection.record_verified(&subjects, SystemClock.now()).await;
         connection.close().await;
         outcome
     };
