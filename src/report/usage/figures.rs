@@ -174,12 +174,19 @@ pub struct Report {
     pub by_day: Vec<(NaiveDate, Counted)>,
     /// How many days came from sums.
     pub summed_days: usize,
+    /// Days that belong to the period in part, and of which nothing is counted: only the sum of the whole day is left.
+    pub incomplete_days: Vec<NaiveDate>,
 }
 
 impl Report {
     /// Adds up.
     #[must_use]
-    pub fn new(period: Period, workspace: Option<&str>, figures: &Figures) -> Self {
+    pub fn new(
+        period: Period,
+        workspace: Option<&str>,
+        figures: &Figures,
+        incomplete_days: &[NaiveDate],
+    ) -> Self {
         let mut report = Self {
             period,
             workspace: workspace.map(str::to_owned),
@@ -195,6 +202,7 @@ impl Report {
             statistics: statistics(figures.durations.iter()),
             by_day: Vec::new(),
             summed_days: figures.summed_days,
+            incomplete_days: incomplete_days.to_vec(),
         };
         let mut commands: BTreeMap<&str, Counted> = BTreeMap::new();
         let mut services: BTreeMap<&str, Counted> = BTreeMap::new();
@@ -263,6 +271,7 @@ impl Report {
                 json!({"date": day, "commands": counted.count, "failed": counted.failed})
             }).collect::<Vec<_>>(),
             "summedDays": self.summed_days,
+            "incompleteDays": self.incomplete_days,
         })
     }
 
