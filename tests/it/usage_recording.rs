@@ -127,6 +127,27 @@ fn every_command_leaves_one_metric_and_a_failure_an_error() {
 }
 
 #[test]
+fn an_error_has_the_word_for_what_went_wrong() {
+    let user = User::new("usage_words");
+    user.estate.edit("T1.yaml", "status: active", "status: inactive");
+    let digest = format!("sha256:{}", "0".repeat(64));
+    user.run(&["apply", "--yes", "--expect-digest", &digest]).code(6);
+    for (name, secret) in [("one", "NOT_SET_1"), ("two", "NOT_SET_2")] {
+        let spec = format!("{{tenant: T1, service: shopify, secretRef: {{env: {secret}}}}}");
+        user.estate.declare("Credential", name, &spec);
+    }
+    user.run(&["apply", "--yes"]).ok();
+    user.run(&["tenant", "credentials", "verify", "--all"]).code(8);
+    user.run(&["analytics", "report"]).ok();
+    let errors = user.estate.database.query_strings(
+        "select concat_ws(' ', metric_name, code, value) from synthex.usage_metrics where metric_type = 'error' \
+         order by recorded_at, code",
+    );
+    let errors: Vec<String> = errors.into_iter().flatten().flatten().collect();
+    assert_eq!(errors, ["apply digest-mismatch 1", "tenant credentials verify secret_missing 2"]);
+}
+
+#[test]
 fn the_file_is_private_and_a_command_sends_at_most_once_a_minute() {
     let user = User::new("usage_minute");
     user.run(&["plan"]).ok();
