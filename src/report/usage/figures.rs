@@ -162,7 +162,7 @@ pub struct Report {
     pub errors: u64,
     /// Commands, the most used first.
     pub by_command: Vec<(String, Counted)>,
-    /// Calls and operations by service.
+    /// Calls by service.
     pub by_service: Vec<(String, Counted)>,
     /// Commands by workspace; an empty name where none was meant.
     pub by_workspace: Vec<(String, Counted)>,
@@ -217,14 +217,12 @@ impl Report {
                     workspaces.entry(&group.workspace).or_default().add(group);
                     days.entry(group.day).or_default().add(group);
                 }
-                MetricType::ApiCall | MetricType::CredentialOp => {
-                    if group.metric_type == MetricType::ApiCall {
-                        report.api_calls.add(group);
-                    } else {
-                        report.credential_ops.add(group);
-                    }
+                MetricType::ApiCall => {
+                    report.api_calls.add(group);
                     services.entry(&group.service).or_default().add(group);
                 }
+                // What it asks of a service is counted as calls of the service.
+                MetricType::CredentialOp => report.credential_ops.add(group),
                 MetricType::TenantOp => report.tenant_ops += group.value,
                 MetricType::Error => {
                     report.errors += group.value;

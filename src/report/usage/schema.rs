@@ -61,7 +61,7 @@ pub fn schema() -> Value {
                 "maximum": 1,
             },
             "byCommand": counts("How often each command ran."),
-            "byService": counts("How often each service was called."),
+            "byService": counts("How often each service was called; what was done to its credentials counts as the calls that it took. The sum is `totalApiCalls`."),
             "byWorkspace": counts("How many commands meant each workspace; `(none)` where none was meant."),
             "topErrors": {
                 "description": "The most frequent errors, the most frequent first.",

@@ -44,14 +44,14 @@ pub fn report_text(report: &Report, style: &Style, chart: Chart) -> String {
     if chart == Chart::Drawn && report.by_day.len() > 1 {
         line("commands a day", &days(&report.by_day, &report.period));
     }
-    for (header, counted) in [
-        ("COMMAND", &report.by_command),
-        ("SERVICE", &report.by_service),
-        ("WORKSPACE", &report.by_workspace),
+    for (headers, counted) in [
+        (["COMMAND", "COUNT"], &report.by_command),
+        (["SERVICE", "CALLS"], &report.by_service),
+        (["WORKSPACE", "COUNT"], &report.by_workspace),
     ] {
         if !counted.is_empty() {
             text.push('\n');
-            text.push_str(&counted_table(header, counted, style, chart));
+            text.push_str(&counted_table(headers, counted, style, chart));
         }
     }
     if !report.top_errors.is_empty() {
@@ -185,7 +185,12 @@ fn time(milliseconds: Option<f64>) -> String {
     }
 }
 
-fn counted_table(header: &str, counted: &[(String, Counted)], style: &Style, chart: Chart) -> String {
+fn counted_table(
+    [name, count]: [&str; 2],
+    counted: &[(String, Counted)],
+    style: &Style,
+    chart: Chart,
+) -> String {
     let most = counted.iter().map(|(_, counted)| counted.count).max().unwrap_or_default();
     let row = |(name, counted): &(String, Counted)| {
         let name = if name.is_empty() { "(none)".to_owned() } else { name.clone() };
@@ -193,7 +198,7 @@ fn counted_table(header: &str, counted: &[(String, Counted)], style: &Style, cha
         row.extend((chart == Chart::Drawn).then(|| bar(counted.count, most)));
         row
     };
-    let mut headers = vec![header, "COUNT", "FAILED"];
+    let mut headers = vec![name, count, "FAILED"];
     headers.extend((chart == Chart::Drawn).then_some(" "));
     let mut text = table(&headers, counted.iter().take(MOST).map(row).collect(), style);
     if counted.len() > MOST {
