@@ -100,11 +100,14 @@ impl Recorder {
     #[must_use]
     pub fn new(environment: &Environment) -> Self {
         let home = || environment.get("HOME").map(|home| PathBuf::from(home).join(".local").join("state"));
-        let folder = environment.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let folder = environment.get("XDG_STATE_HOME").map(PathBuf::from).or_else(home);
         let is_off = environment.get("DO_NOT_TRACK").is_some_and(|value| !is_no(value))
             || environment.get("SYNTHEX_ANALYTICS").is_some_and(is_no);
         Self {
-            folder: folder.or_else(home).map(|folder| folder.join("synthex").join("usage")),
+            // What is relative would lead to another place from every folder.
+            folder: folder
+                .filter(|folder| folder.is_absolute())
+                .map(|folder| folder.join("synthex").join("usage")),
             is_off: AtomicBool::new(is_off),
             began: Instant::now(),
             at: SystemClock.now(),

@@ -203,7 +203,22 @@ fn without_a_place_to_write_a_command_works_as_ever() {
     user.synthex(&["plan"]).env("XDG_STATE_HOME", &file).run().ok().nowhere("usage");
     user.synthex(&["plan"]).without_env("XDG_STATE_HOME").without_env("HOME").run().ok();
     user.synthex(&["plan"]).env("XDG_STATE_HOME", "/dev/full").run().ok();
+    user.synthex(&["plan"]).env("XDG_STATE_HOME", "state").run().ok();
+    user.synthex(&["plan"]).without_env("XDG_STATE_HOME").env("HOME", "home").run().ok();
     assert!(user.stored().is_empty());
+    // Pipes in place of the files: nobody reads them, and nobody is waited for.
+    user.run(&["plan"]).ok();
+    let count = user.stored().len();
+    user.run(&["plan"]).ok();
+    let file = user.file().expect("one waits");
+    user.a_minute_passes();
+    for path in [file.clone(), file.with_extension("tried")] {
+        std::fs::remove_file(&path).unwrap_or_default();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    }
+    user.run(&["plan"]).ok().nowhere("usage");
+    user.run(&["analytics", "report"]).ok();
+    assert_eq!(user.stored().len(), count);
 }
 
 #[test]
