@@ -65,6 +65,8 @@ fn name_of(matches: &ArgMatches) -> String {
 #[derive(Debug)]
 pub struct Recorder {
     folder: Option<PathBuf>,
+    /// What `SYNTHEX_ANALYTICS` says, where that is neither yes nor no.
+    unclear: Option<String>,
     is_off: AtomicBool,
     began: Instant,
     at: DateTime<Utc>,
@@ -101,14 +103,20 @@ impl Recorder {
     pub fn new(environment: &Environment) -> Self {
         let home = || environment.get("HOME").map(|home| PathBuf::from(home).join(".local").join("state"));
         let folder = environment.get("XDG_STATE_HOME").map(PathBuf::from).or_else(home);
+        let switch = environment.raw("SYNTHEX_ANALYTICS").map(|value| value.to_string_lossy());
+        let switch = switch.filter(|value| !value.is_empty());
         let is_off = environment.get("DO_NOT_TRACK").is_some_and(|value| !is_no(value))
-            || environment.get("SYNTHEX_ANALYTICS").is_some_and(is_no);
+            || switch.as_deref().is_some_and(is_no);
+        let is_unclear = |value: &str| !is_off && !is_yes(value);
+        let unclear = switch.filter(|value| is_unclear(value)).map(|value| value.into_owned());
         Self {
             // What is relative would lead to another place from every folder.
             folder: folder
                 .filter(|folder| folder.is_absolute())
                 .map(|folder| folder.join("synthex").join("usage")),
-            is_off: AtomicBool::new(is_off),
+            // Whoever set it to something most likely wanted something else than what is done without it.
+            is_off: AtomicBool::new(is_off || unclear.is_some()),
+            unclear,
             began: Instant::now(),
             at: SystemClock.now(),
             parking: Parking::default(),
@@ -209,6 +217,11 @@ impl Recorder {
     }
 }
 
+/// Whether a variable that switches something on says yes.
+fn is_yes(value: &str) -> bool {
+    ["1", "on", "yes", "true"].iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
 /// Whether a variable that switches something off, or on, says no.
 fn is_no(value: &str) -> bool {
     ["0", "off", "no", "false"].iter().any(|word| value.eq_ignore_ascii_case(word))
@@ -218,6 +231,12 @@ fn is_no(value: &str) -> bool {
 pub async fn finish(context: &Context, name: &str, status: ExitStatus, code: Option<&str>) {
     let recorder = &context.recorder;
     let mut connection = recorder.parking.take();
+    if let (Some(value), Some(_)) = (&recorder.unclear, recorder.place.get()) {
+        let value = crate::report::clean::clean(value);
+        context.printer.note(&format!(
+            "SYNTHEX_ANALYTICS is `{value}`, and not one of on, off, yes, no, true, false, 1 and 0: nothing is recorded."
+        ));
+    }
     if let Some(spool) = recorder.spool() {
         let installation = connection.as_ref().and_then(Connection::installation);
         let (took, credentials) = (recorder.began.elapsed(), recorder.failed_credentials());

@@ -175,6 +175,12 @@ fn nothing_is_recorded_where_it_is_switched_off() {
     for (name, value) in [("DO_NOT_TRACK", "1"), ("SYNTHEX_ANALYTICS", "off"), ("SYNTHEX_ANALYTICS", "0")] {
         user.synthex(&["plan"]).env(name, value).run().ok();
     }
+    let unclear = || user.synthex(&["plan"]).env("SYNTHEX_ANALYTICS", "garbage");
+    let said = "SYNTHEX_ANALYTICS is `garbage`, and not one of on, off";
+    let outcome = unclear().run().ok().stderr_has(said);
+    assert_eq!(outcome.stderr.matches("garbage").count(), 1);
+    unclear().env("DO_NOT_TRACK", "1").run().ok().nowhere("garbage");
+    user.synthex(&["validate"]).env("SYNTHEX_ANALYTICS", "garbage").run().ok().nowhere("garbage");
     user.synthex(&["analytics", "report"]).env("DO_NOT_TRACK", "1").run().ok().stderr_has("switched off");
     let file = user.estate.project.read("synthex.yaml");
     for word in ["false", "\"off\""] {
