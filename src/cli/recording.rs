@@ -108,7 +108,7 @@ impl Recorder {
         let is_off = environment.get("DO_NOT_TRACK").is_some_and(|value| !is_no(value))
             || switch.as_deref().is_some_and(is_no);
         let is_unclear = |value: &str| !is_off && !is_yes(value);
-        let unclear = switch.filter(|value| is_unclear(value)).map(|value| value.into_owned());
+        let unclear = switch.filter(|value| is_unclear(value)).map(std::borrow::Cow::into_owned);
         Self {
             // What is relative would lead to another place from every folder.
             folder: folder

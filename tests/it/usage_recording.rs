@@ -132,8 +132,8 @@ fn an_error_has_the_word_for_what_went_wrong() {
     user.estate.edit("T1.yaml", "status: active", "status: inactive");
     let digest = format!("sha256:{}", "0".repeat(64));
     user.run(&["apply", "--yes", "--expect-digest", &digest]).code(6);
-    for (name, secret) in [("one", "NOT_SET_1"), ("two", "NOT_SET_2")] {
-        let spec = format!("{{tenant: T1, service: shopify, secretRef: {{env: {secret}}}}}");
+    for (name, tenant) in [("c1", "T1"), ("c2", "T2")] {
+        let spec = format!("{{tenant: {tenant}, service: shopify, secretRef: {{env: NOT_SET}}}}");
         user.estate.declare("Credential", name, &spec);
     }
     user.run(&["apply", "--yes"]).ok();
