@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use serde_json::{Map, Value};
 
@@ -18,10 +18,10 @@ use crate::kinds;
 use crate::kinds::project::ProjectSpec;
 use crate::model::clock::SystemClock;
 use crate::model::key::is_name;
-use crate::model::usage::{Metric, Outcome};
+use crate::model::usage::{Metric, MetricType, Outcome};
 use crate::model::{Clock as _, Digest};
 use crate::plan::Plan;
-use crate::store::usage::{StoredMetric, make_months, store_metrics};
+use crate::store::usage::StoredMetric;
 use crate::store::{Connection, Parking};
 
 use super::args::Cli;
@@ -29,17 +29,13 @@ use super::context::{Context, new_id};
 use super::environment::Environment;
 use super::error::ExitStatus;
 
-/// How long a command may be kept by the database, at most once in [`PAUSE`].
+mod sending;
+
+pub use sending::flush;
+use sending::{is_time, send};
+
+/// How long a command may be kept by the database, at most once a minute.
 const PATIENCE: Duration = Duration::from_millis(100);
-
-/// How long after one attempt to send there is no other, in seconds.
-const PAUSE: i64 = 60;
-
-/// How many metrics are sent at once.
-const BATCH: usize = 500;
-
-/// What waited longer than this many days is not sent any more: its month may have been dropped.
-const OLDEST: i64 = 30;
 
 /// At most this many metrics are kept of one command.
 const MOST: usize = 20_000;
@@ -69,6 +65,8 @@ fn name_of(matches: &ArgMatches) -> String {
 #[derive(Debug)]
 pub struct Recorder {
     folder: Option<PathBuf>,
+    /// What `SYNTHEX_ANALYTICS` says, where that is neither yes nor no.
+    unclear: Option<String>,
     is_off: AtomicBool,
     began: Instant,
     at: DateTime<Utc>,
@@ -104,12 +102,21 @@ impl Recorder {
     #[must_use]
     pub fn new(environment: &Environment) -> Self {
         let home = || environment.get("HOME").map(|home| PathBuf::from(home).join(".local").join("state"));
-        let folder = environment.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let folder = environment.get("XDG_STATE_HOME").map(PathBuf::from).or_else(home);
+        let switch = environment.raw("SYNTHEX_ANALYTICS").map(|value| value.to_string_lossy());
+        let switch = switch.filter(|value| !value.is_empty());
         let is_off = environment.get("DO_NOT_TRACK").is_some_and(|value| !is_no(value))
-            || environment.get("SYNTHEX_ANALYTICS").is_some_and(is_no);
+            || switch.as_deref().is_some_and(is_no);
+        let is_unclear = |value: &str| !is_off && !is_yes(value);
+        let unclear = switch.filter(|value| is_unclear(value)).map(std::borrow::Cow::into_owned);
         Self {
-            folder: folder.or_else(home).map(|folder| folder.join("synthex").join("usage")),
-            is_off: AtomicBool::new(is_off),
+            // What is relative would lead to another place from every folder.
+            folder: folder
+                .filter(|folder| folder.is_absolute())
+                .map(|folder| folder.join("synthex").join("usage")),
+            // Whoever set it to something most likely wanted something else than what is done without it.
+            is_off: AtomicBool::new(is_off || unclear.is_some()),
+            unclear,
             began: Instant::now(),
             at: SystemClock.now(),
             parking: Parking::default(),
@@ -184,6 +191,19 @@ impl Recorder {
         }
     }
 
+    /// How often operations on credentials failed, by the code of the outcome.
+    fn failed_credentials(&self) -> BTreeMap<String, u64> {
+        let mut failed = BTreeMap::new();
+        let Ok(metrics) = self.metrics.lock() else { return failed };
+        let of_credentials = |metric: &&Metric| metric.metric_type == MetricType::CredentialOp;
+        for metric in metrics.iter().filter(of_credentials) {
+            if let (Outcome::Failed, Some(code)) = (metric.outcome, &metric.code) {
+                *failed.entry(code.clone()).or_default() += 1;
+            }
+        }
+        failed
+    }
+
     /// Where lines wait for the database that the command works on.
     fn spool(&self) -> Option<Spool> {
         let (folder, place) = (self.folder.as_ref()?, self.place.get()?);
@@ -197,6 +217,11 @@ impl Recorder {
     }
 }
 
+/// Whether a variable that switches something on says yes.
+fn is_yes(value: &str) -> bool {
+    ["1", "on", "yes", "true"].iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
 /// Whether a variable that switches something off, or on, says no.
 fn is_no(value: &str) -> bool {
     ["0", "off", "no", "false"].iter().any(|word| value.eq_ignore_ascii_case(word))
@@ -206,9 +231,16 @@ fn is_no(value: &str) -> bool {
 pub async fn finish(context: &Context, name: &str, status: ExitStatus, code: Option<&str>) {
     let recorder = &context.recorder;
     let mut connection = recorder.parking.take();
+    if let (Some(value), Some(_)) = (&recorder.unclear, recorder.place.get()) {
+        let value = crate::report::clean::clean(value);
+        context.printer.note(&format!(
+            "SYNTHEX_ANALYTICS is `{value}`, and not one of on, off, yes, no, true, false, 1 and 0: nothing is recorded."
+        ));
+    }
     if let Some(spool) = recorder.spool() {
         let installation = connection.as_ref().and_then(Connection::installation);
-        for metric in of_command(name, status, code, recorder.began.elapsed()) {
+        let (took, credentials) = (recorder.began.elapsed(), recorder.failed_credentials());
+        for metric in of_command(name, status, code, took, &credentials) {
             recorder.record(metric);
         }
         add(context, &spool, installation);
@@ -223,36 +255,44 @@ pub async fn finish(context: &Context, name: &str, status: ExitStatus, code: Opt
     }
 }
 
-/// Sends everything that waits, before a report is made of it. Returns how much still waits.
-pub async fn flush(context: &Context, connection: &mut Connection) -> usize {
-    let Some(spool) = context.recorder.spool() else { return 0 };
-    let mut left = spool.waiting().len();
-    while left > 0 {
-        if !send(connection, &spool, Duration::from_secs(2)).await {
-            break;
-        }
-        let before = std::mem::replace(&mut left, spool.waiting().len());
-        if left >= before {
-            break;
-        }
-    }
-    // What failed left its transaction open; whatever is wrong with the connection, the report will say.
-    let _ = connection.rollback().await;
-    left
-}
-
-fn of_command(name: &str, status: ExitStatus, code: Option<&str>, took: Duration) -> Vec<Metric> {
+/// The command, and where it failed what went wrong: the code of its error, or else those of the credentials that failed.
+fn of_command(
+    name: &str,
+    status: ExitStatus,
+    code: Option<&str>,
+    took: Duration,
+    credentials: &BTreeMap<String, u64>,
+) -> Vec<Metric> {
     let outcome = match status {
         ExitStatus::Success | ExitStatus::Changes => Outcome::Succeeded,
         ExitStatus::Interrupted | ExitStatus::Terminated => Outcome::Interrupted,
         _ => Outcome::Failed,
     };
     let mut metrics = vec![Metric::command(name, outcome, status.code(), took)];
-    if outcome == Outcome::Failed {
-        let code = code.map_or_else(|| format!("exit-{}", status.code()), str::to_owned);
-        metrics.push(Metric::error(name, &code));
+    if outcome != Outcome::Failed {
+        return metrics;
+    }
+    match code {
+        Some(code) => metrics.push(Metric::error(name, code)),
+        None if credentials.is_empty() => metrics.push(Metric::error(name, word(status))),
+        None => metrics.extend(
+            credentials.iter().map(|(code, count)| Metric { value: *count, ..Metric::error(name, code) }),
+        ),
     }
     metrics
+}
+
+/// What is said of a command that failed without an error of its own: it showed itself what is wrong.
+const fn word(status: ExitStatus) -> &'static str {
+    match status {
+        ExitStatus::Usage => "usage",
+        ExitStatus::LeaseHeld => "lease-held",
+        ExitStatus::Refused => "refused",
+        ExitStatus::Stale => "stale-plan",
+        ExitStatus::Partly => "partly-applied",
+        ExitStatus::Unreachable => "unreachable",
+        _ => "error",
+    }
 }
 
 fn add(context: &Context, spool: &Spool, installation: Option<uuid::Uuid>) {
@@ -306,74 +346,4 @@ fn stored(metric: Metric, at: DateTime<Utc>, actor: &str) -> StoredMetric {
 
 fn rounded_milliseconds(took: Duration) -> u64 {
     u64::try_from((took + Duration::from_micros(500)).as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Whether it is long enough since sending was last tried. A clock that was set back is no reason to wait.
-fn is_time(spool: &Spool, now: DateTime<Utc>) -> bool {
-    let last = spool.last_tried().and_then(|text| text.trim().parse::<DateTime<Utc>>().ok());
-    !last.is_some_and(|last| (0..PAUSE).contains(&(now - last).num_seconds()))
-}
-
-/// Sends one batch; says whether it got through.
-async fn send(connection: &mut Connection, spool: &Spool, limit: Duration) -> bool {
-    let now = SystemClock.now();
-    if let Err(error) = spool.note_try(&now.to_rfc3339()) {
-        tracing::debug!(%error, "nothing is sent, since it could not be noted");
-        return false;
-    }
-    let known = connection.installation();
-    let is_old = |metric: &StoredMetric| metric.recorded_at < now - TimeDelta::days(OLDEST);
-    let read = |line: &str| serde_json::from_str::<StoredMetric>(line).ok();
-    let is_for = |metric: &StoredMetric| {
-        metric.installation.is_none() || known.is_none() || metric.installation == known
-    };
-    let waiting = spool.waiting();
-    let batch: Vec<StoredMetric> = waiting
-        .iter()
-        .filter_map(|line| read(line))
-        .filter(|metric| !is_old(metric) && is_for(metric))
-        .take(BATCH)
-        .collect();
-    let (sent, is_through) = if batch.is_empty() {
-        (None, true)
-    } else {
-        match store_metrics(connection, &batch, limit).await {
-            Ok(installation) => {
-                make_months(connection, &batch, limit).await;
-                (Some(installation), true)
-            }
-            Err(error) => {
-                tracing::debug!(error = %error.why, "what was recorded waits");
-                if !error.is_hopeless {
-                    return false;
-                }
-                (None, false)
-            }
-        }
-    };
-    let done: std::collections::HashSet<uuid::Uuid> = batch
-        .iter()
-        .filter(|metric| sent.is_none() || metric.installation.is_none() || metric.installation == sent)
-        .map(|metric| metric.id)
-        .collect();
-    let keep = |line: &str| read(line).is_some_and(|metric| !is_old(&metric) && !done.contains(&metric.id));
-    if let Err(error) = spool.retain(keep) {
-        tracing::debug!(%error, "what was sent is sent again, and counts once");
-        return is_through;
-    }
-    note_dropped(spool, now);
-    is_through
-}
-
-/// Records how many were dropped for want of room.
-fn note_dropped(spool: &Spool, now: DateTime<Utc>) {
-    let dropped = spool.take_dropped();
-    if dropped == 0 {
-        return;
-    }
-    let metric = Metric { value: dropped, ..Metric::error("recording", "dropped") };
-    let line = serde_json::to_string(&stored(metric, now, "synthex"));
-    if let Some(Err(error)) = line.ok().map(|line| spool.add(&[line])) {
-        tracing::debug!(%error, "how many were dropped was not recorded");
-    }
 }

@@ -58,9 +58,7 @@ impl Spool {
     /// The lines that wait.
     #[must_use]
     pub fn waiting(&self) -> Vec<String> {
-        std::fs::read_to_string(&self.lines)
-            .map(|text| text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
-            .unwrap_or_default()
+        read(&self.lines).map(|text| lines_of(&text)).unwrap_or_default()
     }
 
     /// Takes out the lines that need not wait any longer.
@@ -69,8 +67,11 @@ impl Spool {
     /// The files cannot be written, or others keep the lock.
     pub fn retain(&self, keep: impl Fn(&str) -> bool) -> io::Result<()> {
         let _lock = self.lock(File::try_lock)?;
-        let text: String =
-            self.waiting().iter().filter(|line| keep(line)).map(|line| format!("{line}\n")).collect();
+        let waiting = match read(&self.lines) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            text => lines_of(&text?),
+        };
+        let text: String = waiting.iter().filter(|line| keep(line)).map(|line| format!("{line}\n")).collect();
         if text.is_empty() {
             return gone(std::fs::remove_file(&self.lines));
         }
@@ -93,7 +94,7 @@ impl Spool {
     /// When sending was last tried, as it was noted.
     #[must_use]
     pub fn last_tried(&self) -> Option<String> {
-        std::fs::read_to_string(&self.tried).ok()
+        read(&self.tried).ok()
     }
 
     /// Notes when sending was tried.
@@ -134,14 +135,28 @@ fn gone(removed: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Opens a file that is for its owner alone, and no link that leads elsewhere.
+/// The whole of a file. More than a spool can have is not read.
+fn read(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    private(OpenOptions::new().read(true), path)?.take(2 * MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn lines_of(text: &str) -> Vec<String> {
+    text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+/// Opens a file that is for its owner alone. A link that leads elsewhere, a pipe or a device is refused, and not waited for.
 fn private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
+        use rustix::fs::OFlags;
         use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        options.mode(0o600).custom_flags(flags.bits().cast_signed());
     }
-    options.open(path)
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
 }
 
 fn make_private_folder(path: &Path) -> io::Result<()> {
@@ -185,6 +200,26 @@ mod tests {
         std::fs::write(&spool.lines, "whole\nhal").unwrap();
         spool.add(&lines(&["next"])).unwrap();
         assert_eq!(spool.waiting(), ["whole", "hal", "next"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_refused_and_stays() {
+        use std::os::unix::fs::FileTypeExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::new(folder.path(), "a");
+        for path in [&spool.lines, &spool.lock, &spool.tried] {
+            assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+        }
+        assert!(spool.waiting().is_empty() && spool.last_tried().is_none());
+        assert!(spool.add(&lines(&["one"])).is_err() && spool.note_try("now").is_err());
+        std::fs::remove_file(&spool.lock).unwrap();
+        assert!(spool.add(&lines(&["one"])).is_err() && spool.retain(|_| false).is_err());
+        assert!(std::fs::metadata(&spool.lines).unwrap().file_type().is_fifo());
+        std::fs::remove_file(&spool.lines).unwrap();
+        std::fs::create_dir(&spool.lines).unwrap();
+        assert!(spool.waiting().is_empty() && spool.add(&lines(&["one"])).is_err());
+        assert!(spool.retain(|_| false).is_err() && spool.lines.is_dir());
     }
 
     #[test]

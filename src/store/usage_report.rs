@@ -40,6 +40,16 @@ pub enum Durations {
     ByCommand,
 }
 
+/// What was read of a period.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The figures.
+    pub figures: Figures,
+    /// Days at an edge of the period that belong to it in part and of which only the sum is left: nothing of them is in the
+    /// figures. At most two, in order.
+    pub incomplete_days: Vec<NaiveDate>,
+}
+
 /// The figures of a period; `None` where the database has no place for metrics yet.
 ///
 /// # Errors
@@ -47,14 +57,14 @@ pub enum Durations {
 pub async fn usage_figures(
     connection: &mut Connection,
     scope: &UsageScope<'_>,
-) -> Result<Option<Figures>, StateError> {
+) -> Result<Option<Found>, StateError> {
     connection.begin_reading().await?;
     let outcome = read(connection, scope).await;
     connection.rollback().await?;
     outcome
 }
 
-async fn read(connection: &mut Connection, scope: &UsageScope<'_>) -> Result<Option<Figures>, StateError> {
+async fn read(connection: &mut Connection, scope: &UsageScope<'_>) -> Result<Option<Found>, StateError> {
     let limit = connection.timeout;
     if !connection.has_place_for_metrics().await? {
         return Ok(None);
@@ -87,7 +97,8 @@ async fn read(connection: &mut Connection, scope: &UsageScope<'_>) -> Result<Opt
             read_metrics(connection, scope, &ranges, &mut figures.groups, &mut took).await?;
         }
         figures.durations = merged(took);
-        Ok(Some(figures))
+        let incomplete_days = incomplete(connection, scope).await?;
+        Ok(Some(Found { figures, incomplete_days }))
     };
     within(limit, "reading metrics", work).await
 }
@@ -108,6 +119,31 @@ impl Connection {
 fn whole_days(start: DateTime<Utc>, end: DateTime<Utc>) -> (NaiveDate, NaiveDate) {
     let first = if start.time() == NaiveTime::MIN { start.date_naive() } else { after(start.date_naive()) };
     (first, end.date_naive())
+}
+
+/// The days that belong to a period in part, in order.
+fn edges(start: DateTime<Utc>, end: DateTime<Utc>) -> Vec<NaiveDate> {
+    let cut = |at: &DateTime<Utc>| at.time() != NaiveTime::MIN;
+    let mut days: Vec<NaiveDate> =
+        [start, end].iter().filter(|at| cut(at)).map(DateTime::date_naive).collect();
+    days.dedup();
+    days
+}
+
+/// The edges whose metrics were dropped, where there were any that were asked for.
+async fn incomplete(
+    connection: &mut Connection,
+    scope: &UsageScope<'_>,
+) -> Result<Vec<NaiveDate>, sqlx::Error> {
+    let edges = edges(scope.start, scope.end);
+    if edges.is_empty() {
+        return Ok(edges);
+    }
+    let sql = "select distinct day from synthex.usage_reports where sealed and day = any($1) and metric_name <> '' \
+         and ($2::text is null or workspace = $2) \
+         and ($3::text is null or (metric_type = 'command' and metric_name = $3)) order by 1";
+    let query = sqlx::query_scalar(sql).bind(edges).bind(scope.workspace).bind(scope.command);
+    query.persistent(false).fetch_all(&mut connection.inner).await
 }
 
 fn after(day: NaiveDate) -> NaiveDate {
@@ -280,6 +316,19 @@ mod tests {
         let summed: HashSet<NaiveDate> = summed.filter(|day| *day >= first && *day < last).collect();
         let expected: Vec<_> = expected.iter().map(|(from, to)| (at(from), at(to))).collect();
         assert_eq!(ranges(at(start), at(end), &summed), expected, "{start} to {end} without {summed:?}");
+    }
+
+    #[test]
+    fn a_day_is_cut_where_the_period_begins_or_ends_within_it() {
+        for (start, end, expected) in [
+            ("2026-03-01T00:00:00Z", "2026-03-04T00:00:00Z", &[][..]),
+            ("2026-03-01T00:00:01Z", "2026-03-04T00:00:00Z", &["2026-03-01"]),
+            ("2026-03-01T12:00:00Z", "2026-03-04T12:00:00Z", &["2026-03-01", "2026-03-04"]),
+            ("2026-03-01T12:00:00Z", "2026-03-01T13:00:00Z", &["2026-03-01"]),
+        ] {
+            let expected: Vec<NaiveDate> = expected.iter().map(|day| day.parse().unwrap()).collect();
+            assert_eq!(edges(at(start), at(end)), expected, "{start} to {end}");
+        }
     }
 
     #[test]

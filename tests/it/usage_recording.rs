@@ -127,6 +127,27 @@ fn every_command_leaves_one_metric_and_a_failure_an_error() {
 }
 
 #[test]
+fn an_error_has_the_word_for_what_went_wrong() {
+    let user = User::new("usage_words");
+    user.estate.edit("T1.yaml", "status: active", "status: inactive");
+    let digest = format!("sha256:{}", "0".repeat(64));
+    user.run(&["apply", "--yes", "--expect-digest", &digest]).code(6);
+    for (name, tenant) in [("c1", "T1"), ("c2", "T2")] {
+        let spec = format!("{{tenant: {tenant}, service: shopify, secretRef: {{env: NOT_SET}}}}");
+        user.estate.declare("Credential", name, &spec);
+    }
+    user.run(&["apply", "--yes"]).ok();
+    user.run(&["tenant", "credentials", "verify", "--all"]).code(8);
+    user.run(&["analytics", "report"]).ok();
+    let errors = user.estate.database.query_strings(
+        "select concat_ws(' ', metric_name, code, value) from synthex.usage_metrics where metric_type = 'error' \
+         order by recorded_at, code",
+    );
+    let errors: Vec<String> = errors.into_iter().flatten().flatten().collect();
+    assert_eq!(errors, ["apply digest-mismatch 1", "tenant credentials verify secret_missing 2"]);
+}
+
+#[test]
 fn the_file_is_private_and_a_command_sends_at_most_once_a_minute() {
     let user = User::new("usage_minute");
     user.run(&["plan"]).ok();
@@ -154,6 +175,12 @@ fn nothing_is_recorded_where_it_is_switched_off() {
     for (name, value) in [("DO_NOT_TRACK", "1"), ("SYNTHEX_ANALYTICS", "off"), ("SYNTHEX_ANALYTICS", "0")] {
         user.synthex(&["plan"]).env(name, value).run().ok();
     }
+    let unclear = || user.synthex(&["plan"]).env("SYNTHEX_ANALYTICS", "garbage");
+    let said = "SYNTHEX_ANALYTICS is `garbage`, and not one of on, off";
+    let outcome = unclear().run().ok().stderr_has(said);
+    assert_eq!(outcome.stderr.matches("garbage").count(), 1);
+    unclear().env("DO_NOT_TRACK", "1").run().ok().nowhere("garbage");
+    user.synthex(&["validate"]).env("SYNTHEX_ANALYTICS", "garbage").run().ok().nowhere("garbage");
     user.synthex(&["analytics", "report"]).env("DO_NOT_TRACK", "1").run().ok().stderr_has("switched off");
     let file = user.estate.project.read("synthex.yaml");
     for word in ["false", "\"off\""] {
@@ -182,7 +209,22 @@ fn without_a_place_to_write_a_command_works_as_ever() {
     user.synthex(&["plan"]).env("XDG_STATE_HOME", &file).run().ok().nowhere("usage");
     user.synthex(&["plan"]).without_env("XDG_STATE_HOME").without_env("HOME").run().ok();
     user.synthex(&["plan"]).env("XDG_STATE_HOME", "/dev/full").run().ok();
+    user.synthex(&["plan"]).env("XDG_STATE_HOME", "state").run().ok();
+    user.synthex(&["plan"]).without_env("XDG_STATE_HOME").env("HOME", "home").run().ok();
     assert!(user.stored().is_empty());
+    // Pipes in place of the files: nobody reads them, and nobody is waited for.
+    user.run(&["plan"]).ok();
+    let count = user.stored().len();
+    user.run(&["plan"]).ok();
+    let file = user.file().expect("one waits");
+    user.a_minute_passes();
+    for path in [file.clone(), file.with_extension("tried")] {
+        std::fs::remove_file(&path).unwrap_or_default();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    }
+    user.run(&["plan"]).ok().nowhere("usage");
+    user.run(&["analytics", "report"]).ok();
+    assert_eq!(user.stored().len(), count);
 }
 
 #[test]

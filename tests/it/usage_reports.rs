@@ -82,7 +82,7 @@ fn a_report_says_what_can_be_counted_by_hand() {
     assert_eq!(totals.map(|name| found[name].as_u64().unwrap()), [10, 2, 1, 41, 3, 2], "{found:#}");
     assert_eq!(found["errorRate"], 0.2);
     assert_eq!(found["byCommand"], json!({"plan": 6, "apply": 2, "drift": 2}));
-    assert_eq!(found["byService"], json!({"shopify": 2, "google-merchant": 1}));
+    assert_eq!(found["byService"], json!({"shopify": 2}));
     assert_eq!(found["byWorkspace"], json!({"w": 9, "(none)": 1}));
     assert_eq!(
         found["topErrors"],

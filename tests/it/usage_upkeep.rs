@@ -77,6 +77,45 @@ fn old_months_go_and_reports_on_them_stay() {
 }
 
 #[test]
+fn a_report_says_which_day_it_could_not_look_at_in_part() {
+    let estate = Estate::applied("usage_edges");
+    estate.database.sql(
+        "insert into synthex.usage_metrics (id, recorded_at, workspace, actor, metric_type, metric_name, outcome, duration_ms) \
+         select gen_random_uuid(), at::timestamptz, 'w', 'a', 'command', 'plan', 'succeeded', 1 \
+         from unnest(array['2025-12-01T06:00Z', '2025-12-01T18:00Z', '2025-12-02T06:00Z', '2025-12-04T18:00Z']) as t (at)",
+    );
+    let run = |args: &[&str]| {
+        let all: Vec<&str> =
+            ["analytics"].iter().chain(args).chain(&["--as-of", "2026-03-10T12:00:00Z"]).copied().collect();
+        estate.synthex(&all).env("DO_NOT_TRACK", "1").run()
+    };
+    let part = ["--from", "2025-12-01T12:00:00Z", "--to", "2025-12-04T12:00:00Z"];
+    let ask = |command: &[&str], period: &[&str]| {
+        let all: Vec<&str> = command.iter().chain(period).chain(&["--format", "json"]).copied().collect();
+        run(&all).ok().json()
+    };
+    let days = |days: &[&str]| serde_json::json!(days);
+    let before = ask(&["report"], &part);
+    assert_eq!((&before["totalCommands"], &before["incompleteDays"]), (&2.into(), &days(&[])));
+    run(&["prune", "--older-than", "31d", "--yes"]).ok();
+    for command in ["report", "commands", "errors", "performance"] {
+        let found = ask(&[command], &part);
+        assert_eq!(found["incompleteDays"], days(&["2025-12-01", "2025-12-04"]), "{command}: {found:#}");
+    }
+    assert_eq!(ask(&["report"], &part)["totalCommands"], 1);
+    let text = run(&[&["report"], &part[..]].concat()).ok();
+    text.stderr_has("Nothing of 2025-12-01 and 2025-12-04 is counted").stderr_has("midnight (UTC)");
+    // Where nothing is left out, nothing is said: whole days, days without a metric, and commands that did not run then.
+    let whole = ask(&["report"], &["--from", "2025-12-01", "--to", "2025-12-05"]);
+    assert_eq!((&whole["totalCommands"], &whole["incompleteDays"]), (&4.into(), &days(&[])));
+    let empty = ask(&["report"], &["--from", "2025-12-03T12:00:00Z", "--to", "2025-12-04"]);
+    assert_eq!(empty["incompleteDays"], days(&[]));
+    assert_eq!(ask(&["performance", "--command", "drift"], &part)["incompleteDays"], days(&[]));
+    let quiet = run(&["report", "--from", "2025-12-01", "--to", "2025-12-05"]).ok();
+    quiet.nowhere("midnight");
+}
+
+#[test]
 fn a_workspace_takes_what_was_recorded_of_it_along() {
     let estate = Estate::applied("usage_workspace");
     let db = &estate.database;

@@ -162,7 +162,7 @@ pub struct Report {
     pub errors: u64,
     /// Commands, the most used first.
     pub by_command: Vec<(String, Counted)>,
-    /// Calls and operations by service.
+    /// Calls by service.
     pub by_service: Vec<(String, Counted)>,
     /// Commands by workspace; an empty name where none was meant.
     pub by_workspace: Vec<(String, Counted)>,
@@ -174,12 +174,19 @@ pub struct Report {
     pub by_day: Vec<(NaiveDate, Counted)>,
     /// How many days came from sums.
     pub summed_days: usize,
+    /// Days that belong to the period in part, and of which nothing is counted: only the sum of the whole day is left.
+    pub incomplete_days: Vec<NaiveDate>,
 }
 
 impl Report {
     /// Adds up.
     #[must_use]
-    pub fn new(period: Period, workspace: Option<&str>, figures: &Figures) -> Self {
+    pub fn new(
+        period: Period,
+        workspace: Option<&str>,
+        figures: &Figures,
+        incomplete_days: &[NaiveDate],
+    ) -> Self {
         let mut report = Self {
             period,
             workspace: workspace.map(str::to_owned),
@@ -195,6 +202,7 @@ impl Report {
             statistics: statistics(figures.durations.iter()),
             by_day: Vec::new(),
             summed_days: figures.summed_days,
+            incomplete_days: incomplete_days.to_vec(),
         };
         let mut commands: BTreeMap<&str, Counted> = BTreeMap::new();
         let mut services: BTreeMap<&str, Counted> = BTreeMap::new();
@@ -209,14 +217,12 @@ impl Report {
                     workspaces.entry(&group.workspace).or_default().add(group);
                     days.entry(group.day).or_default().add(group);
                 }
-                MetricType::ApiCall | MetricType::CredentialOp => {
-                    if group.metric_type == MetricType::ApiCall {
-                        report.api_calls.add(group);
-                    } else {
-                        report.credential_ops.add(group);
-                    }
+                MetricType::ApiCall => {
+                    report.api_calls.add(group);
                     services.entry(&group.service).or_default().add(group);
                 }
+                // What it asks of a service is counted as calls of the service.
+                MetricType::CredentialOp => report.credential_ops.add(group),
                 MetricType::TenantOp => report.tenant_ops += group.value,
                 MetricType::Error => {
                     report.errors += group.value;
@@ -263,6 +269,7 @@ impl Report {
                 json!({"date": day, "commands": counted.count, "failed": counted.failed})
             }).collect::<Vec<_>>(),
             "summedDays": self.summed_days,
+            "incompleteDays": self.incomplete_days,
         })
     }
 

@@ -26,7 +26,7 @@ pub fn schema() -> Value {
         "required": [
             "format_version", "period", "workspaceId", "totalCommands", "totalApiCalls", "totalCredentialOps",
             "totalTenantOps", "totalErrors", "failedCommands", "errorRate", "byCommand", "byService", "byWorkspace",
-            "topErrors", "performanceMetrics", "byDay", "summedDays"
+            "topErrors", "performanceMetrics", "byDay", "summedDays", "incompleteDays"
         ],
         "properties": {
             "format_version": {
@@ -61,7 +61,7 @@ pub fn schema() -> Value {
                 "maximum": 1,
             },
             "byCommand": counts("How often each command ran."),
-            "byService": counts("How often each service was called."),
+            "byService": counts("How often each service was called; what was done to its credentials counts as the calls that it took. The sum is `totalApiCalls`."),
             "byWorkspace": counts("How many commands meant each workspace; `(none)` where none was meant."),
             "topErrors": {
                 "description": "The most frequent errors, the most frequent first.",
@@ -102,6 +102,12 @@ pub fn schema() -> Value {
                 },
             },
             "summedDays": total("How many days were read from their sums."),
+            "incompleteDays": {
+                "description": "Days at the start or the end of the period that belong to it in part, and of which nothing is counted: their metrics were dropped (`synthex analytics prune`), and the sum of a whole day cannot be looked at in part. A period from midnight to midnight, in UTC, has none.",
+                "type": "array",
+                "items": {"type": "string", "format": "date"},
+                "maxItems": 2,
+            },
         },
     })
 }

@@ -44,14 +44,14 @@ pub fn report_text(report: &Report, style: &Style, chart: Chart) -> String {
     if chart == Chart::Drawn && report.by_day.len() > 1 {
         line("commands a day", &days(&report.by_day, &report.period));
     }
-    for (header, counted) in [
-        ("COMMAND", &report.by_command),
-        ("SERVICE", &report.by_service),
-        ("WORKSPACE", &report.by_workspace),
+    for (headers, counted) in [
+        (["COMMAND", "COUNT"], &report.by_command),
+        (["SERVICE", "CALLS"], &report.by_service),
+        (["WORKSPACE", "COUNT"], &report.by_workspace),
     ] {
         if !counted.is_empty() {
             text.push('\n');
-            text.push_str(&counted_table(header, counted, style, chart));
+            text.push_str(&counted_table(headers, counted, style, chart));
         }
     }
     if !report.top_errors.is_empty() {
@@ -76,16 +76,17 @@ pub fn commands_text(
         return text;
     }
     let most = usages.iter().map(|usage| usage.counted.count).max().unwrap_or_default();
+    let unit = Unit::of(usages.iter().map(|usage| &usage.statistics));
     let rows = usages.iter().map(|usage| {
         let statistics = &usage.statistics;
         let mut row = vec![
             usage.name.clone(),
             usage.counted.count.to_string(),
             usage.counted.failed.to_string(),
-            time(statistics.average),
-            time(statistics.p50),
-            time(statistics.p95),
-            time(statistics.p99),
+            unit.time(statistics.average),
+            unit.time(statistics.p50),
+            unit.time(statistics.p95),
+            unit.time(statistics.p99),
         ];
         row.extend((chart == Chart::Drawn).then(|| bar(usage.counted.count, most)));
         row
@@ -128,7 +129,9 @@ pub fn performance_text(
         text.push_str("No data: it was not run in this period.\n");
         return text;
     }
-    let whole = |value: Option<u64>| value.map_or("-".to_owned(), |value| format!("{value} ms"));
+    let unit = Unit::of(std::iter::once(&report.statistics));
+    // What is whole milliseconds and beyond 2^53 took longer than there is time.
+    let whole = |value: Option<u64>| unit.time(value.map(|value| value as f64));
     for (name, value) in [
         (
             "runs",
@@ -139,10 +142,10 @@ pub fn performance_text(
                 share(&report.commands)
             ),
         ),
-        ("average", time(average)),
-        ("p50", time(p50)),
-        ("p95", time(p95)),
-        ("p99", time(p99)),
+        ("average", unit.time(average)),
+        ("p50", unit.time(p50)),
+        ("p95", unit.time(p95)),
+        ("p99", unit.time(p99)),
         ("shortest", whole(shortest)),
         ("longest", whole(longest)),
     ] {
@@ -174,18 +177,40 @@ fn times(statistics: &Statistics) -> String {
         return "no data".to_owned();
     }
     let Statistics { average, p50, p95, p99, .. } = *statistics;
+    let unit = Unit::of(std::iter::once(statistics));
+    let time = |value| unit.time(value);
     format!("avg {}, p50 {}, p95 {}, p99 {}", time(average), time(p50), time(p95), time(p99))
 }
 
-fn time(milliseconds: Option<f64>) -> String {
-    match milliseconds {
-        None => "-".to_owned(),
-        Some(time) if time >= 10_000.0 => format!("{:.1} s", time / 1_000.0),
-        Some(time) => format!("{} ms", format!("{time:.1}").trim_end_matches(".0")),
+/// The unit of all times of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Milliseconds,
+    Seconds,
+}
+
+impl Unit {
+    /// Seconds where something took ten of them.
+    fn of<'a>(mut statistics: impl Iterator<Item = &'a Statistics>) -> Self {
+        let is_long = |statistics: &Statistics| statistics.longest.is_some_and(|longest| longest >= 10_000);
+        if statistics.any(is_long) { Self::Seconds } else { Self::Milliseconds }
+    }
+
+    fn time(self, milliseconds: Option<f64>) -> String {
+        match (milliseconds, self) {
+            (None, _) => "-".to_owned(),
+            (Some(time), Self::Seconds) => format!("{:.3} s", time / 1_000.0),
+            (Some(time), Self::Milliseconds) => format!("{} ms", format!("{time:.1}").trim_end_matches(".0")),
+        }
     }
 }
 
-fn counted_table(header: &str, counted: &[(String, Counted)], style: &Style, chart: Chart) -> String {
+fn counted_table(
+    [name, count]: [&str; 2],
+    counted: &[(String, Counted)],
+    style: &Style,
+    chart: Chart,
+) -> String {
     let most = counted.iter().map(|(_, counted)| counted.count).max().unwrap_or_default();
     let row = |(name, counted): &(String, Counted)| {
         let name = if name.is_empty() { "(none)".to_owned() } else { name.clone() };
@@ -193,7 +218,7 @@ fn counted_table(header: &str, counted: &[(String, Counted)], style: &Style, cha
         row.extend((chart == Chart::Drawn).then(|| bar(counted.count, most)));
         row
     };
-    let mut headers = vec![header, "COUNT", "FAILED"];
+    let mut headers = vec![name, count, "FAILED"];
     headers.extend((chart == Chart::Drawn).then_some(" "));
     let mut text = table(&headers, counted.iter().take(MOST).map(row).collect(), style);
     if counted.len() > MOST {
@@ -268,8 +293,28 @@ mod tests {
 
     #[test]
     fn no_data_is_not_zero() {
-        assert_eq!(time(None), "-");
+        assert_eq!(Unit::Seconds.time(None), "-");
         assert_eq!(times(&Statistics::default()), "no data");
-        assert_eq!((time(Some(0.0)).as_str(), time(Some(12_345.0)).as_str()), ("0 ms", "12.3 s"));
+        assert_eq!(Unit::Milliseconds.time(Some(0.0)), "0 ms");
+    }
+
+    #[test]
+    fn all_times_of_a_report_are_in_one_unit() {
+        let of = |shortest, longest| Statistics {
+            count: 2,
+            average: Some(1_213.0),
+            p50: Some(40.0),
+            p95: Some(500.0),
+            p99: Some(9_000.0),
+            shortest: Some(shortest),
+            longest: Some(longest),
+        };
+        assert_eq!(times(&of(1, 60_907)), "avg 1.213 s, p50 0.040 s, p95 0.500 s, p99 9.000 s");
+        assert_eq!(times(&of(1, 9_999)), "avg 1213 ms, p50 40 ms, p95 500 ms, p99 9000 ms");
+        let period = Period::last("7d", "2026-03-10T12:00:00Z".parse().unwrap()).unwrap();
+        let mut report = Report::new(period, None, &crate::model::usage::Figures::default(), &[]);
+        report.statistics = of(7, 60_907);
+        let text = performance_text(&report, None, &[], Chart::No);
+        assert!(text.contains("60.907 s") && text.contains("0.007 s") && !text.contains(" ms"), "{text}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::NaiveDate;
 use clap::CommandFactory as _;
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ use crate::engine::StateReader as _;
 use crate::model::diagnostic::did_you_mean;
 use crate::model::usage::{Figures, Took};
 use crate::report::usage::{self, Period, Report};
-use crate::store::usage_report::{Durations, UsageScope, usage_figures};
+use crate::store::usage_report::{Durations, Found, UsageScope, usage_figures};
 use crate::store::{Connection, known_workspaces};
 
 use super::{CommandsArgs, ErrorsArgs, PerformanceArgs, PeriodArgs, ReportArgs, chart, period};
@@ -55,6 +56,7 @@ pub(super) async fn commands(context: &Context, args: &CommandsArgs) -> Result<E
             "format_version": "1.0",
             "period": read.period.json(),
             "workspaceId": read.workspace,
+            "incompleteDays": read.incomplete_days,
             "total": total,
             "commands": commands,
         }));
@@ -79,6 +81,7 @@ pub(super) async fn errors(context: &Context, args: &ErrorsArgs) -> Result<ExitS
             "format_version": "1.0",
             "period": read.period.json(),
             "workspaceId": read.workspace,
+            "incompleteDays": read.incomplete_days,
             "totalCommands": report.commands.count,
             "failedCommands": report.commands.failed,
             "errorRate": report.commands.error_rate(),
@@ -105,6 +108,7 @@ pub(super) async fn performance(context: &Context, args: &PerformanceArgs) -> Re
             "format_version": "1.0",
             "period": read.period.json(),
             "workspaceId": read.workspace,
+            "incompleteDays": read.incomplete_days,
             "command": command,
             "count": report.commands.count,
             "failed": report.commands.failed,
@@ -198,13 +202,14 @@ struct Read {
     period: Period,
     workspace: Option<String>,
     figures: Figures,
+    incomplete_days: Vec<NaiveDate>,
     is_installed: bool,
     waiting: usize,
 }
 
 impl Read {
     fn report(&self) -> Report {
-        Report::new(self.period, self.workspace.as_deref(), &self.figures)
+        Report::new(self.period, self.workspace.as_deref(), &self.figures, &self.incomplete_days)
     }
 
     /// What the reader of a report should know besides.
@@ -212,6 +217,9 @@ impl Read {
         let note = |text: &str| context.printer.note(text);
         if !self.is_installed {
             note("This database has no place for metrics yet: run `synthex db migrate`.");
+        }
+        if !self.incomplete_days.is_empty() {
+            note(&incomplete_words(&self.incomplete_days));
         }
         if context.recorder.is_off() {
             note("Recording is switched off.");
@@ -223,6 +231,17 @@ impl Read {
             note("`synthex analytics roll-up` sums whole days; reports are quick then.");
         }
     }
+}
+
+/// What is said of days that belong to the period in part, and cannot be looked at in part.
+fn incomplete_words(days: &[NaiveDate]) -> String {
+    let named: Vec<String> = days.iter().map(ToString::to_string).collect();
+    let it = if days.len() == 1 { "it is" } else { "they are" };
+    format!(
+        "Nothing of {} is counted: only the sum of the whole day is left, and the period has a part of it. \
+         With --from and --to at midnight (UTC) {it} counted whole.",
+        named.join(" and ")
+    )
 }
 
 async fn read(
@@ -246,10 +265,11 @@ async fn read(
         command,
         durations,
     };
-    let figures = usage_figures(&mut connection, &scope).await?;
+    let found = usage_figures(&mut connection, &scope).await?;
     connection.close().await;
-    let is_installed = figures.is_some();
-    Ok(Read { period, workspace, figures: figures.unwrap_or_default(), is_installed, waiting })
+    let is_installed = found.is_some();
+    let Found { figures, incomplete_days } = found.unwrap_or_default();
+    Ok(Read { period, workspace, figures, incomplete_days, is_installed, waiting })
 }
 
 /// The database that the options mean.
