@@ -13,8 +13,6 @@ pub fn schema() -> Value {
             "additionalProperties": {"type": "integer", "minimum": 0},
         })
     };
-    let time =
-        |description: &str| json!({"description": description, "type": ["number", "null"], "minimum": 0});
     let instant =
         |description: &str| json!({"description": description, "type": "string", "format": "date-time"});
     json!({
@@ -75,19 +73,7 @@ pub fn schema() -> Value {
                     },
                 },
             },
-            "performanceMetrics": {
-                "description": "How long commands took, in milliseconds; null without data. Percentiles are interpolated.",
-                "type": "object",
-                "required": ["avgExecutionTime", "p50ExecutionTime", "p95ExecutionTime", "p99ExecutionTime"],
-                "properties": {
-                    "avgExecutionTime": time("The average."),
-                    "p50ExecutionTime": time("Half of them took no longer."),
-                    "p95ExecutionTime": time("95 of 100 took no longer."),
-                    "p99ExecutionTime": time("99 of 100 took no longer."),
-                    "minExecutionTime": time("The shortest."),
-                    "maxExecutionTime": time("The longest."),
-                },
-            },
+            "performanceMetrics": performance(),
             "byDay": {
                 "description": "Days with commands, in order.",
                 "type": "array",
@@ -108,6 +94,24 @@ pub fn schema() -> Value {
                 "items": {"type": "string", "format": "date"},
                 "maxItems": 2,
             },
+        },
+    })
+}
+
+fn performance() -> Value {
+    let time =
+        |description: &str| json!({"description": description, "type": ["number", "null"], "minimum": 0});
+    json!({
+        "description": "How long commands took, in milliseconds; null without data. Percentiles are interpolated.",
+        "type": "object",
+        "required": ["avgExecutionTime", "p50ExecutionTime", "p95ExecutionTime", "p99ExecutionTime"],
+        "properties": {
+            "avgExecutionTime": time("The average."),
+            "p50ExecutionTime": time("Half of them took no longer."),
+            "p95ExecutionTime": time("95 of 100 took no longer."),
+            "p99ExecutionTime": time("99 of 100 took no longer."),
+            "minExecutionTime": time("The shortest."),
+            "maxExecutionTime": time("The longest."),
         },
     })
 }
