@@ -6,14 +6,16 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::engine::{Applied, LeftOut};
+use crate::engine::{self, Applied, LeftOut};
 use crate::model::{Diagnostic, ResourceKey, Severity};
 use crate::plan::Plan;
 use crate::report::{clean, diagnostics};
 
 use super::args::Format;
 use super::context::Context;
+use super::editing::Way;
 use super::error::{CliError, ExitStatus};
+use super::outcome::interrupted;
 use super::planning::Planned;
 use super::signals::Signals;
 use super::writing::{self, Job, WriteArgs};
@@ -67,11 +69,34 @@ impl Batch {
         self.diagnostics.extend(diagnostics);
     }
 
+    /// Plans, unless the user stops it, and does what is planned. What is asked of manifests is done by then.
+    ///
+    /// # Errors
+    /// Whatever planning finds, or as for [`Batch::perform`]. Nothing was changed.
+    pub async fn run(
+        mut self,
+        context: &Context,
+        write: &WriteArgs,
+        plan: impl AsyncFnOnce(&mut Self, &Signals) -> Result<Way, CliError>,
+    ) -> Result<ExitStatus, CliError> {
+        let signals = Signals::listen()?;
+        let planned = tokio::select! {
+            biased;
+            () = engine::Interrupt::requested(&signals) => Err(interrupted(&signals)),
+            planned = plan(&mut self, &signals) => planned,
+        };
+        match planned {
+            Ok(Way::Planned(planned)) => self.perform(context, write, &planned, &signals).await,
+            Ok(Way::Written(done)) => Ok(done.status),
+            Err(error) => Err(self.dressed(error)),
+        }
+    }
+
     /// Shows the plan, asks, executes it, and says what came of each item.
     ///
     /// # Errors
     /// Guards refuse, the user declines, or the database does not take it. Nothing was changed.
-    pub async fn perform(
+    async fn perform(
         self,
         context: &Context,
         write: &WriteArgs,
@@ -171,7 +196,7 @@ impl Batch {
 
     /// An error in the shape of a batch of which nothing came. What is neither successful nor failed was not tried.
     #[must_use]
-    pub fn dressed(&self, mut error: CliError) -> CliError {
+    fn dressed(&self, mut error: CliError) -> CliError {
         let mut failed = self.failed.clone();
         failed.extend(by_item(&error.diagnostics));
         let mut outcome =

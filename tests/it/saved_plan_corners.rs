@@ -196,3 +196,20 @@ fn what_was_withheld_can_be_applied_from_the_same_file() {
     estate.run(&update).ok().stdout_has("Applied as revision 3.");
     estate.is_converged();
 }
+
+#[test]
+fn what_a_newer_version_wrote_is_refused_with_what_to_do() {
+    let estate = with_plan("corner_newer");
+    let plan = estate.project.read("plan.json");
+    let newer = plan.replacen("{\"synthex_plan\":1,", "{\"synthex_plan\":2,", 1);
+    assert_ne!(newer, plan);
+    estate.project.write("plan.json", newer);
+    changes_nothing(&estate, &APPLY, 6, "apply it with the synthex that made it, or a newer one");
+    estate.run(&["state", "snapshot", "--out", "state.json"]).ok();
+    let snapshot = estate.project.read("state.json");
+    let newer = snapshot.replacen("\":1,", "\":2,", 1);
+    assert_ne!(newer, snapshot);
+    estate.project.write("state.json", newer);
+    let outcome = estate.run(&["plan", "--state", "state.json"]).code(6).nowhere("panicked");
+    outcome.stderr_has("knows formats up to").stderr_has("help: ");
+}

@@ -10,12 +10,10 @@ use crate::cli::context::Context;
 use crate::cli::desk::{Asked, Desk, OwnArgs, invalid};
 use crate::cli::editing::{self, Manner, Way};
 use crate::cli::error::{CliError, ExitStatus};
-use crate::cli::outcome::interrupted;
 use crate::cli::project;
 use crate::cli::row_files::{self, RowFormat, Rows};
 use crate::cli::signals::Signals;
 use crate::cli::writing::{OnErrorArg, WriteArgs};
-use crate::engine;
 use crate::kinds::tenant;
 use crate::manifest::{Catalog, Loaded, Origins};
 use crate::model::diagnostic::has_errors;
@@ -59,18 +57,8 @@ pub struct BatchCreateArgs {
 /// # Errors
 /// Rows are bad, a guard refuses, or the database does not take it. Nothing was changed.
 pub async fn create(context: &Context, args: &BatchCreateArgs) -> Result<ExitStatus, CliError> {
-    let signals = Signals::listen()?;
-    let mut batch = Batch::new(COMMAND);
-    let planned = tokio::select! {
-        biased;
-        () = engine::Interrupt::requested(&signals) => Err(interrupted(&signals)),
-        planned = plan(context, args, &mut batch, &signals) => planned,
-    };
-    match planned {
-        Ok(Way::Planned(planned)) => batch.perform(context, &args.write, &planned, &signals).await,
-        Ok(Way::Written(done)) => Ok(done.status),
-        Err(error) => Err(batch.dressed(error)),
-    }
+    let batch = Batch::new(COMMAND);
+    batch.run(context, &args.write, async |batch, signals| plan(context, args, batch, signals).await).await
 }
 
 async fn plan(

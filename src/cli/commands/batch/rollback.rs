@@ -5,13 +5,10 @@ use clap::Args;
 use crate::cli::batching::Batch;
 use crate::cli::context::Context;
 use crate::cli::desk::{Desk, OwnArgs};
+use crate::cli::editing::Way;
 use crate::cli::error::{CliError, ExitStatus};
-use crate::cli::outcome::interrupted;
-use crate::cli::planning::Planned;
-use crate::cli::signals::Signals;
 use crate::cli::undoing::undo;
 use crate::cli::writing::WriteArgs;
-use crate::engine;
 use crate::model::ResourceKey;
 
 use super::show::{OperationId, none};
@@ -43,20 +40,11 @@ pub struct BatchRollbackArgs {
 /// # Errors
 /// There is no such operation, something was changed since, or the database does not take it. Nothing was changed.
 pub async fn rollback(context: &Context, args: &BatchRollbackArgs) -> Result<ExitStatus, CliError> {
-    let signals = Signals::listen()?;
-    let mut batch = Batch::new(COMMAND);
-    let planned = tokio::select! {
-        biased;
-        () = engine::Interrupt::requested(&signals) => Err(interrupted(&signals)),
-        planned = plan(context, args, &mut batch) => planned,
-    };
-    match planned {
-        Ok(planned) => batch.perform(context, &args.write, &planned, &signals).await,
-        Err(error) => Err(batch.dressed(error)),
-    }
+    let batch = Batch::new(COMMAND);
+    batch.run(context, &args.write, async |batch, _| plan(context, args, batch).await).await
 }
 
-async fn plan(context: &Context, args: &BatchRollbackArgs, batch: &mut Batch) -> Result<Planned, CliError> {
+async fn plan(context: &Context, args: &BatchRollbackArgs, batch: &mut Batch) -> Result<Way, CliError> {
     if args.own.write {
         return Err(CliError::usage("a rollback changes no manifests")
             .why("it brings back what is on record, in the database")
@@ -81,7 +69,7 @@ async fn plan(context: &Context, args: &BatchRollbackArgs, batch: &mut Batch) ->
     }
     batch.note = Some(format!("of operation {revision}, {}", undoing.operation.command));
     batch.asked = undoing.keys;
-    Ok(undoing.planned)
+    Ok(Way::Planned(Box::new(undoing.planned)))
 }
 
 /// Its protection is a content of its own: taken off, it is not as the operation left it, so it is deleted by a command.

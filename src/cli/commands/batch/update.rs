@@ -12,11 +12,9 @@ use crate::cli::context::Context;
 use crate::cli::desk::{Asked, Desk, OwnArgs, invalid};
 use crate::cli::editing::{self, Manner, Way};
 use crate::cli::error::{CliError, ExitStatus};
-use crate::cli::outcome::interrupted;
 use crate::cli::row_files::{self, RowFormat};
 use crate::cli::signals::Signals;
 use crate::cli::writing::{OnErrorArg, WriteArgs};
-use crate::engine;
 use crate::manifest::csv;
 use crate::manifest::load::resolve;
 use crate::manifest::problem::{Problem, Target};
@@ -92,18 +90,8 @@ impl BatchUpdateArgs {
 /// Some tenants are not there, a value is none for its field, a guard refuses, or the database does not take it. Nothing was
 /// changed.
 pub async fn update(context: &Context, args: &BatchUpdateArgs) -> Result<ExitStatus, CliError> {
-    let signals = Signals::listen()?;
-    let mut batch = Batch::new(COMMAND);
-    let planned = tokio::select! {
-        biased;
-        () = engine::Interrupt::requested(&signals) => Err(interrupted(&signals)),
-        planned = plan(context, args, &mut batch, &signals) => planned,
-    };
-    match planned {
-        Ok(Way::Planned(planned)) => batch.perform(context, &args.write, &planned, &signals).await,
-        Ok(Way::Written(done)) => Ok(done.status),
-        Err(error) => Err(batch.dressed(error)),
-    }
+    let batch = Batch::new(COMMAND);
+    batch.run(context, &args.write, async |batch, signals| plan(context, args, batch, signals).await).await
 }
 
 async fn plan(
