@@ -72,7 +72,7 @@ impl Batch {
     /// Plans, unless the user stops it, and does what is planned. What is asked of manifests is done by then.
     ///
     /// # Errors
-    /// Whatever planning finds, or as for [`Batch::perform`]. Nothing was changed.
+    /// Whatever planning finds, or that guards refuse, the user declines, or the database does not take it. Nothing was changed.
     pub async fn run(
         mut self,
         context: &Context,
