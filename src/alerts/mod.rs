@@ -1,3 +1,6 @@
-//! When something is worth telling: pure, so that what will be told next week is a plain question.
+//! When something is worth telling, and what is told: pure, with the time as an argument.
 
 pub mod expiry;
+pub mod message;
+
+pub use message::{Event, Item, Message, Topic};

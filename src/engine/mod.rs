@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod credentials;
+pub mod delivery;
 mod keep_alive;
 pub mod lease;
 mod needs;

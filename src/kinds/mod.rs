@@ -5,10 +5,13 @@
 
 pub mod alert_rule;
 pub mod credential;
+pub mod health_check;
+pub mod maintenance_window;
 pub mod notification_channel;
 pub mod patch;
 pub mod project;
 pub mod registry;
+pub mod silence;
 pub mod tenant;
 pub mod tenant_set;
 pub mod tenant_template;
