@@ -256,6 +256,7 @@ comment on column synthex.notifications.replay_of is 'The notification that it r
 comment on column synthex.notifications.created_by is 'Who wrote it: the evaluation, or user@host.';
 comment on column synthex.notifications.created_at is 'When it was written.';
 create index notifications_by_time on synthex.notifications (workspace, created_at desc);
+create index notifications_by_alert on synthex.notifications using gin (alerts);
 
 create table synthex.notification_deliveries (
     id              uuid        primary key,
