@@ -5,30 +5,26 @@ use super::*;
 use std::thread::JoinHandle;
 
 use crate::support::database::execute;
+use crate::support::eventually;
 
 /// Holds a table against writers for a while, from now on.
-fn hold(url: String, table: &'static str, seconds: u32) -> JoinHandle<()> {
-    let (sender, ready) = std::sync::mpsc::channel();
+fn hold(post: &Post, table: &'static str, seconds: u32) -> JoinHandle<()> {
+    let url = post.estate.database.url();
+    let sql = format!("begin; lock table synthex.{table} in share mode; select pg_sleep({seconds}); commit");
     let handle = std::thread::spawn(move || {
-        let lock = format!("begin; lock table synthex.{table} in share mode; select pg_sleep(0)");
-        // One message, so that the lock is there before anybody goes on: the answer comes when the pause is over.
-        let all = format!("{lock}; select pg_sleep({seconds}); commit");
-        sender.send(()).unwrap();
-        execute(&all, &url);
+        execute(&url, &sql).unwrap();
     });
-    ready.recv().unwrap();
-    std::thread::sleep(Duration::from_millis(500));
-    return handle;
-
-    fn execute(sql: &str, url: &str) {
-        super::execute(url, sql).unwrap();
-    }
+    let held = format!(
+        "select count(*) from pg_locks where granted and mode = 'ShareLock' and relation = 'synthex.{table}'::regclass"
+    );
+    assert!(eventually(Duration::from_secs(20), || post.estate.database.query_one_i64(&held) > 0));
+    handle
 }
 
 #[test]
 fn a_message_that_is_killed_while_it_is_queued_is_not_there() {
     let post = Post::new("crash_queue", &[("c", "{type: console}")]);
-    let held = hold(post.estate.database.url(), "notification_deliveries", 4);
+    let held = hold(&post, "notification_deliveries", 4);
     let mut running = post
         .estate
         .synthex(&["notify", "send", "--title", "Lost", "--message", "m", "--channel", "c", "-w", "w"])
@@ -55,8 +51,8 @@ fn a_message_that_was_sent_and_not_recorded_is_sent_again_under_its_id() {
     let ids = "select string_agg(id::text, ' ' order by seq) from synthex.notification_deliveries";
     let before = post.estate.value(ids);
     // The record is the only one that writes here: what is sent cannot be recorded.
-    let held = hold(post.estate.database.url(), "inbox_items", 4);
-    let mut running = post.estate.synthex(&["notify", "deliver", "--once", "--lease", "2s"]).spawn();
+    let held = hold(&post, "inbox_items", 4);
+    let mut running = post.estate.synthex(&["notify", "deliver", "--once", "--lease", "8s"]).spawn();
     running.wait_for_stdout("Twice");
     running.kill();
     drop(running);
@@ -64,7 +60,8 @@ fn a_message_that_was_sent_and_not_recorded_is_sent_again_under_its_id() {
     // While its lease lasts, nobody else sends it.
     post.estate.run(&["notify", "deliver", "--once"]).ok().nowhere("Twice");
     held.join().unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    let ended = "notification_deliveries where leased_until < clock_timestamp()";
+    assert!(eventually(Duration::from_secs(20), || post.count(ended) == 2));
     post.estate.run(&["notify", "deliver", "--once"]).ok().stdout_has("Twice").stdout_has("Other");
     assert_eq!(post.states(), ["c message sent ok 2", "c message sent ok 2"]);
     assert_eq!(post.estate.value(ids), before);

@@ -167,7 +167,7 @@ fn a_worker_that_is_stopped_leaves_nothing_half() {
 fn who_lost_its_lease_does_not_record_over_the_newer_one() {
     let post = Post::new("workers_fence", &[("a", CONSOLE)]);
     post.queue(&[message("one", &["a"])]);
-    let sender = Script::new().takes("a", Duration::from_millis(800));
+    let sender = Script::new().takes("a", Duration::from_millis(3000));
     let late = std::thread::scope(|scope| {
         let first = scope.spawn(|| post.deliver(&sender, 1));
         std::thread::sleep(Duration::from_millis(300));

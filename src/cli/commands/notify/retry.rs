@@ -90,6 +90,7 @@ pub async fn retry(context: &Context, args: &RetryArgs) -> Result<ExitStatus, Cl
     }
     let (now, actor) = (context.clock.now(), context.actor());
     let mut ids: Vec<Uuid> = Vec::new();
+    let mut retried: Vec<Uuid> = Vec::new();
     for (scope, deliveries) in &found {
         let own: Vec<Uuid> = deliveries.iter().map(|delivery| delivery.id).collect();
         if args.as_new {
@@ -98,6 +99,7 @@ pub async fn retry(context: &Context, args: &RetryArgs) -> Result<ExitStatus, Cl
         } else {
             post.connection.try_again(scope.as_deref(), &own, &actor, now).await?;
             ids.extend(deliveries.iter().map(|delivery| delivery.notification));
+            retried.extend(own);
         }
     }
     ids.sort_unstable();
@@ -107,7 +109,8 @@ pub async fn retry(context: &Context, args: &RetryArgs) -> Result<ExitStatus, Cl
         post.connection.close().await;
         return Ok(send::say_queued(context, &queued));
     }
-    send::deliver_now(context, post, &ids, &signals).await
+    let only = (!args.as_new).then_some(retried.as_slice());
+    send::deliver_now(context, post, &ids, only, &signals).await
 }
 
 /// Nothing can be tried again: because there is nothing, or because all of it got through.

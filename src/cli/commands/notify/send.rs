@@ -111,14 +111,15 @@ pub async fn send(context: &Context, args: &SendArgs) -> Result<ExitStatus, CliE
         post.connection.close().await;
         return Ok(say_queued(context, &queued));
     }
-    deliver_now(context, post, &[id], &signals).await
+    deliver_now(context, post, &[id], None, &signals).await
 }
 
-/// Sends notifications that are queued, and says what became of them.
+/// Sends notifications that are queued, and says what became of them; of these deliveries, where some are named.
 pub(super) async fn deliver_now(
     context: &Context,
     mut post: Post,
     ids: &[Uuid],
+    only: Option<&[Uuid]>,
     signals: &Signals,
 ) -> Result<ExitStatus, CliError> {
     let round = Round { only: Some(ids.to_vec()), ..Round::default() };
@@ -132,7 +133,12 @@ pub(super) async fn deliver_now(
         "format_version": "1.0",
         "notifications": found.iter().map(shown::notification_json).collect::<Vec<_>>(),
     });
-    let deliveries: Vec<_> = found.iter().flat_map(|notification| &notification.deliveries).collect();
+    let is_meant = |id: &Uuid| only.is_none_or(|only| only.contains(id));
+    let deliveries: Vec<_> = found
+        .iter()
+        .flat_map(|notification| &notification.deliveries)
+        .filter(|delivery| is_meant(&delivery.id))
+        .collect();
     let status = shown::outcome(context, document, &deliveries);
     for notification in &found {
         context.printer.note(&format!("More: synthex notify show {}", notification.id));
