@@ -189,6 +189,8 @@ pub enum Command {
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
     #[command(subcommand)]
+    Notify(commands::notify::NotifyCommand),
+    #[command(subcommand)]
     Analytics(commands::analytics::AnalyticsCommand),
     Completions(commands::completions::CompletionsArgs),
 }

@@ -5,6 +5,7 @@
 //! settings nor prepared statements belong to one client. For the same reason the checked macros are not used: they
 //! can only prepare named statements.
 
+pub mod alerts;
 mod batch;
 pub mod connect;
 pub mod credentials;

@@ -48,6 +48,7 @@ mod leases;
 mod left_alone;
 mod markdown;
 mod moved_and_ignored;
+mod notify;
 mod outcomes;
 mod ownership;
 mod partial;
