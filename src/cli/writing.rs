@@ -32,8 +32,8 @@ pub struct WriteArgs {
     /// Do not ask; needed where there is no terminal to ask on
     #[arg(short, long)]
     pub yes: bool,
-    /// Show the plan and stop
-    #[arg(long, conflicts_with = "yes")]
+    /// Show the plan and stop, also where --yes is given
+    #[arg(long)]
     pub dry_run: bool,
     /// Apply only the plan with this digest, as `synthex plan` printed it
     #[arg(long, value_name = "DIGEST", value_parser = digest)]
