@@ -21,6 +21,7 @@ pub mod living;
 pub mod migrate;
 pub mod past;
 pub mod read;
+mod read_back;
 pub mod record;
 mod references;
 mod row;
