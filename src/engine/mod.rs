@@ -20,9 +20,9 @@ pub use apply::{
     Applied, ApplyError, ApplyRequest, BROKEN_COMMIT, Interrupt, NoProgress, OnError, Phase, Progress, apply,
 };
 pub use lease::{HeldLease, Holder, LeaseEntry, LeaseGrant, LeaseNews, Waiter};
-pub use observe::{observe_heads, observe_rows};
+pub use observe::{observe_heads, observe_other_rows, observe_rows};
 pub use partial::LeftOut;
 pub use state::{
-    Absent, CommitOutcome, Item, ItemOutcome, LeaseKeeper, Mention, Operation, OperationStatus, StateError,
-    StateErrorKind, StateReader, StateWriter, WriteTransaction,
+    Absent, CommitOutcome, Item, ItemOutcome, LeaseKeeper, Mention, Operation, OperationStatus, ReadBack,
+    StateError, StateErrorKind, StateReader, StateWriter, WriteTransaction,
 };

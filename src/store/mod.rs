@@ -23,6 +23,7 @@ pub mod migrate;
 pub mod outbox;
 pub mod past;
 pub mod read;
+mod read_back;
 pub mod record;
 mod references;
 mod row;

@@ -80,15 +80,16 @@ fn exit_codes_are_the_promised_ones() {
     let estate = Estate::new("exit_codes");
     estate.run(&["plan", "--nope"]).code(3).stderr_has("--nope");
     estate.run(&["plna"]).code(3);
-    estate.run(&["apply", "--yes", "--dry-run"]).code(3);
     estate.run(&["plan"]).ok();
     estate.run(&["plan", "--detailed-exitcode"]).code(2);
     estate.run(&["plan", "--detailed-exitcode", "--format", "json"]).code(2);
     // Nobody is there to be asked.
     estate.run(&["apply"]).code(3).stderr_has("--yes");
     assert!(estate.state().is_empty(), "not even the schema was installed");
-    estate.run(&["apply", "--dry-run"]).ok();
-    assert!(estate.state().is_empty());
+    for given in [&["--dry-run"][..], &["--yes", "--dry-run"], &["--dry-run", "-y"]] {
+        estate.run(&[&["apply"], given].concat()).ok();
+        assert!(estate.state().is_empty(), "{given:?}: a dry run writes nothing, also where nobody is asked");
+    }
     estate.apply().ok();
     estate.run(&["plan", "--detailed-exitcode"]).code(0).stdout_has("No changes.");
     estate

@@ -149,6 +149,7 @@ fn failed(context: &Context, review: &review::ReviewArgs, error: CliError) -> Re
         Format::Markdown => context.printer.result(&review.failure(&error)),
         Format::Human | Format::Sarif | Format::Github => return Err(error),
     }
+    context.recorder.fails_with(&error.code);
     context.printer.failure(&error);
     Ok(error.status)
 }
