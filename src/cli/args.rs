@@ -189,7 +189,7 @@ pub enum Command {
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
     #[command(subcommand)]
-    Notify(commands::notify::NotifyCommand),
+    Notify(commands::notifications::NotifyCommand),
     #[command(subcommand)]
     Analytics(commands::analytics::AnalyticsCommand),
     Completions(commands::completions::CompletionsArgs),

@@ -18,7 +18,7 @@ pub mod history;
 pub mod import;
 pub mod init;
 pub mod lease;
-pub mod notify;
+pub mod notifications;
 pub mod plan;
 pub mod render;
 mod render_diff;
@@ -86,7 +86,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Templates(command)) => Box::pin(templates::templates(context, &command)).await,
         Some(Command::Check(command)) => check::check(context, &command),
         Some(Command::Lease(command)) => lease::lease(context, &command).await,
-        Some(Command::Notify(command)) => Box::pin(notify::notify(context, &command)).await,
+        Some(Command::Notify(command)) => Box::pin(notifications::notify(context, &command)).await,
         Some(Command::Analytics(command)) => Box::pin(analytics::analytics(context, &command)).await,
         Some(Command::Completions(args)) => completions::completions(context, &args),
     }
