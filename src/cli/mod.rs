@@ -35,6 +35,7 @@ pub mod reverting;
 pub mod row_files;
 pub mod saving;
 pub mod selecting;
+pub mod sending;
 pub mod set_aside;
 pub mod signals;
 pub mod tenant_fields;
