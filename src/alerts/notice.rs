@@ -1,5 +1,5 @@
 //! A message on its way through one channel: the message, and what is only known when it is sent. Its parts have the same names
-//! in the body of a webhook and in templates, so there is one list of them (`docs/notifications.md`).
+//! in the body of a webhook and in templates, so there is one list of them (`docs/channels.md`).
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};

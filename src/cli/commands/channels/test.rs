@@ -235,7 +235,7 @@ fn tried_json(tried: &Tried) -> Value {
 fn advice(failure: &Failure) -> &'static str {
     match failure.code {
         "refused_address" | "bad_network" => {
-            "see `network:` of the channel in docs/notifications.md for what may be called"
+            "see `network:` of the channel in docs/channels.md for what may be called"
         }
         "unresolved" | "connect" | "timeout" => {
             "look at the name, the port, and whether a firewall is between"
