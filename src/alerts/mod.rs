@@ -2,5 +2,8 @@
 
 pub mod expiry;
 pub mod message;
+pub mod notice;
+pub mod template;
 
 pub use message::{Event, Item, Message, Topic};
+pub use notice::Notice;
