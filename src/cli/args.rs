@@ -185,11 +185,13 @@ pub enum Command {
     #[command(subcommand)]
     Templates(commands::templates::TemplatesCommand),
     #[command(subcommand)]
+    Channels(commands::channels::ChannelsCommand),
+    #[command(subcommand)]
+    Notify(commands::notifications::NotifyCommand),
+    #[command(subcommand)]
     Check(commands::check::CheckCommand),
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
-    #[command(subcommand)]
-    Notify(commands::notify::NotifyCommand),
     #[command(subcommand)]
     Analytics(commands::analytics::AnalyticsCommand),
     Completions(commands::completions::CompletionsArgs),
