@@ -2,5 +2,6 @@
 
 pub mod expiry;
 pub mod message;
+pub mod window;
 
 pub use message::{Event, Item, Message, Topic};
