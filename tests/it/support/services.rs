@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::cli::Synthex;
 
 /// What was asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Asked {
     pub method: String,
     pub path: String,
@@ -51,11 +51,13 @@ pub struct Reply {
     headers: Vec<(String, String)>,
     body: String,
     delay: Duration,
+    /// How many bytes are announced and never sent.
+    missing: usize,
 }
 
 impl Reply {
     pub fn json(status: u16, body: Value) -> Reply {
-        Reply { status, headers: Vec::new(), body: body.to_string(), delay: Duration::ZERO }
+        Reply { status, headers: Vec::new(), body: body.to_string(), delay: Duration::ZERO, missing: 0 }
     }
 
     pub fn text(status: u16, body: &str) -> Reply {
@@ -65,6 +67,11 @@ impl Reply {
     pub fn header(mut self, name: &str, value: &str) -> Reply {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The same, cut off before its end.
+    pub fn cut(self) -> Reply {
+        Reply { missing: 100, ..self }
     }
 
     pub fn after(self, delay: Duration) -> Reply {
@@ -184,7 +191,7 @@ fn serve(stream: TcpStream, world: &World) {
     let mut head = format!(
         "HTTP/1.1 {} x\r\ncontent-length: {}\r\nconnection: close\r\n",
         reply.status,
-        reply.body.len()
+        reply.body.len() + reply.missing
     );
     for (name, value) in &reply.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
