@@ -195,6 +195,8 @@ pub enum Command {
     #[command(subcommand)]
     Health(commands::health::HealthCommand),
     #[command(subcommand)]
+    Notify(commands::notify::NotifyCommand),
+    #[command(subcommand)]
     Analytics(commands::analytics::AnalyticsCommand),
     Completions(commands::completions::CompletionsArgs),
 }

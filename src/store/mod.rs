@@ -5,6 +5,7 @@
 //! settings nor prepared statements belong to one client. For the same reason the checked macros are not used: they
 //! can only prepare named statements.
 
+pub mod alerts;
 mod batch;
 pub mod connect;
 pub mod credentials;
@@ -21,6 +22,7 @@ pub mod lease;
 pub mod list;
 pub mod living;
 pub mod migrate;
+pub mod outbox;
 pub mod past;
 pub mod read;
 pub mod record;

@@ -49,6 +49,7 @@ mod leases;
 mod left_alone;
 mod markdown;
 mod moved_and_ignored;
+mod notify;
 mod outcomes;
 mod ownership;
 mod partial;

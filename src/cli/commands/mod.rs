@@ -19,6 +19,7 @@ pub mod history;
 pub mod import;
 pub mod init;
 pub mod lease;
+pub mod notify;
 pub mod plan;
 pub mod render;
 mod render_diff;
@@ -87,6 +88,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Check(command)) => check::check(context, &command),
         Some(Command::Lease(command)) => lease::lease(context, &command).await,
         Some(Command::Health(command)) => Box::pin(health::health(context, &command)).await,
+        Some(Command::Notify(command)) => Box::pin(notify::notify(context, &command)).await,
         Some(Command::Analytics(command)) => Box::pin(analytics::analytics(context, &command)).await,
         Some(Command::Completions(args)) => completions::completions(context, &args),
     }

@@ -3,12 +3,9 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-
 use crate::kinds::credential::Service;
-use crate::model::health::{CheckedService, HealthStatus};
+use crate::model::health::CheckedService;
 
-use super::asking::service;
 use super::runner::{Outcome, Request, patience};
 use super::{
     Check, CheckKey, Claim, Found, HealthStore, Labels, PROVIDER_UNREACHABLE, Recorded, Settled, Target,
@@ -195,7 +192,6 @@ impl<'r, S: HealthStore> Round<'r, S> {
             for provider in self.request.whole {
                 self.of_provider(*provider).await;
             }
-            self.save().await;
         }
         if !self.open.is_empty()
             && let Err(error) = self.store.release(&self.open, self.request.who).await
@@ -205,42 +201,22 @@ impl<'r, S: HealthStore> Round<'r, S> {
         self.outcome
     }
 
-    /// Whether anything of a provider could be reached: one fact in place of one for each tenant (M-S9).
+    /// Whether anything of a provider could be reached. Where nothing could, that is one fact, and each of its states says so:
+    /// who tells people tells them once (M-S9).
     async fn of_provider(&mut self, provider: Service) {
         let asked = self.asked.get(&provider).copied().unwrap_or_default();
-        if asked == 0 {
+        let unreached = self.unreached.remove(&provider).unwrap_or_default();
+        if asked == 0 || unreached.len() < asked {
             return;
         }
-        let unreached = self.unreached.remove(&provider).unwrap_or_default();
-        let is_down = unreached.len() == asked;
-        let now: DateTime<Utc> = self.request.clock.now();
-        let key = CheckKey::new("", service(provider), "");
-        let claim = Claim { key: key.clone(), tenant: None };
-        let before = match self.store.claim(&[claim], self.request.who, SLACK, now).await {
-            Ok(claimed) => match claimed.into_iter().next() {
-                Some((_, before)) => before,
-                None => return self.outcome.busy.push(key),
-            },
-            Err(error) => return self.outcome.failure = Some(error),
-        };
-        if is_down && let Err(error) = self.store.mark(&unreached, &unreachable_evidence()).await {
-            return self.outcome.failure = Some(error);
+        if let Err(error) = self.store.mark(&unreached, &unreachable_evidence()).await {
+            self.outcome.failure = Some(error);
+            return;
         }
-        let name = service(provider).code();
-        let check = if is_down {
-            for check in self.outcome.checks.iter_mut().filter(|check| unreached.contains(&check.key)) {
-                check.evidence.insert(PROVIDER_UNREACHABLE.to_owned(), true.into());
-            }
-            let what = format!("nothing of {name} could be reached: {asked} asked");
-            let check = Check::new(key.clone(), HealthStatus::Unknown, PROVIDER_UNREACHABLE, what, now);
-            Check { is_failure: true, ..check }.with(PROVIDER_UNREACHABLE, true)
-        } else {
-            let what = format!("{name} answers: {} of {asked} reached", asked - unreached.len());
-            Check::new(key.clone(), HealthStatus::Healthy, "ok", what, now)
-        };
-        let check = check.with("asked", asked).with("unreached", unreached.len());
-        let labels = Target::of(key.clone(), Work::Database).labels_of(&key);
-        self.take(check, before.as_ref(), &labels);
+        for check in self.outcome.checks.iter_mut().filter(|check| unreached.contains(&check.key)) {
+            check.evidence.insert(PROVIDER_UNREACHABLE.to_owned(), true.into());
+        }
+        self.outcome.down.push((provider, asked));
     }
 }
 

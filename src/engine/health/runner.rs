@@ -69,6 +69,8 @@ pub struct Outcome {
     pub recorded: Vec<CheckKey>,
     /// What somebody else was looking at.
     pub busy: Vec<CheckKey>,
+    /// Providers of which nothing could be reached, with how many tenants were asked about.
+    pub down: Vec<(Service, usize)>,
     /// How many things were not looked at, because of a signal or because the store failed.
     pub left_out: usize,
     /// Why results could not be kept.

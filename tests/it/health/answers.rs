@@ -107,7 +107,8 @@ fn what_a_shop_says_of_itself_of_its_credential_and_of_its_quota_are_three_resul
     let forward = &found(&report, "shopify/w/forward")["metadata"];
     assert_eq!((&forward["apiVersion"], &forward["httpStatus"]), (&json!("2027-01"), &json!(200)));
     assert_eq!(found(&report, "shopify/w/ok")["tenantId"], "ok");
-    assert_eq!(said(&report, "shopify"), "healthy ok", "some of it answers");
+    let unreached = &found(&report, "shopify/w/torn")["metadata"];
+    assert_eq!((&unreached["reached"], &unreached["provider_unreachable"]), (&json!(false), &json!(null)));
     // One question for each shop, however many results it has; what failed for the moment is asked again.
     assert_eq!(shops.services.asked("/ok.myshopify.com/").len(), 1);
 }

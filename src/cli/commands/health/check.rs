@@ -209,7 +209,7 @@ fn finish(
     outcome: Outcome,
     unkept: Option<&str>,
 ) -> ExitStatus {
-    let Outcome { checks, busy, left_out, failure, .. } = outcome;
+    let Outcome { checks, busy, down, left_out, failure, .. } = outcome;
     let overall = overall(checks.iter().map(|check| (check.status, check.maintenance)));
     let mut lines: Vec<_> = checks.iter().map(line_of).collect();
     sort(&mut lines);
@@ -231,6 +231,15 @@ fn finish(
         if limit < report.lines.len() {
             context.printer.note(&format!("{limit} of {} checks shown.", report.lines.len()));
         }
+    }
+    for (provider, asked) in down {
+        let name = match provider {
+            Service::Shopify => "Shopify",
+            Service::GoogleMerchant => "the Merchant API",
+        };
+        context.printer.note(&format!(
+            "Nothing of {name} could be reached ({asked} asked): look at the network, the proxy and its status page first."
+        ));
     }
     if let Some(why) = unkept {
         context.printer.note(&format!("What was found is not kept: {why}."));
