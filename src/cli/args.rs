@@ -131,6 +131,10 @@ pub enum Format {
     Sarif,
     /// Annotations of a GitHub workflow, of `validate` only
     Github,
+    /// JUnit's XML, of `health report` only
+    Junit,
+    /// Prometheus' text format, of `health report` only
+    Prometheus,
 }
 
 /// When colour is used.
@@ -192,6 +196,8 @@ pub enum Command {
     Check(commands::check::CheckCommand),
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
+    #[command(subcommand)]
+    Health(commands::health::HealthCommand),
     #[command(subcommand)]
     Analytics(commands::analytics::AnalyticsCommand),
     Completions(commands::completions::CompletionsArgs),

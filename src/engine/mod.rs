@@ -7,6 +7,7 @@ pub mod alerting;
 pub mod apply;
 pub mod credentials;
 pub mod delivery;
+pub mod health;
 mod keep_alive;
 pub mod lease;
 mod needs;

@@ -13,6 +13,7 @@ pub mod drift;
 pub mod errors;
 pub mod explained;
 pub mod groups;
+pub mod health;
 pub mod history;
 pub mod history_json;
 pub mod json;
@@ -37,6 +38,7 @@ use crate::model::Diagnostic;
 #[must_use]
 pub fn schemas() -> [(String, Value); 3] {
     [
+        ("health_report.schema.json".to_owned(), health::schema::schema()),
         ("plan.schema.json".to_owned(), plan_json::schema()),
         ("usage_report.schema.json".to_owned(), usage::schema::schema()),
         ("webhook.schema.json".to_owned(), notice::schema::schema()),

@@ -13,6 +13,8 @@ pub mod drift;
 #[cfg(unix)]
 pub mod embedded;
 pub mod error;
+pub mod health;
+pub mod health_report;
 pub mod history;
 pub mod identity;
 pub mod later;

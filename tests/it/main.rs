@@ -43,6 +43,7 @@ mod generated;
 mod generated_docs;
 mod guard_corners;
 mod guards;
+mod health;
 mod history;
 mod import;
 mod interrupt;
