@@ -36,7 +36,7 @@ use crate::model::Diagnostic;
 
 /// The JSON Schemas of what commands print, by the names of their files.
 #[must_use]
-pub fn schemas() -> [(String, Value); 3] {
+pub fn schemas() -> [(String, Value); 4] {
     [
         ("health_report.schema.json".to_owned(), health::schema::schema()),
         ("plan.schema.json".to_owned(), plan_json::schema()),
