@@ -189,6 +189,8 @@ pub enum Command {
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
     #[command(subcommand)]
+    Alerts(commands::alerts::AlertsCommand),
+    #[command(subcommand)]
     Notify(commands::notify::NotifyCommand),
     #[command(subcommand)]
     Analytics(commands::analytics::AnalyticsCommand),
