@@ -199,6 +199,8 @@ pub enum Command {
     #[command(subcommand)]
     Health(commands::health::HealthCommand),
     #[command(subcommand)]
+    Alerts(commands::alerts::AlertsCommand),
+    #[command(subcommand)]
     Analytics(commands::analytics::AnalyticsCommand),
     Completions(commands::completions::CompletionsArgs),
 }

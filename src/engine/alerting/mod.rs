@@ -91,20 +91,20 @@ pub struct Evaluated {
     pub rules: Vec<String>,
 }
 
-/// Evaluates workspaces, one after the other.
+/// Evaluates workspaces, one after the other; all that may be seen, where none are named.
 ///
 /// # Errors
 /// The workspaces cannot be listed.
 pub async fn evaluate(
     store: &mut impl AlertStore,
-    only: Option<&str>,
+    only: Option<Vec<String>>,
     scope: &Scope,
     now: DateTime<Utc>,
     is_dry: bool,
     new_id: impl Fn() -> Uuid,
 ) -> Result<Vec<Evaluated>, StateError> {
     let workspaces = match only {
-        Some(only) => vec![only.to_owned()],
+        Some(only) => only,
         None => store.workspaces().await?,
     };
     let mut found = Vec::with_capacity(workspaces.len());
