@@ -154,7 +154,11 @@ fn a_shop_that_does_not_answer_is_unknown_and_the_third_time_unhealthy() {
     };
     assert_eq!(look("2026-11-20T12:00:00Z"), ("unknown unreachable".to_owned(), 3));
     assert_eq!(look("2026-11-20T12:15:00Z"), ("unknown unreachable".to_owned(), 3));
-    assert_eq!(shops.kept("credentials", "a-cred"), "unknown unknown unreachable 0 0", "no word on the credential");
+    assert_eq!(
+        shops.kept("credentials", "a-cred"),
+        "unknown unknown unreachable 0 0",
+        "no word on the credential"
+    );
     assert_eq!(look("2026-11-20T12:30:00Z"), ("unhealthy unreachable".to_owned(), 2));
     // One fact for the provider, and each of its tenants says so.
     let marked = "select evidence->>'provider_unreachable' from synthex.health_status where service = 'shopify' and subject = 'a'";
