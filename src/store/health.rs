@@ -38,7 +38,8 @@ const OPEN: &str = "insert into synthex.health_status (workspace, service, subje
 const CLAIM: &str = "with wanted as ( \
         select h.workspace, h.service, h.subject from synthex.health_status as h \
         join unnest($1::text[], $2::text[], $3::text[]) as u (w, s, b) on (h.workspace, h.service, h.subject) = (w, s, b) \
-        where h.claimed_until is null or h.claimed_until <= clock_timestamp() or h.claimed_by = $4 \
+        where (h.claimed_until is null or h.claimed_until <= clock_timestamp() or h.claimed_by = $4) \
+         and ($6::timestamptz is null or h.due_at is null or h.due_at <= $6) \
         order by 1, 2, 3 for update of h skip locked \
      ) \
      update synthex.health_status as h set claimed_by = $4, claimed_until = clock_timestamp() + make_interval(secs => $5) \
@@ -78,10 +79,15 @@ const RELEASE: &str = "with mine as ( \
 const MARK: &str = "update synthex.health_status as h set evidence = h.evidence || $4::jsonb \
      from unnest($1::text[], $2::text[], $3::text[]) as u (w, s, b) where (h.workspace, h.service, h.subject) = (w, s, b)";
 
-const FORGET: &str = "delete from synthex.health_status as h where h.workspace = any($1) and h.service = any($2) \
-      and (h.claimed_until is null or h.claimed_until <= clock_timestamp()) \
-      and not exists (select from unnest($3::text[], $4::text[], $5::text[]) as u (w, s, b) \
-       where (h.workspace, h.service, h.subject) = (w, s, b))";
+/// A machine that is gone for good is told from one that is down by how long nothing was heard of it.
+const FORGET: &str = "delete from synthex.health_status as h \
+     where (h.claimed_until is null or h.claimed_until <= clock_timestamp()) and ( \
+        (h.workspace = any($1) and h.service = any($2) \
+         and not exists (select from unnest($3::text[], $4::text[], $5::text[]) as u (w, s, b) \
+          where (h.workspace, h.service, h.subject) = (w, s, b))) \
+        or (h.workspace <> '' and not exists ( \
+         select from synthex.workspaces as w where w.name = h.workspace and w.deleted_at is null)) \
+        or (h.service in ('disk', 'memory') and h.checked_at < $6))";
 
 /// Keys as columns.
 struct Columns<'k> {
@@ -150,6 +156,7 @@ impl HealthStore for HealthBook {
         who: &str,
         lease: Duration,
         now: DateTime<Utc>,
+        only_due: bool,
     ) -> Result<Vec<(CheckKey, Option<Settled>)>, StateError> {
         // In their order, so that two who open the same rows do not wait for each other in a circle.
         let mut sorted: Vec<&Claim> = claims.iter().collect();
@@ -164,6 +171,7 @@ impl HealthStore for HealthBook {
             open.persistent(false).execute(&mut *connection).await?;
             let claim =
                 sqlx::query(CLAIM).bind(workspaces).bind(services).bind(subjects).bind(who).bind(seconds);
+            let claim = claim.bind(only_due.then_some(now));
             let rows = claim.persistent(false).fetch_all(connection).await?;
             rows.iter().map(|row| Ok((key(row, 0)?, settled(row)?))).collect()
         })
@@ -203,6 +211,7 @@ impl HealthStore for HealthBook {
         of_workspaces: &[String],
         of_services: &[CheckedService],
         kept: &[CheckKey],
+        since: DateTime<Utc>,
     ) -> Result<(), StateError> {
         let Columns { workspaces, services, subjects } = Columns::of(kept);
         let of_services: Vec<&str> = of_services.iter().map(|service| service.code()).collect();
@@ -212,7 +221,8 @@ impl HealthStore for HealthBook {
                 .bind(of_services)
                 .bind(workspaces)
                 .bind(services)
-                .bind(subjects);
+                .bind(subjects)
+                .bind(since);
             query.persistent(false).execute(connection).await.map(|_| ())
         })
         .await

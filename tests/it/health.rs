@@ -118,6 +118,7 @@ fn said(report: &Value, name: &str) -> String {
 fn valid_json(outcome: &Outcome) -> Value {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/health_report.schema.json");
     let schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    jsonschema::meta::validate(&schema).unwrap();
     let validator = jsonschema::options().should_validate_formats(true).offline().build(&schema).unwrap();
     let value = outcome.json();
     let problems: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();

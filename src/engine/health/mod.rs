@@ -30,7 +30,7 @@ pub use asking::{AskTarget, PROVIDER_UNREACHABLE};
 pub use host::{Connections, DatabaseFacts, ExpiryCounts, Space};
 pub use level::level;
 pub use quota::{Bucket, QuotaGroup, next_reset};
-pub use runner::{Outcome, Progress, Request, run};
+pub use runner::{Outcome, Progress, Request, jittered, run};
 pub use settings::{ServiceSettings, Settings};
 pub use streak::{Found, Patience, Settled, overall, settle};
 pub use target::{Labels, Scope, Target, Work};
@@ -238,13 +238,14 @@ pub struct Claim {
 /// done in sets.
 pub trait HealthStore {
     /// Claims what nobody else is looking at, by the clock of the database, and says how it stood. What somebody else looks
-    /// at is left out.
+    /// at is left out, and so is what is not due yet, where only that is wanted which is.
     async fn claim(
         &self,
         claims: &[Claim],
         who: &str,
         lease: Duration,
         now: DateTime<Utc>,
+        only_due: bool,
     ) -> Result<Vec<(CheckKey, Option<Settled>)>, StateError>;
 
     /// Keeps results and gives the claims back. A result whose claim went to somebody else meanwhile is not kept; returns the
@@ -257,12 +258,14 @@ pub trait HealthStore {
     /// Notes with the states of a provider that nothing of it could be reached (M-S9).
     async fn mark(&self, keys: &[CheckKey], evidence: &Value) -> Result<(), StateError>;
 
-    /// Forgets the states of what is no longer there: those of these services in these workspaces that are not among the keys.
+    /// Forgets the states of what is no longer there: those of these services in these workspaces that are not among the keys,
+    /// those of workspaces that are gone, and those of machines that nothing was heard of since.
     async fn forget(
         &self,
         workspaces: &[String],
         services: &[CheckedService],
         kept: &[CheckKey],
+        since: DateTime<Utc>,
     ) -> Result<(), StateError>;
 }
 
@@ -277,6 +280,7 @@ impl HealthStore for NoStore {
         _: &str,
         _: Duration,
         _: DateTime<Utc>,
+        _: bool,
     ) -> Result<Vec<(CheckKey, Option<Settled>)>, StateError> {
         Ok(claims.iter().map(|claim| (claim.key.clone(), None)).collect())
     }
@@ -293,7 +297,13 @@ impl HealthStore for NoStore {
         Ok(())
     }
 
-    async fn forget(&self, _: &[String], _: &[CheckedService], _: &[CheckKey]) -> Result<(), StateError> {
+    async fn forget(
+        &self,
+        _: &[String],
+        _: &[CheckedService],
+        _: &[CheckKey],
+        _: DateTime<Utc>,
+    ) -> Result<(), StateError> {
         Ok(())
     }
 }

@@ -99,7 +99,8 @@ impl<'r, S: HealthStore> Round<'r, S> {
         let lease = picked.iter().map(|target| patience(target, self.request.settings)).max();
         let lease = lease.unwrap_or_default() + SLACK;
         let now = self.request.clock.now();
-        let found = match self.store.claim(&claims, self.request.who, lease, now).await {
+        let found = match self.store.claim(&claims, self.request.who, lease, now, self.request.only_due).await
+        {
             Ok(found) => found,
             Err(error) => {
                 self.outcome.left_out += picked.len();

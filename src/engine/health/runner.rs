@@ -48,6 +48,8 @@ pub struct Request<'a> {
     /// How long after a look the next one is due, by the interval: the interval and a jitter. `None` where nobody looks by
     /// himself.
     pub next: Option<&'a dyn Fn(&CheckKey, TimeDelta) -> TimeDelta>,
+    /// Whether only what is due is looked at, though everything is named: what another process has just looked at is not.
+    pub only_due: bool,
     /// The providers of whose tenants all are looked at, so that what is true of all of them is true of the provider (M-S9).
     pub whole: &'a [Service],
 }
@@ -136,6 +138,14 @@ pub async fn run(
     round.finish(deadline.is_some()).await
 }
 
+/// How long after a look the next one is due: the interval, a tenth longer or shorter, so that not everything is due at once.
+/// `permille` is from 0, a tenth shorter, to 1000, a tenth longer.
+#[must_use]
+pub fn jittered(interval: TimeDelta, permille: i32) -> TimeDelta {
+    let tenth = interval / 10;
+    interval - tenth + tenth * 2 * permille.clamp(0, 1000) / 1000
+}
+
 /// How long a target may take at most.
 pub(super) fn patience(target: &Target, settings: &Settings) -> Duration {
     let group = target.group();
@@ -204,4 +214,15 @@ async fn ask(prober: &impl Prober, subject: &Subject, wants_quota: bool, limit: 
         latency: last,
         ..Answer::of(Finding::new(Found::Unreachable, "there was no answer in time"), Stage::Secret)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jitter_is_a_tenth_at_most() {
+        let minutes = |permille| jittered(TimeDelta::minutes(10), permille).num_seconds();
+        assert_eq!([minutes(0), minutes(500), minutes(1000), minutes(9999)], [540, 600, 660, 660]);
+    }
 }

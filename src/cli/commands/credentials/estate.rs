@@ -57,7 +57,7 @@ pub struct Estate {
     /// The names of the tenants.
     tenants: BTreeSet<String>,
     /// The names of the workspaces.
-    workspaces: BTreeSet<String>,
+    pub workspaces: BTreeSet<String>,
 }
 
 impl Estate {

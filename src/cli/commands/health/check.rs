@@ -1,5 +1,6 @@
 //! `health check`: looks now, keeps what is found, and says with the exit code how things stand.
 
+use chrono::TimeDelta;
 use clap::Args;
 
 use crate::cli::args::Format;
@@ -10,19 +11,21 @@ use crate::cli::progress::ProgressMode;
 use crate::cli::providing::{self, SecretSources};
 use crate::cli::signals::Signals;
 use crate::engine::health::{
-    CheckKey, HealthStore, NoStore, Outcome, Request, Scope, Settings, Target, Work, overall, run,
+    CheckKey, HealthStore, NoStore, Outcome, Request, Scope, Target, Work, overall, run,
 };
 use crate::kinds::credential::Service;
-use crate::model::health::CheckedService;
+use crate::model::health::{CheckedService, HealthStatus};
 use crate::providers::Providers;
 use crate::report::health::{HealthReport, sort};
 use crate::store::health::HealthBook;
 
 use super::ServiceArg;
-use super::maintenance::Windows;
 use super::probing::{Database, Looking, is_of_database};
-use super::reading::{self, Reading};
+use super::reading::{self, Job};
 use super::showing::{Watching, exit_status, line_of};
+
+/// How long nothing is heard of a machine before it counts as gone for good.
+const GONE_AFTER: TimeDelta = TimeDelta::days(1);
 
 /// Look now, keep what is found, and exit with how things stand
 ///
@@ -96,13 +99,13 @@ pub async fn check(context: &Context, args: &CheckArgs) -> Result<ExitStatus, Cl
     };
     let outcome = match &book {
         Some(book) => {
-            let kept: Vec<CheckKey> = reading.targets.iter().flat_map(|target| target.keys.clone()).collect();
-            let workspaces = reading.whole.clone();
-            let outcome = looked(context, args, &looking, book, &signals, reading).await;
-            forget(book, &workspaces, &scope, &kept, &outcome).await;
+            let kept: Vec<CheckKey> =
+                reading.job.targets.iter().flat_map(|target| target.keys.clone()).collect();
+            let outcome = looked(context, args, &looking, book, &signals, reading.job).await;
+            forget(context, book, &reading.whole, &scope, &kept, &outcome).await;
             outcome
         }
-        None => looked(context, args, &looking, &NoStore, &signals, reading).await,
+        None => looked(context, args, &looking, &NoStore, &signals, reading.job).await,
     };
     if let Some(book) = book {
         book.close().await;
@@ -112,6 +115,7 @@ pub async fn check(context: &Context, args: &CheckArgs) -> Result<ExitStatus, Cl
 
 /// What is no longer there is forgotten, so that a shop that is gone is not unhealthy for ever.
 async fn forget(
+    context: &Context,
     book: &HealthBook,
     workspaces: &[String],
     scope: &Scope,
@@ -121,7 +125,8 @@ async fn forget(
     if workspaces.is_empty() || outcome.left_out > 0 || outcome.failure.is_some() {
         return;
     }
-    if let Err(error) = book.forget(workspaces, &scope.complete(), kept).await {
+    let since = context.clock.now() - GONE_AFTER;
+    if let Err(error) = book.forget(workspaces, &scope.complete(), kept, since).await {
         tracing::debug!(%error, "what is gone was not forgotten");
     }
 }
@@ -132,37 +137,22 @@ async fn looked(
     looking: &Looking<'_>,
     store: &impl HealthStore,
     signals: &Signals,
-    reading: Reading,
+    job: Job,
 ) -> Outcome {
-    let Reading { settings, windows, targets, whole, .. } = reading;
-    let providers: &[Service] = &[Service::Shopify, Service::GoogleMerchant];
-    let whole = if whole.is_empty() { &[][..] } else { providers };
-    looked_at(context, args, looking, store, signals, targets, &settings, &windows, whole).await
-}
-
-#[expect(clippy::too_many_arguments, reason = "these are the parts of one request")]
-async fn looked_at(
-    context: &Context,
-    args: &CheckArgs,
-    looking: &Looking<'_>,
-    store: &impl HealthStore,
-    signals: &Signals,
-    targets: Vec<Target>,
-    settings: &Settings,
-    windows: &Windows,
-    whole: &[Service],
-) -> Outcome {
+    let Job { settings, windows, targets, is_whole } = job;
+    let whole: &[Service] = if is_whole { &[Service::Shopify, Service::GoogleMerchant] } else { &[] };
     let who = format!("{} {}", context.actor(), new_id());
     let watching = Watching::new(context, args.progress, targets.len());
     let in_maintenance = |labels: &_, at| windows.cover(labels, at);
     let request = Request {
         targets,
-        settings,
+        settings: &settings,
         clock: &*context.clock,
         who: &who,
         new_id,
         in_maintenance: &in_maintenance,
         next: None,
+        only_due: false,
         whole,
     };
     let outcome = watching.while_it_lasts(run(looking, store, signals, &watching, request)).await;
@@ -195,9 +185,8 @@ async fn without_database(
         database: Database::failed(error),
         folder: context.directory.join(folder.as_deref().unwrap_or(std::path::Path::new("."))),
     };
-    let (settings, windows) = (Settings::default(), Windows::default());
-    let outcome =
-        looked_at(context, args, &looking, &NoStore, signals, targets, &settings, &windows, &[]).await;
+    let job = Job { targets, ..Job::default() };
+    let outcome = looked(context, args, &looking, &NoStore, signals, job).await;
     finish(context, args, signals, outcome, Some("the database cannot be reached"))
 }
 
@@ -211,6 +200,9 @@ fn finish(
 ) -> ExitStatus {
     let Outcome { checks, busy, down, left_out, failure, .. } = outcome;
     let overall = overall(checks.iter().map(|check| (check.status, check.maintenance)));
+    // What was left out is not known to be well.
+    let is_all = busy.is_empty() && left_out == 0 && failure.is_none();
+    let overall = if is_all { overall } else { overall.max(HealthStatus::Unknown) };
     let mut lines: Vec<_> = checks.iter().map(line_of).collect();
     sort(&mut lines);
     let report = HealthReport {

@@ -22,18 +22,27 @@ use crate::store::{self, ConnectOptions, Connection, Listed};
 use super::check::CheckArgs;
 use super::maintenance::Windows;
 
-/// What was read.
-pub struct Reading {
-    /// How to connect.
-    pub options: ConnectOptions,
-    /// The project's folder, where there is one.
-    pub folder: Option<std::path::PathBuf>,
+/// What is to be looked at, and how.
+#[derive(Default)]
+pub struct Job {
     /// How services are looked at.
     pub settings: Settings,
     /// When results are muted.
     pub windows: Windows,
     /// What is to be looked at.
     pub targets: Vec<Target>,
+    /// Whether it is all that there is.
+    pub is_whole: bool,
+}
+
+/// What was read.
+pub struct Reading {
+    /// How to connect.
+    pub options: ConnectOptions,
+    /// The project's folder, where there is one.
+    pub folder: Option<std::path::PathBuf>,
+    /// What is to be looked at, and how.
+    pub job: Job,
     /// The workspaces of which all was taken; none where tenants were chosen.
     pub whole: Vec<String>,
     /// Why results cannot be kept, where they cannot.
@@ -56,6 +65,7 @@ pub async fn read(
     let mut estate = Estate::open(context, "health check").await?;
     let tenants = std::mem::take(&mut estate.tenant_rows);
     let scopes = std::mem::take(&mut estate.scopes);
+    let workspaces: Vec<String> = estate.workspaces.iter().cloned().collect();
     let options = estate.options.clone();
     let folder = estate.found.as_ref().map(|found| found.folder.clone());
     let is_installed = estate.is_installed;
@@ -91,14 +101,9 @@ pub async fn read(
     if targets.len() < before {
         notes.push("Some checks are switched off by a HealthCheck manifest (enabled: false).".to_owned());
     }
-    let mut whole: Vec<String> = Vec::new();
-    if !is_chosen {
-        whole.extend(tenants.iter().map(|row| row.key.workspace.to_string()));
-        whole.extend(scopes.into_iter().flatten());
-        whole.sort_unstable();
-        whole.dedup();
-    }
-    Ok(Reading { options, folder, settings, windows: Windows::new(&windows), targets, whole, unkept, notes })
+    let job = Job { settings, windows: Windows::new(&windows), targets, is_whole: !is_chosen };
+    let whole = if is_chosen { Vec::new() } else { workspaces };
+    Ok(Reading { options, folder, job, whole, unkept, notes })
 }
 
 /// Health checks and maintenance windows that are declared. A database of an older synthex has no tables for them.
