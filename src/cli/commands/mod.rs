@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod adopt;
+pub mod alerts;
 pub mod analytics;
 pub mod apply;
 pub mod batch;
@@ -85,6 +86,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Templates(command)) => Box::pin(templates::templates(context, &command)).await,
         Some(Command::Check(command)) => check::check(context, &command),
         Some(Command::Lease(command)) => lease::lease(context, &command).await,
+        Some(Command::Alerts(command)) => Box::pin(alerts::alerts(context, &command)).await,
         Some(Command::Analytics(command)) => Box::pin(analytics::analytics(context, &command)).await,
         Some(Command::Completions(args)) => completions::completions(context, &args),
     }
