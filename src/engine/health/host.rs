@@ -160,7 +160,7 @@ pub(super) fn of_space(
     let usual = if is_disk { LEAST_DISK } else { LEAST_MEMORY };
     let floor = limits.least_free_mib.unwrap_or(usual).unsigned_abs().saturating_mul(MIB);
     let (free, total) = (space.free / MIB, space.total / MIB);
-    let left = format!("{free} of {total} MiB are free ({:.0} % used)", used);
+    let left = format!("{free} of {total} MiB are free ({used:.0} % used)");
     let by_percent = level(worst, limits, before);
     let (status, code) = if is_below(space.free, floor, before) {
         (HealthStatus::Unhealthy, "below_floor")

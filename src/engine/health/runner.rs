@@ -31,6 +31,12 @@ const GATHERED_FOR: Duration = Duration::from_millis(20);
 /// How long what is under way may take after a signal.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How long after a look the next one is due, by the key and its interval.
+pub type Next = dyn Fn(&CheckKey, TimeDelta) -> TimeDelta;
+
+/// Whether a result with these labels falls into a maintenance window.
+pub type InMaintenance = dyn Fn(&Labels, DateTime<Utc>) -> bool;
+
 /// What is to be looked at, and how.
 pub struct Request<'a> {
     /// What is to be looked at.
@@ -44,10 +50,10 @@ pub struct Request<'a> {
     /// Makes the ids of results.
     pub new_id: fn() -> Uuid,
     /// Whether a result with these labels falls into a maintenance window (M-S5).
-    pub in_maintenance: &'a dyn Fn(&Labels, DateTime<Utc>) -> bool,
+    pub in_maintenance: &'a InMaintenance,
     /// How long after a look the next one is due, by the interval: the interval and a jitter. `None` where nobody looks by
     /// himself.
-    pub next: Option<&'a dyn Fn(&CheckKey, TimeDelta) -> TimeDelta>,
+    pub next: Option<&'a Next>,
     /// Whether only what is due is looked at, though everything is named: what another process has just looked at is not.
     pub only_due: bool,
     /// The providers of whose tenants all are looked at, so that what is true of all of them is true of the provider (M-S9).

@@ -11,7 +11,7 @@ use crate::cli::progress::ProgressMode;
 use crate::cli::providing::{self, SecretSources};
 use crate::cli::signals::Signals;
 use crate::engine::health::{
-    CheckKey, HealthStore, NoStore, Outcome, Request, Scope, Target, Work, overall, run,
+    CheckKey, HealthStore, Labels, NoStore, Outcome, Request, Scope, Target, Work, overall, run,
 };
 use crate::kinds::credential::Service;
 use crate::model::health::{CheckedService, HealthStatus};
@@ -143,7 +143,7 @@ async fn looked(
     let whole: &[Service] = if is_whole { &[Service::Shopify, Service::GoogleMerchant] } else { &[] };
     let who = format!("{} {}", context.actor(), new_id());
     let watching = Watching::new(context, args.progress, targets.len());
-    let in_maintenance = |labels: &_, at| windows.cover(labels, at);
+    let in_maintenance = |labels: &Labels, at| windows.cover(labels, at);
     let request = Request {
         targets,
         settings: &settings,

@@ -129,7 +129,7 @@ pub async fn history(context: &Context, args: &HistoryArgs) -> Result<ExitStatus
         }
         connection.close().await;
     }
-    results.sort_by(|left, right| (right.checked_at, right.id).cmp(&(left.checked_at, left.id)));
+    results.sort_by_key(|result| std::cmp::Reverse((result.checked_at, result.id)));
     results.dedup_by(|left, right| left.id == right.id);
     results.truncate(usize::try_from(args.limit).unwrap_or(usize::MAX));
     if context.global.format == Format::Json {
