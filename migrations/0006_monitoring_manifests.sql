@@ -10,7 +10,7 @@ comment on column synthex.credentials.declared_issued_at is 'The time of issue t
 
 alter table synthex.notification_channels
     add column enabled  boolean not null default true,
-    add column in_app   jsonb check (jsonb_typeof(in_app) = 'object' and type = 'in-app'),
+    add column in_app   jsonb check (in_app is null or (jsonb_typeof(in_app) = 'object' and type = 'in-app')),
     add column network  jsonb check (jsonb_typeof(network) = 'object'),
     add column delivery jsonb check (jsonb_typeof(delivery) = 'object'),
     add column template jsonb check (jsonb_typeof(template) = 'object');

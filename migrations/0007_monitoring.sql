@@ -49,6 +49,7 @@ create table synthex.health_status (
     evidence      jsonb       not null default '{}' check (jsonb_typeof(evidence) = 'object'),
     failures      bigint      not null default 0 check (failures >= 0),
     successes     bigint      not null default 0 check (successes >= 0),
+    severe        bigint      not null default 0,
     checked_at    timestamptz not null,
     due_at        timestamptz,
     claimed_by    text,
@@ -69,6 +70,7 @@ comment on column synthex.health_status.latency_ms is 'How long the last result 
 comment on column synthex.health_status.evidence is 'What shows the last result.';
 comment on column synthex.health_status.failures is 'How many bad results came in a row.';
 comment on column synthex.health_status.successes is 'How many good results came in a row.';
+comment on column synthex.health_status.severe is 'How many results in a row said unhealthy; below zero, how many said something else.';
 comment on column synthex.health_status.checked_at is 'When it was last looked at.';
 comment on column synthex.health_status.due_at is 'When it is to be looked at again; null where nobody does by himself.';
 comment on column synthex.health_status.claimed_by is 'Who is looking at it.';
@@ -256,6 +258,7 @@ comment on column synthex.notifications.replay_of is 'The notification that it r
 comment on column synthex.notifications.created_by is 'Who wrote it: the evaluation, or user@host.';
 comment on column synthex.notifications.created_at is 'When it was written.';
 create index notifications_by_time on synthex.notifications (workspace, created_at desc);
+create index notifications_by_alert on synthex.notifications using gin (alerts);
 
 create table synthex.notification_deliveries (
     id              uuid        primary key,
@@ -277,6 +280,8 @@ create table synthex.notification_deliveries (
     last_code       text        check (length(last_code) <= 64),
     last_error      text        check (length(last_error) <= 1000),
     is_fallback     boolean     not null default false,
+    retried_at      timestamptz,
+    retried_by      text        check (length(retried_by) <= 300),
     created_at      timestamptz not null,
     unique (notification, channel, target),
     check ((state = 'sending') = (leased_until is not null)),
@@ -302,6 +307,8 @@ comment on column synthex.notification_deliveries.finished_at is 'When it came t
 comment on column synthex.notification_deliveries.last_code is 'What the last attempt came to, as a stable word.';
 comment on column synthex.notification_deliveries.last_error is 'Why the last attempt failed.';
 comment on column synthex.notification_deliveries.is_fallback is 'Whether it stands in for one that did not get through; what fails then has no other fallback.';
+comment on column synthex.notification_deliveries.retried_at is 'When somebody last had it tried again; null where nobody did.';
+comment on column synthex.notification_deliveries.retried_by is 'Who.';
 comment on column synthex.notification_deliveries.created_at is 'When it was queued.';
 create index notification_deliveries_due on synthex.notification_deliveries (next_attempt_at, seq) where state in ('pending', 'retrying');
 create index notification_deliveries_leased on synthex.notification_deliveries (leased_until) where state = 'sending';

@@ -131,6 +131,10 @@ pub enum Format {
     Sarif,
     /// Annotations of a GitHub workflow, of `validate` only
     Github,
+    /// JUnit's XML, of `health report` only
+    Junit,
+    /// Prometheus' text format, of `health report` only
+    Prometheus,
 }
 
 /// When colour is used.
@@ -187,11 +191,15 @@ pub enum Command {
     #[command(subcommand)]
     Channels(commands::channels::ChannelsCommand),
     #[command(subcommand)]
-    Notify(commands::notify::NotifyCommand),
+    Notify(commands::notifications::NotifyCommand),
     #[command(subcommand)]
     Check(commands::check::CheckCommand),
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
+    #[command(subcommand)]
+    Health(commands::health::HealthCommand),
+    #[command(subcommand)]
+    Alerts(commands::alerts::AlertsCommand),
     #[command(subcommand)]
     Analytics(commands::analytics::AnalyticsCommand),
     Completions(commands::completions::CompletionsArgs),

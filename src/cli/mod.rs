@@ -20,6 +20,7 @@ pub mod known;
 pub mod listing;
 pub mod making;
 pub mod offline;
+pub mod outbox;
 pub mod outcome;
 pub mod planning;
 pub mod preferences;

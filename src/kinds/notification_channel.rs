@@ -124,7 +124,11 @@ pub struct Network {
     #[schemars(length(max = 50), inner(length(min = 1, max = 64)))]
     pub allow_cidrs: Vec<String>,
     /// Ports that may be called besides the usual ones: 80, 443, 8080, 8443 by HTTP, 25, 465, 587, 2525 by SMTP.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::model::text::whole_list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(length(max = 50), inner(range(min = 1, max = 65_535)))]
     pub allow_ports: Vec<i64>,
     /// Whether it may be called without TLS.

@@ -161,14 +161,15 @@ fn process(context: &Context, files: &[Arc<SourceFile>], item: Work, out: &mut O
         Work::Row(row) => {
             if let Some(kind) = crate::kinds::find("Tenant") {
                 let before = out.problems.len();
-                let mut manifest = row.manifest;
-                let applied = context.patch(kind, &mut manifest, overlay_of(files, row.source), out);
+                let source = row.source;
+                let (mut manifest, shares_template) = row.manifest();
+                let applied = context.patch(kind, &mut manifest, overlay_of(files, source), out);
                 let mark = Mark::of(out);
-                context.admit(kind, manifest, row.source, out);
+                context.admit(kind, manifest, source, out);
                 context.redirect(&applied, mark, out);
                 // The set's template is wrong once, not once a row: equal problems at one place become one diagnostic.
                 let added = out.problems[before..].iter_mut();
-                for problem in added.filter(|problem| row.shares_template && problem.code == "SX0205") {
+                for problem in added.filter(|problem| shares_template && problem.code == "SX0205") {
                     problem.source.row = None;
                     problem.resource = None;
                 }

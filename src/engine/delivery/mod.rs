@@ -3,14 +3,25 @@
 //! Rows come first, delivery second: a notification is queued in the transaction that changes what it tells. It knows neither
 //! SQL nor HTTP: those are behind the traits here.
 
+pub mod channel;
+mod ids;
+mod judge;
+mod outbox;
+pub mod resolving;
 mod sending;
+mod worker;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::alerts::Message;
 
+pub use channel::{Channel, Why};
+pub use ids::derived_id;
+pub use judge::spread;
+pub use outbox::{Attempt, Claim, Claimed, Fate, Outbox, Record, Wanted};
 pub use sending::{Envelope, Failure, Sender, Sent};
+pub use worker::{Counts, Delivered, Settings, deliver};
 
 /// A notification to be queued.
 #[derive(Clone, Debug)]
@@ -25,7 +36,7 @@ pub struct NewNotification {
     pub channels: Vec<String>,
     /// The alerts it tells of.
     pub alerts: Vec<Uuid>,
-    /// Deliveries of one channel and target with the same key go out in their order (M-D13).
+    /// Deliveries of one channel and target with the same key go out in their order (M-D13); with an empty one, in any.
     pub ordering_key: String,
     /// Not to be sent before.
     pub not_before: DateTime<Utc>,
