@@ -5,6 +5,7 @@
 //! nothing and writes nothing: `engine::alerting` does.
 
 pub mod alert;
+pub mod declared;
 pub mod evaluate;
 pub mod expiry;
 pub mod facts;
@@ -16,11 +17,14 @@ pub mod life;
 pub mod message;
 pub mod muting;
 pub mod notice;
+pub mod review;
+pub mod route;
 pub mod schedule;
 pub mod signals;
 pub mod telling;
 pub mod template;
 pub mod threshold;
+pub mod trial;
 pub mod window;
 pub mod wording;
 

@@ -93,6 +93,14 @@ pub struct Global {
     pub log_format: LogFormat,
 }
 
+/// Reads a moment, RFC 3339 or a date in UTC.
+///
+/// # Errors
+/// It is none.
+pub fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    instant(text)
+}
+
 fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     let date = || text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0).map(|at| at.and_utc());
     let instant = DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc));

@@ -29,7 +29,7 @@ pub(super) enum Work {
 }
 
 /// The kinds that nothing else depends on while reading, by the line that names them.
-const INDEPENDENT: [&str; 7] = [
+const INDEPENDENT: [&str; 8] = [
     "Tenant",
     "Credential",
     "NotificationChannel",
@@ -37,6 +37,7 @@ const INDEPENDENT: [&str; 7] = [
     "Silence",
     "MaintenanceWindow",
     "HealthCheck",
+    "AlertTest",
 ];
 
 /// Workspaces, templates and tenant sets, and a note of everything else.

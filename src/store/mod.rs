@@ -22,6 +22,7 @@ pub mod lease;
 pub mod list;
 pub mod living;
 pub mod migrate;
+pub mod mutings;
 pub mod outbox;
 pub mod past;
 pub mod read;

@@ -93,7 +93,6 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Check(command)) => check::check(context, &command),
         Some(Command::Lease(command)) => lease::lease(context, &command).await,
         Some(Command::Alerts(command)) => Box::pin(alerts::alerts(context, &command)).await,
-        Some(Command::Notify(command)) => Box::pin(notify::notify(context, &command)).await,
         Some(Command::Analytics(command)) => Box::pin(analytics::analytics(context, &command)).await,
         Some(Command::Completions(args)) => completions::completions(context, &args),
     }

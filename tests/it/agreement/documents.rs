@@ -140,6 +140,21 @@ pub(super) fn full_documents() -> Vec<Value> {
             "Silence",
             json!({"matchers": ["tenant=a"], "startsAt": "2026-12-24T00:00:00Z", "untilResolved": true, "createdBy": "o", "comment": "c"}),
         ),
+        document(
+            "AlertTest",
+            json!({"at": "2026-12-24T00:00:00Z", "tests": [{
+                "name": "n", "at": "2026-12-25T00:00:00Z",
+                "given": [
+                    {"credential": {"name": "c", "tenant": "a", "service": "shopify", "expiresIn": "-3d", "life": "90d", "failedRenewals": 3}},
+                    {"health": {"service": "disk", "tenant": "a", "status": "unhealthy", "for": "15m", "results": 3}},
+                    {"usage": {"rule": "r", "count": 5}},
+                ],
+                "expect": [{
+                    "rule": "r", "tenant": "a", "credential": "c", "check": "disk", "severity": "info", "threshold": "7d",
+                    "channels": ["n"], "mutedBy": ["silence/s"], "unrouted": true,
+                }],
+            }]}),
+        ),
         window(json!({"week": ["sunday"]})),
         window(json!({"day": 2})),
         window(json!({"month": [1, -1]})),
