@@ -49,6 +49,7 @@ create table synthex.health_status (
     evidence      jsonb       not null default '{}' check (jsonb_typeof(evidence) = 'object'),
     failures      bigint      not null default 0 check (failures >= 0),
     successes     bigint      not null default 0 check (successes >= 0),
+    severe        bigint      not null default 0,
     checked_at    timestamptz not null,
     due_at        timestamptz,
     claimed_by    text,
@@ -69,6 +70,7 @@ comment on column synthex.health_status.latency_ms is 'How long the last result 
 comment on column synthex.health_status.evidence is 'What shows the last result.';
 comment on column synthex.health_status.failures is 'How many bad results came in a row.';
 comment on column synthex.health_status.successes is 'How many good results came in a row.';
+comment on column synthex.health_status.severe is 'How many results in a row said unhealthy; below zero, how many said something else.';
 comment on column synthex.health_status.checked_at is 'When it was last looked at.';
 comment on column synthex.health_status.due_at is 'When it is to be looked at again; null where nobody does by himself.';
 comment on column synthex.health_status.claimed_by is 'Who is looking at it.';

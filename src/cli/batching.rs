@@ -176,19 +176,21 @@ impl Batch {
         }
         let successful: Vec<String> =
             self.asked.iter().filter(|key| !missed.contains(key)).map(ToString::to_string).collect();
-        self.fill(value, &successful, &failed, successful.len() + failed.len());
+        let total = successful.len() + failed.len();
+        self.fill(value, successful, &failed, total);
         value["operationId"] = json!(applied.map(|(_, id)| id.to_string()));
         if !self.diagnostics.is_empty() {
             value["diagnostics"] = json!(diagnostics::json(&self.diagnostics));
         }
     }
 
-    fn fill(&self, value: &mut Value, successful: &[String], failed: &[Failed], total: usize) {
+    fn fill(&self, value: &mut Value, successful: Vec<String>, failed: &[Failed], total: usize) {
         let item = |failed: &Failed| json!({"item": failed.item, "error": failed.error});
-        value["successful"] = json!(successful);
+        let count = successful.len();
+        value["successful"] = successful.into();
         value["failed"] = failed.iter().map(item).collect();
         value["total"] = json!(total);
-        value["successCount"] = json!(successful.len());
+        value["successCount"] = json!(count);
         value["failureCount"] = json!(failed.len());
         value["duration"] = json!(u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX));
         value["operationId"] = Value::Null;
@@ -235,7 +237,7 @@ impl Batch {
         let named: HashSet<&str> = failed.iter().map(|failed| failed.item.as_str()).collect();
         let others = self.asked.iter().filter(|key| !named.contains(key.to_string().as_str())).count();
         let total = failed.len() + others;
-        self.fill(&mut outcome, &[], &failed, total);
+        self.fill(&mut outcome, Vec::new(), &failed, total);
         error.outcome = Some(Box::new(outcome));
         error
     }

@@ -4,6 +4,7 @@
 //! It is shown, agreed to and executed like every other. What these commands make belongs to the owner `cli`; what a
 //! manifest declares they refuse, with its place, unless they are told to go ahead.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 
 use clap::Args;
@@ -11,7 +12,7 @@ use clap::Args;
 use crate::engine::{self, StateReader as _};
 use crate::kinds::{self, project::Guards};
 use crate::manifest::edit::Change;
-use crate::manifest::{Catalog, Loaded, Origins};
+use crate::manifest::{Catalog, Origins};
 use crate::model::selector::Selector;
 use crate::model::{Diagnostic, Entry, KeyPattern, KindRef, ResourceKey, Sources};
 use crate::plan::planner::COMMAND_OWNER;
@@ -60,6 +61,8 @@ pub struct Asked<'a> {
     pub is_named: bool,
     /// Where the entries stand, if they were read from files.
     pub catalog: Option<&'a Catalog>,
+    /// Rows that the desk has read already, of those that it is about.
+    pub rows: Vec<Row>,
 }
 
 /// The database that a command works on, open in one reading transaction.
@@ -75,6 +78,8 @@ pub struct Desk<'c> {
     pub heads: Vec<Head>,
     /// What was changed of rows, in the words of the command.
     pub changes: Vec<Change>,
+    /// What the manifests declare, once somebody asked; `None` where they cannot be read.
+    declared: OnceCell<Option<Catalog>>,
     options: ConnectOptions,
     database: String,
     identity: Identity,
@@ -114,6 +119,7 @@ impl<'c> Desk<'c> {
             is_installed,
             heads,
             changes: Vec::new(),
+            declared: OnceCell::new(),
             options,
             database,
             identity,
@@ -202,7 +208,7 @@ impl<'c> Desk<'c> {
     /// # Errors
     /// Something belongs to somebody else, or whatever the database reports.
     pub async fn plan(mut self, asked: Asked<'_>, own: &OwnArgs) -> Result<Planned, CliError> {
-        let Asked { mut entries, gone, permanent, is_named, catalog } = asked;
+        let Asked { mut entries, gone, permanent, is_named, catalog, rows } = asked;
         entries.sort_unstable_by(|left, right| left.key.cmp(&right.key));
         entries.dedup_by(|left, right| left.key == right.key);
         let keys: HashSet<ResourceKey> =
@@ -234,10 +240,11 @@ impl<'c> Desk<'c> {
             guards: &guards,
             take_over: &take_over,
             cause: Cause::Command,
+            threads: project::threads(),
             ..Desired::new(COMMAND_OWNER, &entries)
         };
         let heads = std::mem::take(&mut self.heads);
-        let observed = engine::observe_rows(&mut self.connection, &desired, heads).await?;
+        let observed = engine::observe_other_rows(&mut self.connection, &desired, heads, rows).await?;
         let mut origins = catalog.map(Origins::new);
         let sources: &mut dyn Sources = match &mut origins {
             Some(origins) => origins,
@@ -274,12 +281,9 @@ impl<'c> Desk<'c> {
 
     /// Who else has a say in these resources, a line each: manifests that declare them, and projects that own them.
     pub fn claims(&self, keys: &HashSet<ResourceKey>) -> Result<Vec<String>, CliError> {
-        let loaded = self.found.as_ref().map(project::load);
-        let catalog = match &loaded {
-            Some(Ok(Loaded { catalog, .. })) => Some(catalog),
-            // What cannot be read may declare anything; the owners of the rows still count.
-            Some(Err(_)) | None => None,
-        };
+        // What cannot be read may declare anything; the owners of the rows still count.
+        let load = || Some(project::load(self.found.as_ref()?).ok()?.catalog);
+        let catalog = self.declared.get_or_init(load).as_ref();
         let mut origins = catalog.map(Origins::new);
         let mut claims = Vec::new();
         let mut keys: Vec<&ResourceKey> = keys.iter().collect();

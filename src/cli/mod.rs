@@ -33,6 +33,7 @@ pub mod recording;
 pub mod records;
 pub mod replaced;
 pub mod reverting;
+pub mod reviewing;
 pub mod row_files;
 pub mod saving;
 pub mod selecting;

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use serde_json::json;
+use serde::ser::{Serialize, SerializeMap as _, SerializeStruct as _, Serializer};
+use serde_json::{Value, json};
 
 use crate::engine::{Applied, ApplyError, LeftOut};
 use crate::model::ResourceKey;
@@ -129,9 +130,87 @@ pub fn withheld_words(plan: &Plan) -> Option<String> {
 
 /// What came of a plan, as JSON. `planned` tells what was left out because it is declared wrongly.
 #[must_use]
-pub fn outcome_json(plan: &Plan, applied: Option<&Applied>, planned: Option<&Planned>) -> serde_json::Value {
+pub fn outcome_json(plan: &Plan, applied: Option<&Applied>, planned: Option<&Planned>) -> Value {
     let left_out = applied.map(|applied| &applied.left_out);
     json_of(plan, left_out, applied.map(|applied| applied.revision), planned)
+}
+
+/// [`outcome_json`] without its changes, to which others may add what they have to say. [`Whole`] is all of it.
+#[must_use]
+pub fn outcome_head(plan: &Plan, applied: Option<&Applied>, planned: Option<&Planned>) -> Value {
+    let left_out = applied.map(|applied| &applied.left_out);
+    head_of(plan, left_out, applied.map(|applied| applied.revision), planned)
+}
+
+/// An outcome whose changes, of which there may be tens of thousands, are made as they are written.
+pub struct Whole<'a> {
+    /// What [`outcome_head`] gave.
+    pub head: &'a Value,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// What was applied.
+    pub applied: Option<&'a Applied>,
+}
+
+impl Serialize for Whole<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let left_out = self.applied.map(|applied| &applied.left_out);
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in self.head.as_object().into_iter().flatten() {
+            if name == CHANGES {
+                map.serialize_entry(name, &Changes(self.plan, left_out))?;
+            } else {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// The field of an outcome that lists its changes.
+const CHANGES: &str = "changes";
+
+/// The changes of a plan, with what came of each.
+struct Changes<'a>(&'a Plan, Option<&'a HashMap<usize, LeftOut>>);
+
+impl Serialize for Changes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(plan, left_out) = self;
+        serializer.collect_seq(plan.actions.iter().enumerate().map(|(index, action)| Change {
+            action,
+            left_out: left_out.map(|left_out| left_out.get(&index)),
+        }))
+    }
+}
+
+/// A change: not tried, or tried, and left out or not.
+struct Change<'a> {
+    action: &'a Action,
+    left_out: Option<Option<&'a LeftOut>>,
+}
+
+impl Serialize for Change<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { action, left_out } = self;
+        let (outcome, why) = match left_out {
+            None => ("planned", None),
+            Some(None) => ("applied", None),
+            Some(Some(LeftOut::Failed(why))) => ("failed", Some(why)),
+            Some(Some(LeftOut::Skipped(why))) => ("skipped", Some(why)),
+        };
+        let mut change = serializer.serialize_struct("Change", 9)?;
+        change.serialize_field("action", action.kind.code())?;
+        change.serialize_field("kind", action.key.kind.name)?;
+        change.serialize_field("workspace", &*action.key.workspace)?;
+        change.serialize_field("name", &*action.key.name)?;
+        change.serialize_field("reason", action.reason.code())?;
+        let fields: Vec<String> = action.changes.iter().map(FieldChange::field).collect();
+        change.serialize_field("fields", &fields)?;
+        change.serialize_field("destructive", &(action.kind == ActionKind::Delete))?;
+        change.serialize_field("outcome", outcome)?;
+        change.serialize_field("why", &why)?;
+        change.end()
+    }
 }
 
 /// What was left out is known once the changes were tried, and a revision only where some of them were made.
@@ -140,30 +219,23 @@ fn json_of(
     left_out: Option<&HashMap<usize, LeftOut>>,
     revision: Option<i64>,
     planned: Option<&Planned>,
-) -> serde_json::Value {
+) -> Value {
+    let mut outcome = head_of(plan, left_out, revision, planned);
+    outcome[CHANGES] = serde_json::to_value(Changes(plan, left_out)).unwrap_or_default();
+    outcome
+}
+
+/// All but the changes.
+fn head_of(
+    plan: &Plan,
+    left_out: Option<&HashMap<usize, LeftOut>>,
+    revision: Option<i64>,
+    planned: Option<&Planned>,
+) -> Value {
     let withheld: serde_json::Map<_, _> =
         plan.withheld.iter().map(|(kind, count)| (kind.code().to_owned(), json!(count))).collect();
     let summary = plan.summary();
     let has_failed = left_out.is_some() && revision.is_none();
-    let item = |(index, action): (usize, &Action)| {
-        let (outcome, why) = match left_out.and_then(|left_out| left_out.get(&index)) {
-            _ if left_out.is_none() => ("planned", None),
-            None => ("applied", None),
-            Some(LeftOut::Failed(why)) => ("failed", Some(why)),
-            Some(LeftOut::Skipped(why)) => ("skipped", Some(why)),
-        };
-        json!({
-            "action": action.kind.code(),
-            "kind": action.key.kind.name,
-            "workspace": &*action.key.workspace,
-            "name": &*action.key.name,
-            "reason": action.reason.code(),
-            "fields": action.changes.iter().map(FieldChange::field).collect::<Vec<_>>(),
-            "destructive": action.kind == ActionKind::Delete,
-            "outcome": outcome,
-            "why": why,
-        })
-    };
     json!({
         "format_version": "1.0",
         "applied": revision.is_some(),
@@ -178,6 +250,6 @@ fn json_of(
         },
         "withheld": withheld,
         "unusable": planned.iter().flat_map(|planned| &planned.unusable).map(ToString::to_string).collect::<Vec<_>>(),
-        "changes": plan.actions.iter().enumerate().map(item).collect::<Vec<_>>(),
+        (CHANGES): [],
     })
 }

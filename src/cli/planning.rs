@@ -304,6 +304,7 @@ impl<'o> Observing<'o> {
             environment: self.found.project.spec.environment.as_deref(),
             moves: &self.moves,
             ignores: &self.ignores,
+            threads: project::threads(),
             ..Desired::new(&self.found.project.name, entries)
         }
     }

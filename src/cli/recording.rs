@@ -74,6 +74,8 @@ pub struct Recorder {
     /// Which database was meant. Before one is, nothing is recorded.
     place: OnceLock<String>,
     workspace: Mutex<Option<String>>,
+    /// What went wrong, where the command shows its error itself.
+    failure: OnceLock<String>,
     metrics: Arc<Mutex<Vec<Metric>>>,
 }
 
@@ -122,6 +124,7 @@ impl Recorder {
             parking: Parking::default(),
             place: OnceLock::new(),
             workspace: Mutex::new(None),
+            failure: OnceLock::new(),
             metrics: Arc::default(),
         }
     }
@@ -164,6 +167,11 @@ impl Recorder {
     pub fn touches(&self, place: String) {
         // It is set once, and the second attempt is meant to do nothing.
         let _ = self.place.set(place);
+    }
+
+    /// Notes what went wrong, for a command that shows its error itself and returns a status alone; the first word counts.
+    pub fn fails_with(&self, code: &str) {
+        let _ = self.failure.set(code.to_owned());
     }
 
     /// Where the command leaves its connection; nowhere, where nothing is recorded.
@@ -240,6 +248,7 @@ pub async fn finish(context: &Context, name: &str, status: ExitStatus, code: Opt
     if let Some(spool) = recorder.spool() {
         let installation = connection.as_ref().and_then(Connection::installation);
         let (took, credentials) = (recorder.began.elapsed(), recorder.failed_credentials());
+        let code = code.or(recorder.failure.get().map(String::as_str));
         for metric in of_command(name, status, code, took, &credentials) {
             recorder.record(metric);
         }
@@ -264,7 +273,12 @@ fn of_command(
     credentials: &BTreeMap<String, u64>,
 ) -> Vec<Metric> {
     let outcome = match status {
-        ExitStatus::Success | ExitStatus::Changes => Outcome::Succeeded,
+        // That a look found something bad is no failure of looking.
+        ExitStatus::Success
+        | ExitStatus::Changes
+        | ExitStatus::Degraded
+        | ExitStatus::Unhealthy
+        | ExitStatus::Unknown => Outcome::Succeeded,
         ExitStatus::Interrupted | ExitStatus::Terminated => Outcome::Interrupted,
         _ => Outcome::Failed,
     };

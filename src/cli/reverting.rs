@@ -305,4 +305,8 @@ impl Sources for FromTheRecord {
     fn origin(&mut self, _: &Entry, _: &[String]) -> Origin {
         Origin::Manifest(Position::start_of(""))
     }
+
+    fn another(&self) -> Option<Box<dyn Sources + Send + '_>> {
+        Some(Box::new(Self))
+    }
 }

@@ -82,7 +82,7 @@ pub async fn undo(
     let keys: Vec<ResourceKey> = items.iter().map(|item| item.key.clone()).collect();
     let gone = reverse.removed.iter().chain(&reverse.deleted).cloned().collect();
     let permanent = !reverse.removed.is_empty();
-    let asked = Asked { entries: reverse.entries, gone, permanent, is_named: true, catalog: None };
+    let asked = Asked { entries: reverse.entries, gone, permanent, is_named: true, ..Asked::default() };
     let mut planned = desk.plan(asked, own).await?;
     for action in &mut planned.plan.actions {
         if action.kind == ActionKind::Delete && reverse.deleted.contains(&action.key) {

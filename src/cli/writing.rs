@@ -20,7 +20,9 @@ use super::approving::needs_approval;
 use super::args::{self, Format};
 use super::context::{Context, new_id};
 use super::error::{CliError, ExitStatus};
-use super::outcome::{failure, interrupted, outcome_json, outcome_text, unusable_words, withheld_words};
+use super::outcome::{
+    Whole, failure, interrupted, outcome_head, outcome_text, unusable_words, withheld_words,
+};
 use super::planning::Planned;
 use super::progress::{Display, ProgressMode};
 use super::prompt;
@@ -32,8 +34,8 @@ pub struct WriteArgs {
     /// Do not ask; needed where there is no terminal to ask on
     #[arg(short, long)]
     pub yes: bool,
-    /// Show the plan and stop
-    #[arg(long, conflicts_with = "yes")]
+    /// Show the plan and stop, also where --yes is given
+    #[arg(long)]
     pub dry_run: bool,
     /// Apply only the plan with this digest, as `synthex plan` printed it
     #[arg(long, value_name = "DIGEST", value_parser = digest)]
@@ -189,9 +191,9 @@ pub async fn perform_with(
     let withheld = usize::from(job.is_strict && !planned.plan.withheld.is_empty());
     if planned.plan.is_empty() || args.dry_run {
         if json {
-            let mut outcome = outcome_json(&planned.plan, None, Some(planned));
-            dress(&mut outcome, None);
-            context.printer.json(&outcome);
+            let mut head = outcome_head(&planned.plan, None, Some(planned));
+            dress(&mut head, None);
+            context.printer.json(&Whole { head: &head, plan: &planned.plan, applied: None });
         }
         let partly = !args.dry_run && (planned.has_problems() || withheld > 0);
         if planned.has_problems() {
@@ -211,9 +213,9 @@ pub async fn perform_with(
     }
     let (applied, id) = execute(context, job, &acknowledged, signals).await?;
     if json {
-        let mut outcome = outcome_json(&planned.plan, Some(&applied), Some(planned));
-        dress(&mut outcome, Some((&applied, id)));
-        context.printer.json(&outcome);
+        let mut head = outcome_head(&planned.plan, Some(&applied), Some(planned));
+        dress(&mut head, Some((&applied, id)));
+        context.printer.json(&Whole { head: &head, plan: &planned.plan, applied: Some(&applied) });
     } else {
         context.printer.result(&outcome_text(planned, &applied, job.command));
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::kinds;
 use crate::model::{KindRef, ResourceKey};
 use crate::plan::planner::{may_go, missing};
-use crate::plan::{Desired, Head, Observed, references, wanted_rows};
+use crate::plan::{Desired, Head, Observed, Row, references, wanted_rows};
 
 use super::state::{StateError, StateReader};
 
@@ -41,17 +41,29 @@ pub async fn observe_rows(
     desired: &Desired<'_>,
     heads: Vec<Head>,
 ) -> Result<Observed, StateError> {
-    let wanted = wanted_rows(desired, &heads);
-    let rows = if wanted.is_empty() { Vec::new() } else { reader.rows(&wanted).await? };
+    observe_other_rows(reader, desired, heads, Vec::new()).await
+}
+
+/// [`observe_rows`], where some rows were read before, within the same snapshot: they are not read again.
+///
+/// # Errors
+/// Whatever the store reports.
+pub async fn observe_other_rows(
+    reader: &mut impl StateReader,
+    desired: &Desired<'_>,
+    heads: Vec<Head>,
+    known: Vec<Row>,
+) -> Result<Observed, StateError> {
+    let mut rows: HashMap<ResourceKey, Row> = known.into_iter().map(|row| (row.key.clone(), row)).collect();
+    let mut wanted = wanted_rows(desired, &heads);
+    wanted.retain(|key| !rows.contains_key(key));
+    if !wanted.is_empty() {
+        rows.extend(reader.rows(&wanted).await?.into_iter().map(|row| (row.key.clone(), row)));
+    }
     let gone = if heads.is_empty() { Vec::new() } else { missing(desired, &heads) };
     let vanished = if gone.is_empty() { Vec::new() } else { reader.vanished(&gone).await? };
     let mentions = mentions(reader, desired, &heads).await?;
-    Ok(Observed {
-        mentions,
-        heads,
-        rows: rows.into_iter().map(|row| (row.key.clone(), row)).collect(),
-        vanished: vanished.into_iter().collect::<HashMap<_, _>>(),
-    })
+    Ok(Observed { mentions, heads, rows, vanished: vanished.into_iter().collect::<HashMap<_, _>>() })
 }
 
 /// What living rows mention, where they may mention something that is to be deleted, or to lose its name.

@@ -12,13 +12,14 @@ use crate::plan::{Action, ActionKind, Plan, Row};
 use super::apply::{ApplyError, ApplyRequest, OnError, Phase, Progress};
 use super::needs::{Violation, stale, still_needed, unmet};
 use super::partial::{Isolation, LeftOut};
-use super::state::{StateError, StateErrorKind, WriteTransaction};
+use super::state::{ReadBack, StateError, StateErrorKind, WriteTransaction};
 
 /// How many rows one statement writes.
 const BATCH: usize = 1000;
 
-/// How many rows are read back at a time.
-const READ_BACK: usize = 5000;
+/// How many rows are read back in one statement. Each statement goes through the whole table, so few are better than many;
+/// an answer must come within the time that the database is given.
+const READ_BACK: usize = 50_000;
 
 /// Writes all rows and reads them back. Returns what was left out, which is nothing unless the request allows it.
 pub(super) async fn write_rows(
@@ -35,13 +36,15 @@ pub(super) async fn write_rows(
     if let Some(stale) = stale(&unmet(transaction, &all).await?) {
         return Err(stale.into());
     }
+    let batches = batches(all.iter().copied());
     let mut written = 0;
-    for batch in batches(all.iter().copied()) {
-        if let Err(error) = transaction.write(project, &batch).await {
-            return Err(reason(transaction, &batch, error).await.into());
-        }
-        written += batch.len();
+    let mut hear = |count| {
+        written += count;
         progress.written(written);
+    };
+    if let Err((place, error)) = transaction.write(project, &batches, &mut hear).await {
+        let batch = batches.get(place).map_or(&[][..], Vec::as_slice);
+        return Err(reason(transaction, batch, error).await.into());
     }
     progress.phase(Phase::Verify);
     let left = verify(transaction, project, &all).await?;
@@ -188,13 +191,10 @@ async fn verify(
     actions: &[&Action],
 ) -> Result<Vec<(ResourceKey, Vec<String>)>, ApplyError> {
     let mut left = Vec::new();
-    // In parts, because whole rows take far more memory than the plan itself.
     for part in actions.chunks(READ_BACK) {
-        let keys: Vec<ResourceKey> = part.iter().map(|action| action.key.clone()).collect();
-        let rows = transaction.rows(&keys).await?;
-        let rows: HashMap<_, _> = rows.into_iter().map(|row| (row.key.clone(), row)).collect();
-        for action in part {
-            let fields = amiss(project, action, rows.get(&action.key));
+        let found = transaction.read_back(part).await?;
+        for (index, action) in part.iter().enumerate() {
+            let fields = amiss(project, action, found.get(index).unwrap_or(&ReadBack::Absent));
             if !fields.is_empty() {
                 left.push((action.key.clone(), fields));
             }
@@ -204,22 +204,29 @@ async fn verify(
 }
 
 /// The fields of a row that are not as an action should have left them.
-fn amiss(project: &str, action: &Action, row: Option<&Row>) -> Vec<String> {
+fn amiss(project: &str, action: &Action, found: &ReadBack) -> Vec<String> {
     let wants_deleted = action.kind == ActionKind::Delete;
-    let Some(row) = row else {
-        return if wants_deleted { Vec::new() } else { vec!["(the whole row)".to_owned()] };
+    let (mut fields, owner) = match found {
+        ReadBack::Absent if wants_deleted => return Vec::new(),
+        ReadBack::Absent => return vec!["(the whole row)".to_owned()],
+        ReadBack::AsWritten { .. } if wants_deleted => return vec!["(deleted)".to_owned()],
+        ReadBack::AsWritten { owner } => (Vec::new(), owner.as_deref()),
+        ReadBack::Row(row) if wants_deleted || row.deleted => {
+            return if wants_deleted == row.deleted { Vec::new() } else { vec!["(deleted)".to_owned()] };
+        }
+        ReadBack::Row(row) => (different(row, action), row.owner.as_deref()),
     };
-    if wants_deleted || row.deleted {
-        return if wants_deleted == row.deleted { Vec::new() } else { vec!["(deleted)".to_owned()] };
-    }
-    let written: Value =
-        action.written().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    let mut fields: Vec<_> =
-        differences(&row.canonical, &written).into_iter().map(|(path, _, _)| path.join(".")).collect();
     // Commands leave rows to whom they belong.
-    let is_kept = project == COMMAND_OWNER && row.owner.is_some();
-    if row.owner.as_deref() != Some(project) && !is_kept {
+    let is_kept = project == COMMAND_OWNER && owner.is_some();
+    if owner != Some(project) && !is_kept {
         fields.push("(owner)".to_owned());
     }
     fields
+}
+
+/// The fields in which a row is not what an action writes.
+fn different(row: &Row, action: &Action) -> Vec<String> {
+    let written: Value =
+        action.written().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    differences(&row.canonical, &written).into_iter().map(|(path, _, _)| path.join(".")).collect()
 }

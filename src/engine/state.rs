@@ -1,5 +1,6 @@
 //! What the engine needs from a store, and the errors it can get back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -261,6 +262,20 @@ pub struct Item<'a> {
     pub outcome: ItemOutcome<'a>,
 }
 
+/// A row as it is found after it was written.
+#[derive(Clone, Debug)]
+pub enum ReadBack {
+    /// There is none.
+    Absent,
+    /// It lives, and each of its cells is to the letter what the action writes.
+    AsWritten {
+        /// The project, `cli`, or nobody.
+        owner: Option<Arc<str>>,
+    },
+    /// The row, which has to be looked at: it may come to the same.
+    Row(Box<Row>),
+}
+
 /// What came of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemOutcome<'a> {
@@ -324,12 +339,18 @@ pub trait WriteTransaction {
     /// statement for each of those.
     async fn mentions(&mut self, keys: &[ResourceKey]) -> Result<Vec<Mention>, StateError>;
 
-    /// Writes actions of one kind of resource and one sort of statement as a set. Rows whose revision is not the planned
-    /// one fail with [`StateErrorKind::Stale`], and name the rows. After an error that is the rows' own, the transaction can
-    /// be asked, and nothing of this set is written.
-    async fn write(&mut self, project: &str, actions: &[&Action]) -> Result<(), StateError>;
+    /// Writes sets of actions, each of one kind of resource and one sort of statement, one after the other; a set is made
+    /// ready while the one before is written. `hear` is told the size of each set that is written. Rows whose revision is
+    /// not the planned one fail with [`StateErrorKind::Stale`], and name the rows. An error comes with the place of its set;
+    /// after one that is the rows' own, the transaction can be asked, and nothing of that set and those behind it is written.
+    async fn write(
+        &mut self,
+        project: &str,
+        sets: &[Vec<&Action>],
+        hear: &mut impl FnMut(usize),
+    ) -> Result<(), (usize, StateError)>;
 
-    /// [`WriteTransaction::write`], but leaves out the actions that cannot be done. Returns their places in the list, and
+    /// Writes one set as [`WriteTransaction::write`] does, but leaves out the actions that cannot be done. Returns their places in the list, and
     /// why. Only an error that is not one action's own ends it.
     async fn write_what_can_be(
         &mut self,
@@ -352,8 +373,8 @@ pub trait WriteTransaction {
     /// Records the operation and its items. Returns the operation's revision number.
     async fn record(&mut self, operation: &Operation, items: &[Item<'_>]) -> Result<i64, StateError>;
 
-    /// Reads whole rows as they are now, inside the transaction.
-    async fn rows(&mut self, keys: &[ResourceKey]) -> Result<Vec<Row>, StateError>;
+    /// Reads the rows of some actions as they are now, inside the transaction: one answer for each, in their order.
+    async fn read_back(&mut self, actions: &[&Action]) -> Result<Vec<ReadBack>, StateError>;
 
     /// Gives the leases back, as part of the transaction.
     async fn release(&mut self, holder: &Holder) -> Result<(), StateError>;

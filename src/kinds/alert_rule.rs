@@ -1,15 +1,14 @@
 //! `AlertRule`: what raises an alert, for which tenants, how urgent it is, and who hears of it.
 
+mod check;
 mod condition;
-
-use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::kind::{Reference, SpecProblem, Table, admit};
 use crate::model::market::{Market, TenantType};
-use crate::model::text::{DURATION_PATTERN, Labels, duration_seconds, is_false};
+use crate::model::text::{DURATION_PATTERN, Labels, is_false};
 use crate::model::{Column, Kind, Resource, Scope, SqlType};
 
 pub use condition::{AlertingStatus, Condition, CredentialExpiry, HealthStatus, UsageMetric, UsageThreshold};
@@ -212,89 +211,9 @@ impl AlertSeverity {
     }
 }
 
-/// The last part of what the cron parser says: the ones before it only name its own types.
-fn in_short(error: &croner::errors::CronError) -> String {
-    let text = error.to_string();
-    let last = text.rsplit(": ").next().unwrap_or_default();
-    let last = last.trim_start_matches("CronPattern ").trim_end_matches('.');
-    let mut letters = last.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
-}
-
 impl Resource for AlertRuleSpec {
     fn check(&self, problems: &mut Vec<SpecProblem>) {
-        if self.schedule.split_whitespace().count() != 5 {
-            problems.push(
-                SpecProblem::new(
-                    "SX0310",
-                    "/schedule",
-                    "a schedule has five fields: minute hour day month weekday",
-                )
-                .help("for example \"0 9 * * *\", every day at nine"),
-            );
-        } else if let Err(error) = croner::Cron::from_str(&self.schedule) {
-            problems.push(
-                SpecProblem::new(
-                    "SX0310",
-                    "/schedule",
-                    format!("not a cron expression: {}", in_short(&error)),
-                )
-                .help("for example \"0 9 * * *\", every day at nine"),
-            );
-        }
-        if chrono_tz::Tz::from_str(&self.time_zone).is_err() {
-            problems.push(
-                SpecProblem::new(
-                    "SX0311",
-                    "/timeZone",
-                    format!("`{}` is not an IANA time zone", self.time_zone),
-                )
-                .help("for example Australia/Sydney or UTC"),
-            );
-        }
-        let reminder = self.reminder.as_deref().filter(|text| *text != "never");
-        if reminder.and_then(duration_seconds).is_some_and(|seconds| seconds < 300) {
-            problems.push(
-                SpecProblem::new("SX0324", "/reminder", "reminders come at most every five minutes")
-                    .help("write 5m or longer, or `never`"),
-            );
-        }
-        let mut durations = vec![("/reminder", reminder)];
-        if let Some(grouping) = &self.grouping {
-            durations.push(("/grouping/wait", Some(&grouping.wait)));
-            durations.push(("/grouping/interval", Some(&grouping.interval)));
-        }
-        if let Some(flapping) = &self.flapping {
-            durations.push(("/flapping/window", Some(&flapping.window)));
-        }
-        match &self.when {
-            Condition::HealthStatus(health) => {
-                durations.push(("/when/healthStatus/for", health.lasting.as_deref()));
-            }
-            Condition::UsageThreshold(usage) => {
-                durations.push(("/when/usageThreshold/window", Some(&usage.window)));
-            }
-            Condition::CredentialExpiry(expiry) => {
-                for name in expiry.severities.keys().filter(|name| !expiry.thresholds.contains(name)) {
-                    problems.push(
-                        SpecProblem::new(
-                            "SX0324",
-                            "/when/credentialExpiry/severities",
-                            format!("`{name}` is none of the thresholds"),
-                        )
-                        .help(format!("the thresholds are {}", expiry.thresholds.join(", "))),
-                    );
-                }
-            }
-        }
-        for (pointer, text) in durations {
-            if text.is_some_and(|text| duration_seconds(text).is_none()) {
-                problems.push(
-                    SpecProblem::new("SX0312", pointer, "not a length of time of at most ten years")
-                        .help("write a number and one of s, m, h, d, w, such as 24h"),
-                );
-            }
-        }
+        check::check(self, problems);
     }
 
     fn references(&self) -> Vec<Reference> {

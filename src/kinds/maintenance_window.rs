@@ -31,7 +31,7 @@ pub static KIND: Kind = Kind {
             Column::new("comment", "comment", SqlType::Text),
         ],
     }),
-    texts: &["/spec/matchers/*", "/spec/at"],
+    texts: &[],
     hides_values: false,
     mentions: &[],
     part_of: None,
@@ -92,7 +92,11 @@ pub enum Recurrence {
     /// On these days of every week.
     Week(#[schemars(length(min = 1, max = 7))] Vec<Weekday>),
     /// On these days of every month; 31 begins only in months that have one, -1 is the last day.
-    Month(#[schemars(length(min = 1, max = 31), inner(range(min = -1, max = 31)))] Vec<i64>),
+    Month(
+        #[serde(deserialize_with = "crate::model::text::whole_list")]
+        #[schemars(length(min = 1, max = 31), inner(range(min = -1, max = 31)))]
+        Vec<i64>,
+    ),
 }
 
 /// A day of the week.

@@ -4,6 +4,7 @@
 //! and what must be true beyond the schema. Kinds do not know each other: they mention other resources by kind name.
 
 pub mod alert_rule;
+pub mod alert_test;
 pub mod credential;
 pub mod health_check;
 pub mod maintenance_window;

@@ -1,5 +1,7 @@
 //! `NotificationChannel`: a way to reach people, with its secrets by reference.
 
+mod check;
+
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -124,7 +126,11 @@ pub struct Network {
     #[schemars(length(max = 50), inner(length(min = 1, max = 64)))]
     pub allow_cidrs: Vec<String>,
     /// Ports that may be called besides the usual ones: 80, 443, 8080, 8443 by HTTP, 25, 465, 587, 2525 by SMTP.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::model::text::whole_list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(length(max = 50), inner(range(min = 1, max = 65_535)))]
     pub allow_ports: Vec<i64>,
     /// Whether it may be called without TLS.
@@ -285,70 +291,17 @@ pub struct PreviousSecret {
     pub until: DateTime<Utc>,
 }
 
-impl NotificationChannelSpec {
-    fn check_blocks(&self, problems: &mut Vec<SpecProblem>) {
-        let blocks = [
-            ("email", ChannelType::Email, self.email.is_some()),
-            ("slack", ChannelType::Slack, self.slack.is_some()),
-            ("webhook", ChannelType::Webhook, self.webhook.is_some()),
-        ];
-        for (name, channel_type, present) in blocks {
-            let wanted = self.channel_type == channel_type;
-            if wanted && !present {
-                let message = format!("a channel of type `{name}` needs the block `{name}:`");
-                problems.push(
-                    SpecProblem::new("SX0309", "/type", message).help(format!("add `{name}:` below `spec:`")),
-                );
-            } else if present && !wanted {
-                let message = format!("the block `{name}:` does not fit the channel's type");
-                problems.push(
-                    SpecProblem::new("SX0309", format!("/{name}"), message)
-                        .help(format!("remove the block, or set `type: {name}`")),
-                );
-            }
-        }
-    }
-
-    fn check_email(email: &EmailChannel, problems: &mut Vec<SpecProblem>) {
-        let smtp = email.transport == EmailTransport::Smtp;
-        if smtp && email.host.is_none() {
-            problems.push(
-                SpecProblem::new("SX0309", "/email", "mail by SMTP needs a `host`")
-                    .help("add `host:` with the mail server's name"),
-            );
-        }
-        if !smtp && email.api_key.is_none() {
-            problems.push(
-                SpecProblem::new("SX0309", "/email", "this way of sending mail needs an `apiKey`")
-                    .help("add `apiKey: {env: NAME}`"),
-            );
-        }
-        let foreign = [
-            ("host", !smtp && email.host.is_some()),
-            ("port", !smtp && email.port.is_some()),
-            ("username", !smtp && email.username.is_some()),
-            ("password", !smtp && email.password.is_some()),
-            ("apiKey", smtp && email.api_key.is_some()),
-        ];
-        for (field, _) in foreign.iter().filter(|(_, present)| *present) {
-            problems.push(
-                SpecProblem::new(
-                    "SX0309",
-                    format!("/email/{field}"),
-                    format!("`{field}` does not fit the transport"),
-                )
-                .help("remove it, or change `transport`"),
-            );
-        }
-    }
-}
-
 impl Resource for NotificationChannelSpec {
-    fn check(&self, problems: &mut Vec<SpecProblem>) {
-        self.check_blocks(problems);
-        if let Some(email) = &self.email {
-            Self::check_email(email, problems);
+    fn normalise(&mut self) {
+        // PostgreSQL keeps microseconds.
+        let micros = |at: DateTime<Utc>| DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at);
+        if let Some(previous) = self.webhook.as_mut().and_then(|webhook| webhook.previous_secret.as_mut()) {
+            previous.until = micros(previous.until);
         }
+    }
+
+    fn check(&self, problems: &mut Vec<SpecProblem>) {
+        check::check(self, problems);
     }
 
     fn references(&self) -> Vec<Reference> {

@@ -3,8 +3,8 @@
 use crate::model::{Kind, KindRef};
 
 use super::{
-    alert_rule, credential, health_check, maintenance_window, notification_channel, patch, project, silence,
-    tenant, tenant_set, tenant_template, workspace,
+    alert_rule, alert_test, credential, health_check, maintenance_window, notification_channel, patch,
+    project, silence, tenant, tenant_set, tenant_template, workspace,
 };
 
 /// Every kind; a kind's rank is its index here.
@@ -20,11 +20,12 @@ pub static KINDS: [KindRef; COUNT] = [
     &silence::KIND,
     &maintenance_window::KIND,
     &health_check::KIND,
+    &alert_test::KIND,
     &patch::KIND,
 ];
 
 /// How many kinds there are.
-pub const COUNT: usize = 12;
+pub const COUNT: usize = 13;
 
 /// The kinds that have a table, in dependency order.
 pub fn stored() -> impl DoubleEndedIterator<Item = KindRef> {

@@ -30,7 +30,7 @@ pub static KIND: Kind = Kind {
             Column::new("comment", "comment", SqlType::Text),
         ],
     }),
-    texts: &["/spec/matchers/*"],
+    texts: &[],
     hides_values: false,
     mentions: &[],
     part_of: None,

@@ -16,7 +16,7 @@ use super::overlay;
 use super::prepare::{Mark, Raw};
 use super::problem::{Problem, Target};
 use super::resolve::is_json;
-use super::rows::{self, RowItem, SetContext};
+use super::rows::{self, Fields, RowItem, SetContext};
 use super::variables::{self, Variables};
 use super::yaml::{self, Document, Limits};
 use crate::model::files::RowFiles;
@@ -29,7 +29,16 @@ pub(super) enum Work {
 }
 
 /// The kinds that nothing else depends on while reading, by the line that names them.
-const INDEPENDENT: [&str; 4] = ["Tenant", "Credential", "NotificationChannel", "AlertRule"];
+const INDEPENDENT: [&str; 8] = [
+    "Tenant",
+    "Credential",
+    "NotificationChannel",
+    "AlertRule",
+    "Silence",
+    "MaintenanceWindow",
+    "HealthCheck",
+    "AlertTest",
+];
 
 /// Workspaces, templates and tenant sets, and a note of everything else.
 pub(super) struct FirstPass {
@@ -219,7 +228,7 @@ impl FirstPass {
                 continue;
             }
             let text_at = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-            let set = SetContext {
+            let set = Arc::new(SetContext {
                 workspace: text_at("/metadata/workspace"),
                 template: text_at("/spec/template"),
                 labels: value
@@ -227,14 +236,15 @@ impl FirstPass {
                     .and_then(Value::as_object)
                     .cloned()
                     .unwrap_or_default(),
-            };
+            });
             if let Some(Value::Array(items)) = value.pointer("/spec/from/rows") {
                 for (index, item) in items.iter().enumerate() {
                     let row =
                         crate::model::RowRef { file: source.file, index: small(index), start: source.start };
                     let at = SourceRef { row: Some(row), ..source };
                     if let Value::Object(map) = item {
-                        self.work.push(Work::Row(RowItem::new(map.clone(), &set, at)));
+                        let (fields, set) = (Fields::Read(map.clone()), Arc::clone(&set));
+                        self.work.push(Work::Row(RowItem { fields, set, source: at }));
                     }
                 }
                 continue;
@@ -254,7 +264,7 @@ impl FirstPass {
         &mut self,
         files: &mut Vec<Arc<SourceFile>>,
         row_files: &dyn RowFiles,
-        set: &SetContext,
+        set: &Arc<SetContext>,
         source: SourceRef,
         reference: &str,
         pointer: &str,
@@ -285,19 +295,23 @@ impl FirstPass {
         let id = FileId(small(files.len()));
         let variables = &self.context.variables;
         let read = if is_table {
-            csv::read(&file, id, source).map(|(mut rows, problems)| {
-                if variables::may_be_in(file.text()) {
-                    rows.retain_mut(|(row, map)| {
-                        let at = SourceRef { row: Some(*row), ..source };
-                        let complete = variables.put_into_row(map, at, &mut self.problems);
-                        self.sets_failed |= !complete;
-                        complete
-                    });
+            csv::read(&file, id, source).map(|(rows, problems)| {
+                if !variables::may_be_in(file.text()) {
+                    let rows = rows.into_iter().map(|(row, cells)| (row, Fields::Cells(cells)));
+                    return (rows.collect(), problems);
                 }
-                (rows, problems)
+                let filled = rows.into_iter().filter_map(|(row, cells)| {
+                    let (mut map, at) = (cells.row(), SourceRef { row: Some(row), ..source });
+                    let complete = variables.put_into_row(&mut map, at, &mut self.problems);
+                    self.sets_failed |= !complete;
+                    complete.then_some((row, Fields::Read(map)))
+                });
+                (filled.collect(), problems)
             })
         } else {
-            rows::read_json(&file, id, source, variables)
+            rows::read_json(&file, id, source, variables).map(|(rows, problems)| {
+                (rows.into_iter().map(|(row, map)| (row, Fields::Read(map))).collect::<Vec<_>>(), problems)
+            })
         };
         files.push(Arc::new(file));
         match read {
@@ -305,9 +319,9 @@ impl FirstPass {
                 // Which tenants the other rows declare is not known.
                 self.sets_failed |= !problems.is_empty();
                 self.problems.extend(problems);
-                self.work.extend(found.into_iter().map(|(row, map)| {
+                self.work.extend(found.into_iter().map(|(row, fields)| {
                     let source = SourceRef { row: Some(row), ..source };
-                    Work::Row(RowItem::new(map, set, source))
+                    Work::Row(RowItem { fields, set: Arc::clone(set), source })
                 }));
             }
             Err(problems) => {

@@ -101,7 +101,10 @@ fn read(
         broken.sort();
     }
     broken.dedup();
-    Loaded { catalog: Catalog { project, files, entries: all.entries, broken, overlays }, diagnostics }
+    // What has no table shapes or tests what is declared, and is not declared itself.
+    let (entries, tests) = all.entries.into_iter().partition(|entry| entry.key.kind.table.is_some());
+    broken.retain(|key: &ResourceKey| key.kind.table.is_some());
+    Loaded { catalog: Catalog { project, files, entries, tests, broken, overlays }, diagnostics }
 }
 
 fn place(entry: &crate::model::Entry) -> (FileId, u32, u32) {
@@ -161,14 +164,15 @@ fn process(context: &Context, files: &[Arc<SourceFile>], item: Work, out: &mut O
         Work::Row(row) => {
             if let Some(kind) = crate::kinds::find("Tenant") {
                 let before = out.problems.len();
-                let mut manifest = row.manifest;
-                let applied = context.patch(kind, &mut manifest, overlay_of(files, row.source), out);
+                let source = row.source;
+                let (mut manifest, shares_template) = row.manifest();
+                let applied = context.patch(kind, &mut manifest, overlay_of(files, source), out);
                 let mark = Mark::of(out);
-                context.admit(kind, manifest, row.source, out);
+                context.admit(kind, manifest, source, out);
                 context.redirect(&applied, mark, out);
                 // The set's template is wrong once, not once a row: equal problems at one place become one diagnostic.
                 let added = out.problems[before..].iter_mut();
-                for problem in added.filter(|problem| row.shares_template && problem.code == "SX0205") {
+                for problem in added.filter(|problem| shares_template && problem.code == "SX0205") {
                     problem.source.row = None;
                     problem.resource = None;
                 }

@@ -156,4 +156,8 @@ impl Sources for Origins<'_> {
     fn origin(&mut self, entry: &Entry, path: &[String]) -> Origin {
         self.find(entry, path)
     }
+
+    fn another(&self) -> Option<Box<dyn Sources + Send + '_>> {
+        Some(Box::new(Origins::new(self.catalog)))
+    }
 }

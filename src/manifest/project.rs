@@ -1,5 +1,6 @@
 //! The project file.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{Days, NaiveDate};
@@ -16,7 +17,7 @@ use super::first_pass::small;
 use super::load::resolve;
 use super::moved;
 use super::problem::{Problem, Target};
-use super::yaml::{self, Document, Limits};
+use super::yaml::{self, Document, Limits, YamlError, YamlErrorKind};
 
 /// Reads a project file.
 ///
@@ -135,7 +136,7 @@ fn only_document(file: &SourceFile) -> Result<(Document, SourceRef), Vec<Problem
     let mut documents = Vec::new();
     for range in yaml::split(text) {
         let source = SourceRef { start: small(range.start), end: small(range.end), ..whole };
-        let parsed = yaml::parse(text, range, &Limits::default()).map_err(|errors| {
+        let parsed = parse_with_switch(text, range).map_err(|errors| {
             errors.into_iter().map(|error| yaml_problem(error, source, false)).collect::<Vec<_>>()
         })?;
         documents.extend(parsed.map(|document| (document, source)));
@@ -154,6 +155,33 @@ fn only_document(file: &SourceFile) -> Result<(Document, SourceRef), Vec<Problem
             Err(vec![problem.help("`synthex init` writes one to start from")])
         }
     }
+}
+
+/// [`yaml::parse`], but `on` and `off` behind `analytics` are words: what YAML 1.1 takes them for is what they mean there.
+fn parse_with_switch(text: &str, range: Range<usize>) -> Result<Option<Document>, Vec<YamlError>> {
+    const SWITCH: &str = "/spec/analytics";
+    yaml::parse(text, range.clone(), &Limits::default()).or_else(|errors| {
+        let Some(mut document) = yaml::parse_despite(text, range, &errors) else { return Err(errors) };
+        let written = document.locate(SWITCH).and_then(|found| {
+            let word = text.get(found.value.range()).filter(|word| ["on", "off"].contains(word))?;
+            Some((found.value, word))
+        });
+        // An alias would carry the word to where it means something else.
+        let Some((place, word)) = written.filter(|(place, _)| document.shared().all(|span| span != *place))
+        else {
+            return Err(errors);
+        };
+        let is_other =
+            |error: &YamlError| error.kind != YamlErrorKind::AmbiguousBoolean || error.span != place;
+        let others: Vec<YamlError> = errors.into_iter().filter(is_other).collect();
+        if !others.is_empty() {
+            return Err(others);
+        }
+        if let Some(value) = document.value.pointer_mut(SWITCH) {
+            *value = Value::String(word.to_owned());
+        }
+        Ok(Some(document))
+    })
 }
 
 /// The kind of project files, for callers that need its schema.
@@ -185,6 +213,37 @@ mod tests {
         check_ignore("2026-12-30", true, Some(soon));
         check_ignore("2026-12-31", false, Some(over));
         check_ignore("2027-05-01", false, Some(over));
+    }
+
+    #[track_caller]
+    fn check_switch(spec: &str, expected: Result<bool, &str>) {
+        let text = format!("apiVersion: synthex.dev/v1\nkind: Project\nmetadata: {{name: p}}\nspec:\n{spec}");
+        let parsed = parse(SourceFile::new("synthex.yaml".to_owned(), text.into_bytes()));
+        match (parsed, expected) {
+            (Ok(project), Ok(expected)) => {
+                assert_eq!(project.spec.analytics.map(|switch| switch.0), Some(expected), "{spec}");
+            }
+            (Err(found), Err(part)) => {
+                let said = format!("{found:?}");
+                assert!(said.contains(part), "{spec}: {said}");
+            }
+            (parsed, _) => panic!("{spec}: {parsed:?}"),
+        }
+    }
+
+    #[test]
+    fn on_and_off_are_words_behind_analytics_and_nowhere_else() {
+        for (word, is_on) in [("on", true), ("off", false), ("\"off\"", false), ("true", true)] {
+            check_switch(&format!("  analytics: {word}\n"), Ok(is_on));
+            check_switch(&format!("  {{workspace: w, analytics: {word}}}\n"), Ok(is_on));
+        }
+        for word in ["Off", "no", "yes"] {
+            check_switch(&format!("  analytics: {word}\n"), Err("is text here"));
+        }
+        check_switch("  analytics: off\n  workspace: no\n", Err("`no` is text here"));
+        check_switch("  analytics: &a on\n  workspace: *a\n", Err("`on` is text here"));
+        check_switch("  workspace: &a on\n  analytics: *a\n", Err("`on` is text here"));
+        check_switch("  guards: {prune: on}\n  analytics: off\n", Err("`on` is text here"));
     }
 
     #[track_caller]

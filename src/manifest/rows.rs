@@ -1,12 +1,15 @@
 //! Rows of a `TenantSet` become tenants.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use crate::model::{FileId, RowRef, SourceFile, SourceRef};
 
 use super::admit::yaml_problem;
+use super::csv::Cells;
 use super::problem::{Problem, Target};
-use super::schema::{self, API_VERSION};
+use super::schema;
 use super::validate;
 use super::variables::{self, Variables};
 use super::yaml::{self, Document, Limits};
@@ -14,20 +17,33 @@ use super::yaml::{self, Document, Limits};
 /// A row on its way to becoming a tenant.
 #[derive(Clone, Debug)]
 pub struct RowItem {
-    /// The row as a tenant's manifest.
-    pub manifest: Value,
+    /// What it says.
+    pub fields: Fields,
+    /// What its set says about it.
+    pub set: Arc<SetContext>,
     /// Where the row is.
     pub source: SourceRef,
-    /// Whether its template is the set's.
-    pub shares_template: bool,
+}
+
+/// What a row says.
+#[derive(Clone, Debug)]
+pub enum Fields {
+    /// As JSON.
+    Read(Map<String, Value>),
+    /// As the cells of a table.
+    Cells(Cells),
 }
 
 impl RowItem {
-    /// A row of a set.
+    /// The row as a tenant's manifest, and whether its template is the set's.
     #[must_use]
-    pub fn new(row: Map<String, Value>, set: &SetContext, source: SourceRef) -> Self {
+    pub fn manifest(self) -> (Value, bool) {
+        let row = match self.fields {
+            Fields::Read(row) => row,
+            Fields::Cells(cells) => cells.row(),
+        };
         let shares_template = !row.contains_key("template");
-        Self { manifest: manifest_of(row, set), source, shares_template }
+        (manifest_of(row, &self.set), shares_template)
     }
 }
 
@@ -80,7 +96,7 @@ pub fn manifest_of(mut row: Map<String, Value>, set: &SetContext) -> Value {
     if let Some(template) = set.template.as_ref().filter(|_| !row.contains_key("template")) {
         row.insert("template".into(), json!(template));
     }
-    json!({"apiVersion": API_VERSION, "kind": "Tenant", "metadata": metadata, "spec": row})
+    schema::envelope("Tenant", metadata, Value::Object(row))
 }
 
 /// The pointer within a row of what a tenant's manifest has at a pointer; `None` when no row can say it.
@@ -255,7 +271,8 @@ pub fn read_json(
     Ok((rows, problems))
 }
 
-fn with_optional_help(problem: Problem, help: Option<String>) -> Problem {
+/// A problem, with what to do where that is known.
+pub(super) fn with_optional_help(problem: Problem, help: Option<String>) -> Problem {
     match help {
         Some(help) => problem.help(help),
         None => problem,

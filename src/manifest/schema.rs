@@ -20,6 +20,17 @@ use crate::model::{KindRef, Scope};
 /// The API group and version of every manifest.
 pub const API_VERSION: &str = "synthex.dev/v1";
 
+/// A manifest, put together from its parts: `json!` would copy them.
+#[must_use]
+pub fn envelope(kind: &str, metadata: Map<String, Value>, spec: Value) -> Value {
+    let mut manifest = Map::with_capacity(4);
+    manifest.insert("apiVersion".to_owned(), API_VERSION.into());
+    manifest.insert("kind".to_owned(), kind.into());
+    manifest.insert("metadata".to_owned(), Value::Object(metadata));
+    manifest.insert("spec".to_owned(), spec);
+    Value::Object(manifest)
+}
+
 /// Where the schemas' `$id`s start. Nothing is fetched from there.
 const BASE: &str = "https://synthex.dev/schemas/v1";
 

@@ -51,4 +51,9 @@ pub trait Sources {
 
     /// Where the value of a field comes from. The path is a plan's: `labels`, KEY, or the steps of a field of the spec.
     fn origin(&mut self, entry: &Entry, path: &[String]) -> Origin;
+
+    /// Another that says the same, for another thread; `None` where there is only this one.
+    fn another(&self) -> Option<Box<dyn Sources + Send + '_>> {
+        None
+    }
 }

@@ -52,6 +52,8 @@ pub struct Desired<'a> {
     pub take_over: &'a [KeyPattern],
     /// What makes the desired state.
     pub cause: Cause,
+    /// How many threads compare rows. The plan is the same with any number.
+    pub threads: usize,
 }
 
 /// No limits.
@@ -76,6 +78,7 @@ impl<'a> Desired<'a> {
             guards: &NO_GUARDS,
             take_over: &[],
             cause: Cause::Manifests,
+            threads: 1,
         }
     }
 

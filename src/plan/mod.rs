@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod approval;
+mod changing;
 pub mod columns;
 pub mod desired;
 pub mod diff;

@@ -8,6 +8,14 @@ use super::references;
 
 /// Sorts actions into the order of execution. The result does not depend on the order before.
 pub fn sort(actions: &mut Vec<Action>) {
+    let has_a_place_of_its_own = |action: &Action| {
+        matches!(action.kind, ActionKind::Delete | ActionKind::Rename) || names_its_kind(action)
+    };
+    if !actions.iter().any(has_a_place_of_its_own) {
+        // Nearly always they are in order as they are, and there may be tens of thousands.
+        actions.sort_by(|left, right| left.key.cmp(&right.key));
+        return;
+    }
     let all = std::mem::take(actions);
     let (mut deletes, others): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|action| action.kind == ActionKind::Delete);
@@ -44,17 +52,21 @@ fn in_turn(mut left: Vec<Action>) -> Vec<Action> {
     order
 }
 
+/// Whether a resource may mention others of its own kind.
+fn names_its_kind(action: &Action) -> bool {
+    action.key.kind.mentions.contains(&action.key.kind.name)
+}
+
 /// For kinds that may mention their own kind, puts what is mentioned before what mentions it. The kinds themselves are in
 /// dependency order already.
 fn within_kinds(sorted: Vec<Action>, canonical: impl Fn(&Action) -> Option<Cow<'_, str>>) -> Vec<Action> {
-    let own = |action: &Action| action.key.kind.mentions.contains(&action.key.kind.name);
-    if !sorted.iter().any(own) {
+    if !sorted.iter().any(names_its_kind) {
         return sorted;
     }
     let index: HashMap<_, _> =
         sorted.iter().enumerate().map(|(at, action)| (action.key.clone(), at)).collect();
     let mut waits_for: Vec<Vec<usize>> = vec![Vec::new(); sorted.len()];
-    for (at, action) in sorted.iter().enumerate().filter(|(_, action)| own(action)) {
+    for (at, action) in sorted.iter().enumerate().filter(|(_, action)| names_its_kind(action)) {
         let mentioned = references::of(&action.key, &canonical(action).unwrap_or_default());
         for other in mentioned.iter().filter(|other| other.kind.rank == action.key.kind.rank) {
             waits_for[at].extend(index.get(other).filter(|other| **other != at));

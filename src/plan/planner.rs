@@ -3,16 +3,14 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
+use crate::model::{Entry, ResourceKey, Sources};
 
-use crate::model::{Digest, Entry, ResourceKey, Sources};
-
-use super::action::{Action, ActionKind, FieldChange, Plan, Reason};
+use super::action::{Action, ActionKind, Plan, Reason};
+use super::changing::{Both, change_all};
 use super::desired::{Cause, Desired};
-use super::diff::differences;
 use super::moves;
 use super::observed::{Head, Observed, Row};
-use super::{guards, ignored, order};
+use super::{guards, order};
 
 pub use super::desired::COMMAND_OWNER;
 
@@ -130,9 +128,10 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed, sources: &mut dyn Source
     plan.included = desired.chosen.map(|chosen| chosen.included.clone()).unwrap_or_default();
     let renamed = moves::apply(desired.moves, desired.entries, &observed.heads);
     let (heads, former) = parts(renamed.as_ref(), &observed.heads);
+    let (mut new, mut both) = (Vec::new(), Vec::new());
     for pair in pairs(desired, heads) {
         match pair {
-            Pair::Declared(entry) => plan.actions.push(create(desired, entry, observed, sources)),
+            Pair::Declared(entry) => new.push(entry),
             Pair::Both(entry, head) if is_unchanged(desired, entry, head, former) => plan.unchanged += 1,
             Pair::Both(entry, head)
                 if guards::foreign_owner::owns(desired.project, head) && !desired.takes_over(&head.key) =>
@@ -140,11 +139,12 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed, sources: &mut dyn Source
                 plan.refusals.push(guards::foreign_owner::refuse(head, sources.declared_at(entry)));
             }
             Pair::Both(entry, head) => {
-                let row = observed.rows.get(&old_key(&head.key, former));
-                match change(desired, entry, head, row, former.get(&head.key).map(AsRef::as_ref), sources) {
-                    Some(action) => plan.actions.push(action),
-                    None => plan.unchanged += 1,
-                }
+                let former_name = former.get(&head.key).map(AsRef::as_ref);
+                let row = match former_name {
+                    Some(_) => observed.rows.get(&old_key(&head.key, former)),
+                    None => observed.rows.get(&head.key),
+                };
+                both.push(Both { entry, head, row, former: former_name });
             }
             Pair::Observed(head) if is_undeclared(desired, head) => {
                 let row = observed.rows.get(&head.key);
@@ -160,6 +160,15 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed, sources: &mut dyn Source
                 }
             }
             Pair::Observed(_) => {}
+        }
+    }
+    // Actions are large, and a list of them that grows is copied again and again.
+    plan.actions.reserve_exact(new.len() + both.len());
+    plan.actions.extend(new.into_iter().map(|entry| create(desired, entry, observed, sources)));
+    for action in change_all(desired, &both, sources) {
+        match action {
+            Some(action) => plan.actions.push(action),
+            None => plan.unchanged += 1,
         }
     }
     order::sort(&mut plan.actions);
@@ -257,93 +266,4 @@ fn delete(desired: &Desired<'_>, head: &Head, row: Option<&Row>) -> Action {
         permanent: desired.permanent,
         dependents: Vec::new(),
     }
-}
-
-/// The action for a row that differs in some way; `None` when the difference means nothing: the row was written by
-/// something else, but says what is declared.
-fn change(
-    desired: &Desired<'_>,
-    entry: &Entry,
-    head: &Head,
-    row: Option<&Row>,
-    former: Option<&str>,
-    sources: &mut dyn Sources,
-) -> Option<Action> {
-    let empty = Value::Null;
-    let before = row.map_or(&empty, |row| &row.canonical);
-    let ignored::Outcome { written, declared, left, only_left_differs } =
-        ignored::apply(desired.ignores, entry, head, before);
-    let (canonical, digest) = declared.unwrap_or_else(|| (entry.canonical.clone(), entry.digest));
-    let mut origins = HashMap::new();
-    let changes: Vec<FieldChange> = differences(before, &written)
-        .into_iter()
-        .map(|(path, before, after)| {
-            let origin = origins.entry(path.clone()).or_insert_with(|| sources.origin(entry, &path)).clone();
-            FieldChange { path, before, after, origin }
-        })
-        .collect();
-    let touched = row.and_then(|row| row.touched_by.clone().zip(row.touched_at));
-    // What somebody else looks after is no reason for what is done to the rest.
-    let touched = touched.filter(|_| head.deleted || !only_left_differs);
-    let (kind, reason) = why(desired, head, digest, touched, former, !changes.is_empty())?;
-    Some(Action {
-        kind,
-        key: entry.key.clone(),
-        reason,
-        position: Some(sources.declared_at(entry)),
-        revision: Some(head.revision),
-        before: Some(before.to_string().into_boxed_str()),
-        after: Some(canonical),
-        left,
-        digest: Some(digest),
-        protected: head.protected || entry.protect,
-        changes,
-        from: former.map(Into::into),
-        permanent: false,
-        dependents: Vec::new(),
-    })
-}
-
-/// What is done to a row that differs in some way, and why; `None` when nothing is to be done.
-fn why(
-    desired: &Desired<'_>,
-    head: &Head,
-    digest: Digest,
-    touched: Option<(String, chrono::DateTime<chrono::Utc>)>,
-    former: Option<&str>,
-    differs: bool,
-) -> Option<(ActionKind, Reason)> {
-    // A command that was let change what is somebody else's does not take it over.
-    let ours = head.owner.as_deref() == Some(desired.project)
-        || desired.cause == Cause::Command && head.owner.is_some();
-    if let Some(from) = former {
-        return Some((ActionKind::Rename, Reason::Moved { from: from.into() }));
-    }
-    if head.deleted {
-        let reason = match (desired.cause, touched) {
-            (Cause::Rollback(to), _) => Reason::RolledBack { to },
-            (Cause::Restore, _) => Reason::Restored,
-            (Cause::Command, _) => Reason::Asked,
-            (Cause::Manifests, Some((actor, at))) => Reason::Removed { actor, at },
-            (Cause::Manifests, None) => Reason::DeclaredAgain,
-        };
-        return Some((ActionKind::Restore, reason));
-    }
-    if !ours {
-        let reason = match head.owner.as_deref() {
-            None => Reason::Unowned,
-            Some(COMMAND_OWNER) => Reason::OwnedByCommands,
-            Some(owner) => Reason::TakenOver { owner: owner.to_owned() },
-        };
-        return Some((ActionKind::Adopt, reason));
-    }
-    let reason = match (desired.cause, touched) {
-        _ if !differs => return None,
-        (Cause::Rollback(to), _) => Reason::RolledBack { to },
-        (Cause::Command, _) => Reason::Asked,
-        (_, Some((actor, at))) if head.digest == Some(digest) => Reason::Drift { actor, at },
-        (_, Some((actor, at))) => Reason::EditedAndDrift { actor, at },
-        (_, None) => Reason::Edited,
-    };
-    Some((ActionKind::Update, reason))
 }

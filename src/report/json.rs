@@ -15,9 +15,22 @@ use super::clean::is_unsafe;
 /// # Errors
 /// What the writer returns.
 pub fn write(value: &impl Serialize, out: &mut impl io::Write) -> io::Result<()> {
-    let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Visible(PrettyFormatter::new()));
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Visible::default());
     value.serialize(&mut serializer).map_err(io::Error::from)?;
     out.write_all(b"\n")
+}
+
+/// A value as [`write`] would write it `depth` levels deep, without the blanks before it and the line break behind it.
+#[must_use]
+pub fn nested(value: &impl Serialize, depth: usize) -> Vec<u8> {
+    let mut visible = Visible::default();
+    for _ in 0..depth {
+        // The formatter counts; what it writes stands elsewhere. Nothing here fails, nor does writing to memory.
+        let _ = visible.begin_array(&mut io::sink());
+    }
+    let mut bytes = Vec::new();
+    let _ = value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, visible));
+    bytes
 }
 
 /// A value as text, pretty-printed, with a line break at the end.
@@ -29,15 +42,20 @@ pub fn text(value: &impl Serialize) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-struct Visible(PrettyFormatter<'static>);
+#[derive(Default)]
+struct Visible {
+    pretty: PrettyFormatter<'static>,
+    /// How deep the next value stands.
+    depth: usize,
+}
 
-impl Formatter for Visible {
-    fn write_string_fragment<W: io::Write + ?Sized>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        let mut rest = fragment;
+impl Visible {
+    /// Text in JSON, which is nearly always plain and then not looked at character by character.
+    fn text<W: io::Write + ?Sized>(writer: &mut W, text: &str) -> io::Result<()> {
+        if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+            return writer.write_all(text.as_bytes());
+        }
+        let mut rest = text;
         while let Some(at) = rest.find(is_unsafe) {
             writer.write_all(&rest.as_bytes()[..at])?;
             let mut characters = rest[at..].chars();
@@ -51,33 +69,108 @@ impl Formatter for Visible {
         writer.write_all(rest.as_bytes())
     }
 
+    fn line<W: io::Write + ?Sized>(&self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b"\n")?;
+        (0..self.depth).try_for_each(|_| writer.write_all(b"  "))
+    }
+}
+
+impl Formatter for Visible {
+    fn write_string_fragment<W: io::Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        Self::text(writer, fragment)
+    }
+
+    /// JSON that was written before, and without blanks: it gets its line breaks here.
+    fn write_raw_fragment<W: io::Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let bytes = fragment.as_bytes();
+        let mut at = 0;
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'"' => {
+                    let end = end_of_string(bytes, at);
+                    Self::text(writer, &fragment[at..end])?;
+                    at = end;
+                    continue;
+                }
+                b'{' | b'[' if matches!(bytes.get(at + 1), Some(b'}' | b']')) => {
+                    writer.write_all(&bytes[at..at + 2])?;
+                    at += 1;
+                }
+                b'{' | b'[' => {
+                    writer.write_all(&[*byte])?;
+                    self.depth += 1;
+                    self.line(writer)?;
+                }
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    self.line(writer)?;
+                    writer.write_all(&[*byte])?;
+                }
+                b',' => {
+                    writer.write_all(b",")?;
+                    self.line(writer)?;
+                }
+                b':' => writer.write_all(b": ")?,
+                b' ' | b'\t' | b'\n' | b'\r' => {}
+                _ => writer.write_all(&[*byte])?,
+            }
+            at += 1;
+        }
+        Ok(())
+    }
+
     fn begin_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_array(writer)
+        self.depth += 1;
+        self.pretty.begin_array(writer)
     }
     fn end_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_array(writer)
+        self.depth -= 1;
+        self.pretty.end_array(writer)
     }
     fn begin_array_value<W: io::Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        self.0.begin_array_value(writer, first)
+        self.pretty.begin_array_value(writer, first)
     }
     fn end_array_value<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_array_value(writer)
+        self.pretty.end_array_value(writer)
     }
     fn begin_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_object(writer)
+        self.depth += 1;
+        self.pretty.begin_object(writer)
     }
     fn end_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_object(writer)
+        self.depth -= 1;
+        self.pretty.end_object(writer)
     }
     fn begin_object_key<W: io::Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        self.0.begin_object_key(writer, first)
+        self.pretty.begin_object_key(writer, first)
     }
     fn begin_object_value<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_object_value(writer)
+        self.pretty.begin_object_value(writer)
     }
     fn end_object_value<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_object_value(writer)
+        self.pretty.end_object_value(writer)
     }
+}
+
+/// One past the quotation mark that ends the string that begins here.
+fn end_of_string(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\\' => at += 2,
+            b'"' => return at + 1,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
 }
 
 #[cfg(test)]
@@ -91,6 +184,27 @@ mod tests {
         let text = text(&value);
         assert!(!text.chars().any(|character| character != '\n' && is_unsafe(character)), "{text}");
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn what_was_written_before_comes_out_as_if_it_were_written_now() {
+        for value in [
+            json!({"a": [1, -2.5e30, {"b": "c, {d}: [\"e\\\\\"]"}], "f": {}, "g": [], "h": [[]], "i": null}),
+            json!({"\u{1b}[2J": "a\u{9b}2J\u{202e}é\u{e0041}\n\t\\"}),
+            json!("\u{202e}"),
+            json!(1),
+            json!([]),
+        ] {
+            let raw = serde_json::value::RawValue::from_string(value.to_string()).unwrap();
+            assert_eq!(text(&json!({"x": [value]})), text(&Outer { x: [&raw] }));
+            let blank = serde_json::value::RawValue::from_string(text(&value).trim().to_owned()).unwrap();
+            assert_eq!(text(&Outer { x: [&blank] }), text(&Outer { x: [&raw] }));
+        }
+    }
+
+    #[derive(serde::Serialize)]
+    struct Outer<'a> {
+        x: [&'a serde_json::value::RawValue; 1],
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod drift;
 pub mod errors;
 pub mod explained;
 pub mod groups;
+pub mod health;
 pub mod history;
 pub mod history_json;
 pub mod json;
@@ -35,8 +36,9 @@ use crate::model::Diagnostic;
 
 /// The JSON Schemas of what commands print, by the names of their files.
 #[must_use]
-pub fn schemas() -> [(String, Value); 3] {
+pub fn schemas() -> [(String, Value); 4] {
     [
+        ("health_report.schema.json".to_owned(), health::schema::schema()),
         ("plan.schema.json".to_owned(), plan_json::schema()),
         ("usage_report.schema.json".to_owned(), usage::schema::schema()),
         ("webhook.schema.json".to_owned(), notice::schema::schema()),

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sqlx::postgres::{PgArguments, Postgres};
+use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 
 use crate::engine::{StateError, StateErrorKind};
@@ -14,15 +16,28 @@ use super::error::within;
 use super::statements::Updating;
 use super::{row, statements};
 
+/// How many rows are made ready before the database may have its turn: about a tenth of a millisecond.
+pub(super) const STRIDE: usize = 32;
+
+/// A statement with its parameters, as they go to the database.
+pub(super) type Ready<'a> = Query<'a, Postgres, PgArguments>;
+
 /// Writes actions of one shape in one statement, and says how many rows it wrote.
 pub(super) async fn write_batch(
     connection: &mut PgConnection,
     project: &str,
     actions: &[&Action],
 ) -> Result<u64, sqlx::Error> {
-    let Some(first) = actions.first() else {
-        return Ok(0);
-    };
+    match ready(project, actions).await {
+        Some(ready) => Ok(ready.execute(connection).await?.rows_affected()),
+        None => Ok(0),
+    }
+}
+
+/// The statement that writes actions of one shape; `None` where there are none. It lets others have their turn as it goes:
+/// a set is made ready while the database writes the one before, and the connection must be served meanwhile.
+pub(super) async fn ready<'a>(project: &'a str, actions: &[&'a Action]) -> Option<Ready<'a>> {
+    let first = actions.first()?;
     let kind = first.key.kind;
     let workspaces: Vec<&str> = actions.iter().map(|action| &*action.key.workspace).collect();
     let names: Vec<&str> = actions.iter().map(|action| &*action.key.name).collect();
@@ -46,7 +61,10 @@ pub(super) async fn write_batch(
         let mut labels = Vec::with_capacity(actions.len());
         let mut protected = Vec::with_capacity(actions.len());
         let mut digests = Vec::with_capacity(actions.len());
-        for action in actions {
+        for (index, action) in actions.iter().enumerate() {
+            if index % STRIDE == STRIDE - 1 {
+                tokio::task::yield_now().await;
+            }
             let after: Value =
                 action.written().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
             let spec = after.get("spec").unwrap_or(&Value::Null);
@@ -68,7 +86,7 @@ pub(super) async fn write_batch(
             query = query.bind(actions.iter().map(|action| places_left(action)).collect::<Vec<_>>());
         }
     }
-    Ok(query.persistent(false).execute(connection).await?.rows_affected())
+    Some(query.persistent(false))
 }
 
 /// Where the fields stand that an action leaves to somebody else; `None` where it leaves none.

@@ -34,6 +34,10 @@ pub struct Wanted {
     pub revision: Option<i64>,
     /// That touched this workspace.
     pub workspace: Option<String>,
+    /// By this command, or by one that begins with these words.
+    pub command: Option<String>,
+    /// That ended like this: the word in the record.
+    pub status: Option<String>,
     /// At most so many.
     pub limit: Option<i64>,
 }
@@ -62,7 +66,8 @@ impl Connection {
              and ($3::timestamptz is null or o.finished_at >= $3) and ($4::bigint is null or o.revision = $4) \
              and ($5::text is null or exists (select from synthex.batch_operation_items as i \
                   where i.operation_id = o.id and i.workspace = $5)) \
-             order by o.revision desc limit $6"
+             and ($6::text is null or o.command = $6 or starts_with(o.command, $6 || ' ')) \
+             and ($7::text is null or o.status = $7) order by o.revision desc limit $8"
         );
         let query = sqlx::query(AssertSqlSafe(sql))
             .bind(&wanted.project)
@@ -70,6 +75,8 @@ impl Connection {
             .bind(wanted.since)
             .bind(wanted.revision)
             .bind(&wanted.workspace)
+            .bind(&wanted.command)
+            .bind(&wanted.status)
             .bind(wanted.limit)
             .persistent(false);
         let work = async {

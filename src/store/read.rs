@@ -239,9 +239,10 @@ pub(super) async fn read_rows(
     Ok(rows)
 }
 
+/// How many columns come before the kind's own: workspace, name, labels, protected, touched_at, touched_by, owner, deleted.
+pub(super) const COMMON: usize = 8;
+
 pub(super) fn row_of(kind: KindRef, found: &PgRow, shared: &mut Shared) -> Result<Row, sqlx::Error> {
-    /// Workspace, name, labels, protected, touched_at, touched_by, owner, deleted.
-    const COMMON: usize = 8;
     let mut cells = Vec::with_capacity(kind.columns().len());
     for index in 0..kind.columns().len() {
         cells.push(found.try_get::<Option<String>, _>(COMMON + index)?);

@@ -1,9 +1,14 @@
 //! The record of what was done, failed or was refused. It is only ever added to.
 
+use futures_util::future::join;
 use sqlx::PgConnection;
+use tokio::task::yield_now;
+use uuid::Uuid;
 
 use crate::engine::{Item, ItemOutcome, Operation};
 use crate::plan::Action;
+
+use super::batch::Ready;
 
 const OPERATION: &str = "insert into synthex.batch_operations \
      (id, project, command, actor, host, commit_sha, plan_digest, status, created, updated, deleted, restored, adopted, \
@@ -57,34 +62,48 @@ pub(super) async fn record(
         .bind(operation.started_at)
         .persistent(false);
     let revision: i64 = query.fetch_one(&mut *connection).await?;
-    for (chunk, items) in items.chunks(CHUNK).enumerate() {
-        let numbers: Vec<i32> = (0..items.len())
-            .map(|index| i32::try_from(chunk * CHUNK + index + 1).unwrap_or(i32::MAX))
-            .collect();
-        let actions = || items.iter().map(|item| item.action);
-        let query = sqlx::query(ITEMS)
-            .bind(operation.id)
-            .bind(numbers)
-            .bind(actions().map(|action| &*action.key.workspace).collect::<Vec<_>>())
-            .bind(
-                actions()
-                    .map(|action| action.key.kind.table.as_ref().map_or("", |table| table.name))
-                    .collect::<Vec<_>>(),
-            )
-            .bind(actions().map(|action| &*action.key.name).collect::<Vec<_>>())
-            .bind(actions().map(|action| action.kind.code()).collect::<Vec<_>>())
-            .bind(actions().map(|action| action.reason.to_string()).collect::<Vec<_>>())
-            .bind(
-                actions().map(|action| action.position.as_ref().map(ToString::to_string)).collect::<Vec<_>>(),
-            )
-            .bind(actions().map(|action| action.before.as_deref()).collect::<Vec<_>>())
-            .bind(actions().map(Action::recorded).collect::<Vec<_>>())
-            .bind(actions().map(|action| action.from.as_deref()).collect::<Vec<_>>())
-            .bind(actions().map(|action| action.permanent).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| item.outcome.code()).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| item.outcome.why()).collect::<Vec<_>>())
-            .persistent(false);
-        query.execute(&mut *connection).await?;
+    let chunks: Vec<&[Item<'_>]> = items.chunks(CHUNK).collect();
+    let make_ready = async |place: usize| match chunks.get(place) {
+        Some(items) => Some(ready(operation.id, place * CHUNK, items).await),
+        None => None,
+    };
+    let mut next = make_ready(0).await;
+    for place in 1..=chunks.len() {
+        let Some(statement) = next.take() else { break };
+        // The database is another process: it writes one part while the next one is made ready here.
+        let (written, following) = join(statement.execute(&mut *connection), make_ready(place)).await;
+        written?;
+        next = following;
     }
     Ok(revision)
+}
+
+/// The statement that writes some items, behind so many others. It lets others have their turn as it goes.
+async fn ready<'a>(operation: Uuid, before: usize, items: &'a [Item<'a>]) -> Ready<'a> {
+    let actions = || items.iter().map(|item| item.action);
+    let table = |action: &Action| action.key.kind.table.as_ref().map_or("", |table| table.name);
+    let number = |index| i32::try_from(before + index + 1).unwrap_or(i32::MAX);
+    let place = |action: &Action| action.position.as_ref().map(ToString::to_string);
+    let query = sqlx::query(ITEMS)
+        .bind(operation)
+        .bind((0..items.len()).map(number).collect::<Vec<i32>>())
+        .bind(actions().map(|action| &*action.key.workspace).collect::<Vec<_>>())
+        .bind(actions().map(table).collect::<Vec<_>>())
+        .bind(actions().map(|action| &*action.key.name).collect::<Vec<_>>())
+        .bind(actions().map(|action| action.kind.code()).collect::<Vec<_>>());
+    yield_now().await;
+    let query = query
+        .bind(actions().map(|action| action.reason.to_string()).collect::<Vec<_>>())
+        .bind(actions().map(place).collect::<Vec<_>>());
+    yield_now().await;
+    let query = query
+        .bind(actions().map(|action| action.before.as_deref()).collect::<Vec<_>>())
+        .bind(actions().map(Action::recorded).collect::<Vec<_>>());
+    yield_now().await;
+    query
+        .bind(actions().map(|action| action.from.as_deref()).collect::<Vec<_>>())
+        .bind(actions().map(|action| action.permanent).collect::<Vec<_>>())
+        .bind(items.iter().map(|item| item.outcome.code()).collect::<Vec<_>>())
+        .bind(items.iter().map(|item| item.outcome.why()).collect::<Vec<_>>())
+        .persistent(false)
 }

@@ -2,22 +2,24 @@
 
 use std::time::Duration;
 
+use futures_util::future::join;
 use sqlx::{Executor as _, PgConnection, Row as _};
 use uuid::Uuid;
 
 use crate::engine::{
-    Absent, CommitOutcome, Holder, Item, LeaseGrant, LeaseNews, Mention, Operation, StateError,
+    Absent, CommitOutcome, Holder, Item, LeaseGrant, LeaseNews, Mention, Operation, ReadBack, StateError,
     StateErrorKind, StateReader as _, StateWriter, WriteTransaction,
 };
 use crate::model::ResourceKey;
-use crate::plan::{Action, Row};
+use crate::plan::Action;
 
-use super::batch::{find_culprits, names_no_row, stale, write_batch, write_what_can_be};
+use super::batch::{Ready, find_culprits, names_no_row, ready, stale, write_what_can_be};
 use super::connect::{ConnectOptions, Connection, Parking, in_transaction};
 use super::error::{explain, within};
 use super::lease::{self, Keeper};
+use super::read_back::read_back;
 use super::record::record;
-use super::{migrate, read, references};
+use super::{migrate, references};
 
 /// Writes through one connection, and knows how to open others.
 pub struct Writer {
@@ -224,43 +226,27 @@ impl WriteTransaction for Transaction<'_> {
         within(self.timeout, "looking for what needs what goes away", mentions).await
     }
 
-    async fn write(&mut self, project: &str, actions: &[&Action]) -> Result<(), StateError> {
-        if actions.is_empty() {
-            return Ok(());
+    async fn write(
+        &mut self,
+        project: &str,
+        sets: &[Vec<&Action>],
+        hear: &mut impl FnMut(usize),
+    ) -> Result<(), (usize, StateError)> {
+        let make_ready = async |place: usize| match sets.get(place) {
+            Some(set) => ready(project, set).await,
+            None => None,
+        };
+        let mut next = make_ready(0).await;
+        for (place, set) in sets.iter().enumerate() {
+            let Some(statement) = next.take() else { continue };
+            // The database is another process: it writes one set while the next one is made ready here.
+            let writing = self.write_set(project, set, statement);
+            let (written, following) = join(writing, make_ready(place + 1)).await;
+            written.map_err(|error| (place, error))?;
+            next = following;
+            hear(set.len());
         }
-        let doing = describe(actions);
-        let limit = self.timeout;
-        within(limit, &doing, self.connection.execute("savepoint batch")).await?;
-        match within(limit, &doing, write_batch(self.connection, project, actions)).await {
-            Ok(written) if written == actions.len() as u64 => {
-                within(limit, &doing, self.connection.execute("release savepoint batch")).await?;
-                Ok(())
-            }
-            Ok(_) => Err(stale(self.connection, actions, limit).await),
-            Err(error) if names_no_row(error.kind) => {
-                within(limit, &doing, self.connection.execute("rollback to savepoint batch")).await?;
-                if let [only] = actions {
-                    return Err(error.about(vec![only.key.clone()]));
-                }
-                let culprits = within(
-                    limit,
-                    &doing,
-                    find_culprits(self.connection, project, actions, StateError::MOST_ALSO),
-                )
-                .await?;
-                let mut culprits = culprits.into_iter();
-                let Some((action, first)) = culprits.next() else { return Err(error) };
-                let mut found = explain(first, &doing).about(vec![action.key.clone()]);
-                found.also = culprits
-                    .map(|(action, error)| {
-                        let error = explain(error, &doing);
-                        (action.key.clone(), error.why.unwrap_or(error.what))
-                    })
-                    .collect();
-                Err(found)
-            }
-            Err(error) => Err(error),
-        }
+        Ok(())
     }
 
     async fn write_what_can_be(
@@ -310,8 +296,8 @@ impl WriteTransaction for Transaction<'_> {
         within(self.timeout, "recording the operation", work).await.map_err(unrecorded)
     }
 
-    async fn rows(&mut self, keys: &[ResourceKey]) -> Result<Vec<Row>, StateError> {
-        within(self.timeout, "reading back what was written", read::read_rows(self.connection, keys)).await
+    async fn read_back(&mut self, actions: &[&Action]) -> Result<Vec<ReadBack>, StateError> {
+        within(self.timeout, "reading back what was written", read_back(self.connection, actions)).await
     }
 
     async fn release(&mut self, holder: &Holder) -> Result<(), StateError> {
@@ -338,6 +324,47 @@ impl WriteTransaction for Transaction<'_> {
                 Err(explain(error, "committing"))
             }
             Ok(Err(_)) | Err(_) => Ok(CommitOutcome::Unknown),
+        }
+    }
+}
+
+impl Transaction<'_> {
+    /// Writes one set. Where the database does not take it, nothing of it is written, and the rows it does not take are
+    /// found out.
+    async fn write_set(
+        &mut self,
+        project: &str,
+        actions: &[&Action],
+        statement: Ready<'_>,
+    ) -> Result<(), StateError> {
+        let doing = describe(actions);
+        let limit = self.timeout;
+        within(limit, &doing, self.connection.execute("savepoint batch")).await?;
+        let written = within(limit, &doing, statement.execute(&mut *self.connection)).await;
+        match written.map(|done| done.rows_affected()) {
+            Ok(written) if written == actions.len() as u64 => {
+                within(limit, &doing, self.connection.execute("release savepoint batch")).await?;
+                Ok(())
+            }
+            Ok(_) => Err(stale(self.connection, actions, limit).await),
+            Err(error) if names_no_row(error.kind) => {
+                within(limit, &doing, self.connection.execute("rollback to savepoint batch")).await?;
+                if let [only] = actions {
+                    return Err(error.about(vec![only.key.clone()]));
+                }
+                let search = find_culprits(self.connection, project, actions, StateError::MOST_ALSO);
+                let mut culprits = within(limit, &doing, search).await?.into_iter();
+                let Some((action, first)) = culprits.next() else { return Err(error) };
+                let mut found = explain(first, &doing).about(vec![action.key.clone()]);
+                found.also = culprits
+                    .map(|(action, error)| {
+                        let error = explain(error, &doing);
+                        (action.key.clone(), error.why.unwrap_or(error.what))
+                    })
+                    .collect();
+                Err(found)
+            }
+            Err(error) => Err(error),
         }
     }
 }

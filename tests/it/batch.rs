@@ -61,6 +61,16 @@ fn batch_operations_with_verification_of_results() {
     let list = estate.run(&["batch", "list", "--format", "json"]).ok().json();
     assert_eq!(list["operations"][0]["id"], id.as_str());
     assert_eq!(list["operations"][0]["successCount"], 3);
+    // By how they ended, and by the words of the command.
+    let count = |args: &[&str]| {
+        let all = [&["batch", "list", "--all", "--format", "json"], args].concat();
+        estate.run(&all).ok().json()["operations"].as_array().unwrap().len()
+    };
+    assert_eq!((count(&["--command", "batch tenants"]), count(&["--command", "batch ten"])), (1, 0));
+    assert_eq!((count(&["--command", "apply"]), count(&["--status", "failed"])), (1, 0));
+    assert_eq!(count(&["--status", "applied", "--command", "batch tenants create"]), 1);
+    estate.run(&["batch", "list", "--status", "failed"]).ok().stderr_has("No operation is like that");
+    estate.run(&["batch", "list", "--status", "odd"]).code(3);
     let shown = estate.run(&["batch", "show", &id, "--format", "json"]).ok().json();
     assert_eq!(shown["operation"]["revision"].to_string(), revision);
     assert_eq!(shown["items"][0]["source"], "clients.csv:2:1");

@@ -7,10 +7,14 @@ use crate::support::estate::Estate;
 
 /// Rows with the ids `R1` to `R1000`; of the bad ones the market is none.
 fn rows(bad: &[usize]) -> String {
-    let mut text = "tenantId,name,type,market,region,shopifyShop\n".to_owned();
-    for number in 1..=1_000 {
+    some_rows(1_000, bad)
+}
+
+fn some_rows(count: usize, bad: &[usize]) -> String {
+    let mut text = "tenantId,name,type,market,region,shopifyShop,labels.lot\n".to_owned();
+    for number in 1..=count {
         let market = if bad.contains(&number) { "MARS" } else { "ANZ_SMB" };
-        writeln!(text, "R{number},Shop {number},shopify,{market},AU-SE1,r{number}.myshopify.com").unwrap();
+        writeln!(text, "R{number},Shop {number},shopify,{market},AU-SE1,r{number}.myshopify.com,a").unwrap();
     }
     text
 }
@@ -53,6 +57,58 @@ fn one_bad_row_of_a_thousand_stops_all_or_is_left_out_and_the_rest_is_taken_back
     assert_eq!(dump(&estate.database), before, "the bytes are as they were");
     // Once is enough.
     estate.run(&rollback).code(5).stderr_has("taken back already");
+}
+
+#[test]
+fn thousands_of_rows_are_written_set_by_set_and_each_is_checked_and_recorded() {
+    let estate = Estate::applied("batch_sets");
+    estate.project.write("rows.csv", some_rows(2_500, &[]));
+    let state = estate.state();
+    // One that the database refuses in the second set, after the third was made ready.
+    estate.database.sql("alter table synthex.tenants add constraint lucky check (name <> 'R1500')");
+    let out = estate.run(&[&CREATE[..], &["human"]].concat()).code(1);
+    out.stderr_has("tenant/w/R1500 (rows.csv:1501:1)").stderr_has("lucky");
+    assert_eq!(estate.state(), state, "nothing was applied");
+    estate.database.sql("alter table synthex.tenants drop constraint lucky");
+    // One that is not what was written, in the last part that is read back.
+    for (body, field) in
+        [("new.website := 'https://x.example';", "website"), ("new.employee_count := 5;", "employeeCount")]
+    {
+        estate.trigger("tenants", "insert or update", "new.name = 'R2499'", body);
+        let out = estate.run(&[&CREATE[..], &["human"]].concat()).code(1).stderr_has("not what was declared");
+        out.stderr_has("tenant/w/R2499").stderr_has(field);
+        assert_eq!(estate.state(), state, "nothing was applied");
+    }
+    estate.untrigger("tenants");
+
+    let created = done(&estate, "batch tenants create --from-csv rows.csv");
+    let updated = done(&estate, "batch tenants update -l lot=a --set industry=Toys");
+    let db = &estate.database;
+    // The items are in the order in which they were done, none twice and none missing, each with its own row.
+    let wrong = |revision: &str, condition: &str| {
+        db.query_one_i64(&format!(
+            "select count(*) from synthex.batch_operation_items as i join synthex.batch_operations as o \
+             on o.id = i.operation_id where o.revision = {revision} and not ({condition})"
+        ))
+    };
+    let own = "i.after #>> '{spec,displayName}' = 'Shop ' || substr(i.name, 2)";
+    assert_eq!(wrong(&created, &format!("{own} and i.before is null")), 0);
+    assert_eq!(wrong(&created, "false"), 2_500);
+    let changed = "i.before #>> '{spec,displayName}' = i.after #>> '{spec,displayName}' \
+         and i.before #>> '{spec,industry}' is null and i.after #>> '{spec,industry}' = 'Toys'";
+    assert_eq!(wrong(&updated, &format!("{own} and {changed}")), 0);
+    for revision in [&created, &updated] {
+        let gaps = format!(
+            "select count(*) filter (where seq <> place or name < before) from (select i.seq, i.name, \
+             row_number() over w as place, lag(i.name, 1, '') over w as before from synthex.batch_operation_items as i \
+             join synthex.batch_operations as o on o.id = i.operation_id where o.revision = {revision} \
+             window w as (order by i.seq)) as i"
+        );
+        assert_eq!(db.query_one_i64(&gaps), 0, "{revision}");
+    }
+    let toys =
+        "select count(*) from synthex.tenants where name like 'R%' and industry = 'Toys' and revision = 2";
+    assert_eq!(db.query_one_i64(toys), 2_500);
 }
 
 /// Runs a command without asking, and returns the number of the operation that it was.

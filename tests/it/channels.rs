@@ -168,6 +168,8 @@ fn every_bad_answer_of_a_webhook_has_its_meaning() {
         let reply = Reply::text(status, "no").header("location", "http://127.0.0.1:1/");
         let tried = receivers.fails("hook", &reply, code, true);
         assert_eq!((&tried["status"], &tried["response"]), (&json!(status), &json!("no")), "{tried}");
+        // What is gone for good is not asked again (M-D6).
+        assert_eq!(tried["disablesChannel"], status == 410, "{tried}");
     }
     for (status, code) in [
         (408, "request_timeout"),
@@ -177,7 +179,8 @@ fn every_bad_answer_of_a_webhook_has_its_meaning() {
         (503, "server_error"),
         (599, "server_error"),
     ] {
-        receivers.fails("hook", &Reply::text(status, ""), code, false);
+        let tried = receivers.fails("hook", &Reply::text(status, ""), code, false);
+        assert_eq!(tried["pausesChannel"], status == 429, "{tried}");
     }
     // Nothing was followed, and nothing was sent twice.
     assert_eq!(receivers.services.asked("/hook").len(), 18);

@@ -10,6 +10,7 @@
 )]
 
 mod agreement;
+mod alerts_declared;
 mod apply;
 mod batch;
 mod batch_claims;
@@ -43,6 +44,7 @@ mod generated;
 mod generated_docs;
 mod guard_corners;
 mod guards;
+mod health;
 mod history;
 mod import;
 mod interrupt;

@@ -183,7 +183,7 @@ fn nothing_is_recorded_where_it_is_switched_off() {
     user.synthex(&["validate"]).env("SYNTHEX_ANALYTICS", "garbage").run().ok().nowhere("garbage");
     user.synthex(&["analytics", "report"]).env("DO_NOT_TRACK", "1").run().ok().stderr_has("switched off");
     let file = user.estate.project.read("synthex.yaml");
-    for word in ["false", "\"off\""] {
+    for word in ["false", "\"off\"", "off"] {
         user.estate
             .project
             .write("synthex.yaml", file.replace("spec: {", &format!("spec: {{analytics: {word}, ")));
@@ -192,8 +192,8 @@ fn nothing_is_recorded_where_it_is_switched_off() {
     }
     assert!(!user.folder().exists(), "{:?}", files(&user.folder()));
     assert!(user.stored().is_empty());
-    user.estate.project.write("synthex.yaml", file.replace("spec: {", "spec: {analytics: off, "));
-    user.run(&["plan"]).code(3).stderr_has("write false, or `off` in quotes");
+    user.estate.project.write("synthex.yaml", file.replace("spec: {", "spec: {analytics: no, "));
+    user.run(&["plan"]).code(3).stderr_has("write false, or `no` in quotes");
     user.estate.project.write("synthex.yaml", file.replace("spec: {", "spec: {analytics: maybe, "));
     user.run(&["plan"]).code(3).stderr_has("analytics");
     user.estate.project.write("synthex.yaml", file.replace("spec: {", "spec: {analytics: true, "));
@@ -234,12 +234,16 @@ fn an_unreachable_database_gets_it_later_and_once() {
     let url = proxy.url(&user.estate.database);
     let run = |args: &[&str]| user.records(user.estate.synthex_at(&url, args)).run();
     run(&["plan"]).code(8);
+    // It shows its error itself, in the plan's place.
+    run(&["plan", "--format", "json"]).code(8);
     run(&["drift"]).code(8);
-    assert_eq!(user.waiting().len(), 4, "two commands and two errors");
+    assert_eq!(user.waiting().len(), 6, "three commands and three errors");
     assert!(user.stored().is_empty());
     proxy.set(Mode::Pass);
     run(&["plan"]).ok();
     let expected = [
+        "command plan failed 8",
+        "error plan failed database-unreachable",
         "command plan failed 8",
         "error plan failed database-unreachable",
         "command drift failed 8",
@@ -248,7 +252,7 @@ fn an_unreachable_database_gets_it_later_and_once() {
     ];
     assert_eq!(user.stored(), expected);
     run(&["analytics", "report"]).ok();
-    assert_eq!(user.stored()[..5], expected);
+    assert_eq!(user.stored()[..7], expected);
 }
 
 #[test]

@@ -119,7 +119,7 @@ pub struct PruneArgs {
     #[arg(short, long)]
     pub yes: bool,
     /// Show what would be dropped and stop
-    #[arg(long, conflicts_with = "yes")]
+    #[arg(long)]
     pub dry_run: bool,
 }
 

@@ -84,7 +84,7 @@ async fn operations(
             since,
             workspace: place.clone(),
             limit: Some(i64::from(args.limit) + 1),
-            revision: None,
+            ..Wanted::default()
         };
         found.append(&mut records.connection.operations(&wanted).await?);
     }

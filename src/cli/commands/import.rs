@@ -250,14 +250,15 @@ impl Importing<'_> {
         let file =
             SourceFile::new(format!("rows.{}", self.args.rows.ending()), self.text.clone().into_bytes());
         let source = SourceRef { file: FileId(0), start: 0, end: 0, row: None };
-        let read = match self.args.rows {
-            RowFormat::Csv => csv::read(&file, FileId(0), source),
+        let read: Result<Vec<RawRow>, _> = match self.args.rows {
+            RowFormat::Csv => csv::read(&file, FileId(0), source)
+                .map(|(rows, _)| rows.into_iter().map(|(row, cells)| (row, cells.row())).collect()),
             RowFormat::Json => {
                 rows::read_json(&file, FileId(0), source, &manifest::variables::Variables::off())
+                    .map(|(rows, _)| rows)
             }
         };
-        read.map(|(rows, _)| rows)
-            .map_err(|_| CliError::other("the rows could not be read again", "this is a defect of synthex"))
+        read.map_err(|_| CliError::other("the rows could not be read again", "this is a defect of synthex"))
     }
 
     /// Reads the project with the rows in it.

@@ -62,7 +62,7 @@ pub struct TakeArgs {
     #[arg(short, long)]
     pub yes: bool,
     /// Say what would be done and stop
-    #[arg(long, conflicts_with = "yes")]
+    #[arg(long)]
     pub dry_run: bool,
 }
 
@@ -88,7 +88,7 @@ pub struct ReleaseArgs {
     #[arg(short, long)]
     pub yes: bool,
     /// Say what would be done and stop
-    #[arg(long, conflicts_with = "yes")]
+    #[arg(long)]
     pub dry_run: bool,
 }
 

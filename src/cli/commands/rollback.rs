@@ -25,7 +25,7 @@ pub struct RollbackArgs {
     #[arg(long, value_name = "N")]
     pub to: i64,
     /// Only show what would change, as --dry-run does
-    #[arg(long, conflicts_with = "yes")]
+    #[arg(long)]
     pub plan: bool,
     /// With --plan: exit with 2 when there are changes
     #[arg(long)]

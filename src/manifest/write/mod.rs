@@ -15,7 +15,7 @@ use crate::model::{FileId, ResourceKey, Scope, SourceRef};
 use super::admit::{Context, Output};
 use super::expand::{Layers, TemplateLayer, WorkspaceLayer};
 use super::problem::{Problem, Target};
-use super::schema::API_VERSION;
+use super::schema;
 use super::variables;
 
 /// The manifest that declares exactly a canonical spec, in whatever project it is read: what looks like a variable in its
@@ -40,12 +40,7 @@ pub fn literally(key: &ResourceKey, canonical: &Value) -> Value {
     {
         metadata.insert("labels".to_owned(), labels.clone());
     }
-    json!({
-        "apiVersion": API_VERSION,
-        "kind": key.kind.name,
-        "metadata": metadata,
-        "spec": canonical.get("spec").cloned().unwrap_or_default(),
-    })
+    schema::envelope(key.kind.name, metadata, canonical.get("spec").cloned().unwrap_or_default())
 }
 
 /// A row as a manifest.

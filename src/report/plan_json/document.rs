@@ -1,8 +1,9 @@
 //! The document, in a form that is serialised piece by piece.
 
 use chrono::SecondsFormat;
-use serde::ser::SerializeStruct;
+use serde::ser::{SerializeMap as _, SerializeStruct as _};
 use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::model::{Origin, Position, ResourceKey};
@@ -22,6 +23,15 @@ pub(super) struct Document<'a> {
 impl<'a> Document<'a> {
     pub(super) fn new(plan: &'a Plan, context: &'a PlanContext) -> Self {
         Self { plan, context, changes: risk::sorted(&plan.actions) }
+    }
+
+    /// The same with an empty list of changes.
+    pub(super) fn without_changes(&self) -> Self {
+        Self { plan: self.plan, context: self.context, changes: Vec::new() }
+    }
+
+    pub(super) fn changes(&self) -> &[&'a Action] {
+        &self.changes
     }
 }
 
@@ -73,7 +83,7 @@ impl Serialize for Document<'_> {
                 "unchanged": summary.unchanged,
             }),
         )?;
-        document.serialize_field("changes", &Each(&self.changes, |action| change(action)))?;
+        document.serialize_field("changes", &Changes(&self.changes))?;
         document.serialize_field("undeclared", &Each(undeclared, key))?;
         document.serialize_field("suspects", &Each(suspects, suspect))?;
         document.serialize_field("included", &Each(included, key))?;
@@ -85,6 +95,15 @@ impl Serialize for Document<'_> {
         document
             .serialize_field("diagnostics", &crate::report::diagnostics::json(&self.context.diagnostics))?;
         document.end()
+    }
+}
+
+/// The changes, each made when it is written.
+struct Changes<'a>(&'a [&'a Action]);
+
+impl Serialize for Changes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|action| Change(action)))
     }
 }
 
@@ -107,61 +126,69 @@ fn key(key: &ResourceKey) -> Value {
     })
 }
 
-fn change(action: &Action) -> Value {
-    let Action {
-        kind,
-        key,
-        reason,
-        position,
-        revision,
-        before,
-        after: _,
-        left,
-        digest: _,
-        protected,
-        changes,
-        from,
-        permanent,
-        dependents,
-    } = action;
-    let mut change = json!({
-        "action": kind.code(),
-        "kind": key.kind.name,
-        "workspace": &*key.workspace,
-        "name": &*key.name,
-        "key": key.to_string(),
-        "risk": Risk::of(action).code(),
-        "protected": protected,
-        "reason": because(reason),
-    });
-    if let Some(position) = position {
-        change["source"] = place(position);
-    }
-    if let Some(revision) = revision {
-        change["revision"] = json!(revision);
-    }
-    if let Some(from) = from {
-        change["renamed_from"] = json!(from);
-    }
-    if *permanent {
-        change["permanent"] = json!(true);
-    }
-    if !dependents.is_empty() {
-        let counts: serde_json::Map<_, _> =
-            dependents.iter().map(|(kind, count)| (kind.name.to_owned(), json!(count))).collect();
-        change["dependents"] = Value::Object(counts);
-    }
-    change["fields"] = changes.iter().map(field).collect();
-    if !left.is_empty() {
-        change["ignored"] = left.iter().map(Left::pointer).collect();
-    }
-    let written = action.written();
-    for (name, canonical) in [("before", before.as_deref()), ("after", written.as_deref())] {
-        if let Some(canonical) = canonical {
-            change[name] = serde_json::from_str(canonical).unwrap_or_default();
+/// One change. It is written as it is read: a plan may have tens of thousands, each with two specs.
+pub(super) struct Change<'a>(pub(super) &'a Action);
+
+impl Serialize for Change<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Action {
+            kind,
+            key,
+            reason,
+            position,
+            revision,
+            before,
+            after: _,
+            left,
+            digest: _,
+            protected,
+            changes,
+            from,
+            permanent,
+            dependents,
+        } = self.0;
+        let mut change = serializer.serialize_map(None)?;
+        change.serialize_entry("action", kind.code())?;
+        change.serialize_entry("kind", key.kind.name)?;
+        change.serialize_entry("workspace", &*key.workspace)?;
+        change.serialize_entry("name", &*key.name)?;
+        change.serialize_entry("key", &key.to_string())?;
+        change.serialize_entry("risk", Risk::of(self.0).code())?;
+        change.serialize_entry("protected", protected)?;
+        change.serialize_entry("reason", &because(reason))?;
+        if let Some(position) = position {
+            change.serialize_entry("source", &place(position))?;
         }
+        if let Some(revision) = revision {
+            change.serialize_entry("revision", revision)?;
+        }
+        if let Some(from) = from {
+            change.serialize_entry("renamed_from", from)?;
+        }
+        if *permanent {
+            change.serialize_entry("permanent", &true)?;
+        }
+        if !dependents.is_empty() {
+            let counts: serde_json::Map<_, _> =
+                dependents.iter().map(|(kind, count)| (kind.name.to_owned(), json!(count))).collect();
+            change.serialize_entry("dependents", &counts)?;
+        }
+        change.serialize_entry("fields", &changes.iter().map(field).collect::<Vec<_>>())?;
+        if !left.is_empty() {
+            change.serialize_entry("ignored", &left.iter().map(Left::pointer).collect::<Vec<_>>())?;
+        }
+        let written = self.0.written();
+        for (name, canonical) in [("before", before.as_deref()), ("after", written.as_deref())] {
+            if let Some(canonical) = canonical {
+                // It is JSON already, and only needs to be indented.
+                match serde_json::from_str::<&RawValue>(canonical) {
+                    Ok(canonical) => change.serialize_entry(name, canonical)?,
+                    Err(_) => change.serialize_entry(name, &Value::Null)?,
+                }
+            }
+        }
+        change.end()
     }
-    change
 }
 
 fn because(reason: &Reason) -> Value {

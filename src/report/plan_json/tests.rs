@@ -57,7 +57,14 @@ fn changes_are_sorted_by_risk_kind_workspace_and_name() {
 
 #[test]
 fn what_is_written_is_what_is_built() {
-    for plan in [everything(), plan(vec![])] {
+    // So many that several threads write them, in several rounds.
+    let one = |number: usize| {
+        let (before, after) =
+            (json!({"spec": {"a": number}}), json!({"spec": {"a": {"b": "\n  \"changes\": []\u{9b}é"}}}));
+        update(key("Tenant", "w", &format!("T{number}")), &before, &after)
+    };
+    let many = plan((0..9_000).map(one).collect());
+    for plan in [everything(), plan(vec![]), many] {
         let mut bytes = Vec::new();
         write_json(&plan, &full_context(), &mut bytes).unwrap();
         let text = String::from_utf8(bytes).unwrap();
@@ -68,6 +75,7 @@ fn what_is_written_is_what_is_built() {
         assert_eq!(read, built);
         // Equality does not look at the order of members.
         assert_eq!(serde_json::to_string(&read).unwrap(), serde_json::to_string(&built).unwrap());
+        assert_eq!(text, crate::report::json::text(&built));
     }
 }
 

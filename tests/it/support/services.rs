@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::cli::Synthex;
 
 /// What was asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Asked {
     pub method: String,
     pub path: String,
@@ -51,7 +51,7 @@ pub struct Reply {
     headers: Vec<(String, String)>,
     body: String,
     delay: Duration,
-    /// How many bytes are announced besides those that come.
+    /// How many bytes are announced and never sent.
     missing: usize,
 }
 
@@ -67,6 +67,11 @@ impl Reply {
     pub fn header(mut self, name: &str, value: &str) -> Reply {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The same, cut off before its end.
+    pub fn cut(self) -> Reply {
+        Reply { missing: 100, ..self }
     }
 
     pub fn after(self, delay: Duration) -> Reply {

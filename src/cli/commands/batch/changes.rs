@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::cli::error::CliError;
+use crate::cli::project;
 use crate::kinds::tenant;
 use crate::manifest::edit;
 use crate::manifest::expand::Layers;
@@ -12,6 +13,7 @@ use crate::manifest::{rows, schema, validate};
 use crate::model::diagnostic::did_you_mean;
 use crate::model::kind::{NUL, nul_at};
 use crate::model::{Digest, Entry, ResourceKey, SourceRef, SqlType, declared};
+use crate::plan::Row;
 
 /// What is wrong with a tenant as it would be.
 pub struct Wrong {
@@ -204,6 +206,34 @@ pub fn of_row(row: Map<String, Value>) -> Vec<Change> {
     changes
 }
 
+/// Many tenants, each as it is with the same changes, in their order; on all cores.
+#[must_use]
+pub fn changed_all(
+    rows: &[Row],
+    changes: &[Change],
+    layers: &Layers,
+    source: SourceRef,
+) -> Vec<Result<Entry, Vec<Wrong>>> {
+    /// With fewer for each, threads cost more than they bring.
+    const WORTH_A_THREAD: usize = 256;
+    let change = |rows: &[Row]| -> Vec<_> {
+        rows.iter().map(|row| changed(&row.key, &row.canonical, changes, layers, source)).collect()
+    };
+    let size = rows.len().div_ceil(project::threads()).max(WORTH_A_THREAD);
+    if rows.len() <= size {
+        return change(rows);
+    }
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            rows.chunks(size).map(|rows| (rows, scope.spawn(move || change(rows)))).collect();
+        // A thread that broke off leaves its part to this one, which then says why.
+        threads
+            .into_iter()
+            .flat_map(|(rows, thread)| thread.join().unwrap_or_else(|_| change(rows)))
+            .collect()
+    })
+}
+
 /// A tenant as it is with some changes.
 ///
 /// # Errors
@@ -216,8 +246,7 @@ pub fn changed(
     source: SourceRef,
 ) -> Result<Entry, Vec<Wrong>> {
     let kind = key.kind;
-    let before = write::literally(key, canonical);
-    let mut manifest = before.clone();
+    let mut manifest = write::literally(key, canonical);
     changes.iter().for_each(|change| change.make(&mut manifest));
     let found = validate::findings(schema::validator(kind), schema::cached(kind), &manifest, false);
     if !found.is_empty() {
@@ -229,7 +258,7 @@ pub fn changed(
         };
         return Err(found.into_iter().map(wrong).collect());
     }
-    let mut wrong = lacks(key, &before, &manifest, layers);
+    let mut wrong = lacks(key, canonical, &manifest, layers);
     let labels = manifest.pointer("/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default();
     let spec = manifest.get_mut("spec").map(Value::take).unwrap_or_default();
     let admitted = match (kind.admit)(spec) {
@@ -260,7 +289,7 @@ pub fn changed(
 }
 
 /// What the template asks for and the tenant no longer has; or that there is no such template. What was so before stays.
-fn lacks(key: &ResourceKey, before: &Value, after: &Value, layers: &Layers) -> Vec<Wrong> {
+fn lacks(key: &ResourceKey, canonical: &Value, after: &Value, layers: &Layers) -> Vec<Wrong> {
     let expanded = |manifest: &Value| {
         let mut spec = manifest.get("spec").and_then(Value::as_object).cloned().unwrap_or_default();
         layers.expand(&key.workspace, &mut spec, &mut Map::new())
@@ -268,8 +297,9 @@ fn lacks(key: &ResourceKey, before: &Value, after: &Value, layers: &Layers) -> V
     if after.pointer("/spec/template").is_none() {
         return Vec::new();
     }
+    let before = write::literally(key, canonical);
     let template = after.pointer("/spec/template").and_then(Value::as_str).unwrap_or_default();
-    match (expanded(before), expanded(after)) {
+    match (expanded(&before), expanded(after)) {
         (Err(old), Err(new)) if old == new => Vec::new(),
         (_, Err(name)) => {
             let help = match layers.near_template(&key.workspace, &name) {

@@ -7,6 +7,7 @@ use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::records::Records;
+use crate::engine::OperationStatus;
 use crate::plan::planner::COMMAND_OWNER;
 use crate::plan::record::Recorded;
 use crate::report::history as text;
@@ -18,16 +19,31 @@ use crate::store::history::Wanted;
 /// applies of projects are in `synthex history`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex batch list\n  synthex batch list --limit 5\n  synthex batch list --all --format json | jq '.operations[].revision'"
+    after_help = "Examples:\n  synthex batch list\n  synthex batch list --limit 5\n  synthex batch list --status failed\n  synthex batch list --command \"batch tenants update\"\n  synthex batch list --all --format json | jq '.operations[].revision'"
 )]
 pub struct BatchListArgs {
     /// Also the applies of projects
     #[arg(long)]
     pub all: bool,
+    /// Only those that ended like this
+    #[arg(long, value_name = "STATUS", value_parser = STATUSES)]
+    pub status: Option<String>,
+    /// Only those of this command; its first words are enough: `batch tenants`
+    #[arg(long, value_name = "COMMAND")]
+    pub command: Option<String>,
     /// Show at most so many
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
 }
+
+/// How an operation can have ended.
+const STATUSES: [&str; 5] = [
+    OperationStatus::Applied.code(),
+    OperationStatus::PartlyApplied.code(),
+    OperationStatus::Failed.code(),
+    OperationStatus::Refused.code(),
+    OperationStatus::Interrupted.code(),
+];
 
 /// Runs `batch list`.
 ///
@@ -43,6 +59,8 @@ pub async fn list(context: &Context, args: &BatchListArgs) -> Result<ExitStatus,
         let wanted = Wanted {
             project: (!args.all).then(|| COMMAND_OWNER.to_owned()),
             workspace: place.clone(),
+            status: args.status.clone(),
+            command: args.command.as_deref().map(|words| words.trim().to_owned()),
             limit: Some(i64::from(args.limit) + 1),
             ..Wanted::default()
         };
@@ -61,9 +79,12 @@ pub async fn list(context: &Context, args: &BatchListArgs) -> Result<ExitStatus,
         context.printer.result(&text::operations(&found, context.clock.now(), &context.printer.stdout));
     }
     if found.is_empty() {
-        context
-            .printer
-            .note("No command has changed anything yet; `synthex history` shows what projects applied.");
+        let is_filtered = args.status.is_some() || args.command.is_some();
+        context.printer.note(if is_filtered {
+            "No operation is like that; `synthex batch list` without --status and --command shows all."
+        } else {
+            "No command has changed anything yet; `synthex history` shows what projects applied."
+        });
     } else if more {
         context.printer.note(&format!("The newest {limit} are shown; --limit shows more."));
     }

@@ -22,7 +22,7 @@ use crate::model::diagnostic::did_you_mean;
 use crate::model::{Diagnostic, Entry, FileId, ResourceKey, SourceFile, SourceRef};
 use crate::plan::Row;
 
-use super::changes::{Change, Wrong, changed, in_manifests, must_be_apart, of_row};
+use super::changes::{Change, Wrong, changed, changed_all, in_manifests, must_be_apart, of_row};
 use super::leaving_out::leave_out_claimed;
 use super::targets::{self, TargetArgs};
 
@@ -106,7 +106,7 @@ async fn plan(
             .help("say what is to change: --status suspended, --name NAME, --set FIELD=VALUE, --unset FIELD, or --from-csv FILE"));
     }
     let mut desk = Desk::open(context, COMMAND).await?;
-    let (mut entries, diagnostics) = match &args.from_csv {
+    let (rows, (mut entries, diagnostics)) = match &args.from_csv {
         Some(path) => {
             let file = row_files::read(path, RowFormat::Csv, desk.found.as_ref())?;
             from_rows(&mut desk, file, &changes, args.own.write).await?
@@ -117,7 +117,7 @@ async fn plan(
             if args.own.write {
                 desk.changes.extend(rows.iter().map(|row| in_manifests(&row.key, &changes)));
             }
-            changed
+            (rows, changed)
         }
     };
     batch.asked = entries.iter().map(|entry| entry.key.clone()).collect();
@@ -133,7 +133,7 @@ async fn plan(
         entries.retain(|entry| !claimed.contains(&entry.key));
     }
     let is_named = args.targets.is_named();
-    let asked = Asked { entries, is_named, ..Asked::default() };
+    let asked = Asked { entries, is_named, rows, ..Asked::default() };
     let manner = Manner { command: COMMAND, own: &args.own, write: &args.write };
     editing::way(context, desk, asked, manner, signals).await
 }
@@ -145,8 +145,8 @@ async fn from_options(desk: &mut Desk<'_>, rows: &[Row], changes: &[Change]) -> 
     let mut entries = Vec::with_capacity(rows.len());
     // What is wrong with a value is wrong with it for all tenants, and said once.
     let mut said: BTreeMap<(&'static str, String), Same<'_>> = BTreeMap::new();
-    for row in rows {
-        match changed(&row.key, &row.canonical, changes, &layers, NOWHERE) {
+    for (row, changed) in rows.iter().zip(changed_all(rows, changes, &layers, NOWHERE)) {
+        match changed {
             Ok(entry) => entries.push(entry),
             Err(found) => {
                 for Wrong { code, message, help, .. } in found {
@@ -192,7 +192,7 @@ async fn from_rows(
     file: SourceFile,
     others: &[Change],
     remember: bool,
-) -> Result<Changed, CliError> {
+) -> Result<(Vec<Row>, Changed), CliError> {
     let files = [Arc::new(file)];
     let (raw, mut problems) = csv::read_with(&files[0], FileId(0), NOWHERE, &["tenantId"])
         .map_err(|problems| invalid(row_files::said_of_rows(resolve(&files, problems))))?;
@@ -207,6 +207,7 @@ async fn from_rows(
     let living: Vec<String> =
         desk.living(&crate::kinds::tenant::KIND).map(|head| head.key.name.to_string()).collect();
     let names: HashSet<&str> = living.iter().map(String::as_str).collect();
+    let raw: Vec<_> = raw.into_iter().map(|(place, cells)| (place, cells.row())).collect();
     let known: Vec<String> = raw
         .iter()
         .filter_map(|(_, row)| row.get("tenantId")?.as_str())
@@ -261,5 +262,6 @@ async fn from_rows(
     }
     let named: HashSet<&str> = problems.iter().filter_map(|problem| problem.resource.as_deref()).collect();
     entries.retain(|entry| !named.contains(entry.key.to_string().as_str()));
-    Ok((entries, row_files::said_of_rows(resolve(&files, problems))))
+    let diagnostics = row_files::said_of_rows(resolve(&files, problems));
+    Ok((rows, (entries, diagnostics)))
 }

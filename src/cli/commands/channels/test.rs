@@ -227,6 +227,8 @@ fn tried_json(tried: &Tried) -> Value {
             "status": failure.status,
             "response": failure.response,
             "retryAfterSeconds": failure.retry_after.map(|wait| wait.as_secs()),
+            "pausesChannel": failure.pauses_channel,
+            "disablesChannel": failure.disables_channel,
         }),
     }
 }
