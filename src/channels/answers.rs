@@ -27,7 +27,7 @@ pub fn by_status(answer: &Answer, hidden: &Hidden, now: DateTime<Utc>) -> Failur
         423 => ("locked", "what is at this address is locked"),
         425 => ("too_early", "it is not ready for this yet"),
         429 => ("rate_limited", "it gets too many messages"),
-        400..=499 => ("client_error", "it refused what was sent"),
+        other if (400..500).contains(&other) => ("client_error", "it refused what was sent"),
         500..=599 => ("server_error", "something is wrong with it"),
         _ => ("unexpected_status", "this is no status that it should answer with"),
     };

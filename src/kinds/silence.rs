@@ -83,7 +83,9 @@ impl SilenceSpec {
 impl Resource for SilenceSpec {
     fn normalise(&mut self) {
         // PostgreSQL keeps microseconds.
-        let micros = |at: DateTime<Utc>| DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at);
+        fn micros(at: DateTime<Utc>) -> DateTime<Utc> {
+            DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at)
+        }
         self.starts_at = micros(self.starts_at);
         self.ends_at = self.ends_at.map(micros);
     }

@@ -21,6 +21,11 @@ const HORIZON: f64 = 1.0;
 /// The least and the longest that a worker waits for a place in a channel's rate, in seconds.
 const SLOT_WAIT: (f64, f64) = (0.02, 60.0);
 
+/// A queue that filled a moment ago is not what the statistics say it is: left alone, the planner reads and sorts all of it each
+/// time (64 ms in place of 1 ms at 10,000 messages). Every way here has an index, in the order that is wanted.
+const BY_INDEX: &str = "set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off; \
+     set local enable_hashjoin = off; set local enable_mergejoin = off";
+
 /// How many leases that are over are ended at a time.
 const MOST_ENDED: i64 = 1000;
 
@@ -84,8 +89,7 @@ pub(super) async fn claim(
     workspace: Option<&str>,
     wanted: &Wanted,
 ) -> Result<Claimed, sqlx::Error> {
-    // A queue that filled a moment ago is not what the statistics say; every way here has an index.
-    connection.execute("set local enable_seqscan = off").await?;
+    connection.execute(BY_INDEX).await?;
     let query = sqlx::query(END_LEASES).bind(workspace).bind(MOST_ENDED).bind(wanted.now).persistent(false);
     query.execute(&mut *connection).await?;
     let mut candidates = candidates(connection, workspace, wanted).await?;
