@@ -26,3 +26,6 @@ pub use alert::{Alert, AlertKind, AlertLabels, AlertStatus, ResolveReason};
 pub use evaluate::evaluate;
 pub use facts::{Facts, Outcome};
 pub use message::{Event, Item, Message, Topic};
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@
 )]
 
 mod agreement;
+mod alerts;
 mod apply;
 mod batch;
 mod batch_claims;
