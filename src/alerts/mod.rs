@@ -15,9 +15,11 @@ pub mod labels;
 pub mod life;
 pub mod message;
 pub mod muting;
+pub mod notice;
 pub mod schedule;
 pub mod signals;
 pub mod telling;
+pub mod template;
 pub mod threshold;
 pub mod window;
 pub mod wording;
@@ -26,6 +28,7 @@ pub use alert::{Alert, AlertKind, AlertLabels, AlertStatus, ResolveReason};
 pub use evaluate::evaluate;
 pub use facts::{Facts, Outcome};
 pub use message::{Event, Item, Message, Topic};
+pub use notice::Notice;
 
 #[cfg(test)]
 mod tests;

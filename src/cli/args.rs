@@ -185,14 +185,21 @@ pub enum Command {
     #[command(subcommand)]
     Templates(commands::templates::TemplatesCommand),
     #[command(subcommand)]
+    Channels(commands::channels::ChannelsCommand),
+    #[command(subcommand)]
+    Notify(commands::notifications::NotifyCommand),
+    #[command(subcommand)]
     Check(commands::check::CheckCommand),
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
     #[command(subcommand)]
+<<<<<<< HEAD
     Alerts(commands::alerts::AlertsCommand),
     #[command(subcommand)]
     Notify(commands::notify::NotifyCommand),
     #[command(subcommand)]
+=======
+>>>>>>> mon-outbox
     Analytics(commands::analytics::AnalyticsCommand),
     Completions(commands::completions::CompletionsArgs),
 }

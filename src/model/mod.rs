@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows a particular kind, reads a file, a clock or a database.
 
+pub mod address;
 pub mod business_id;
 pub mod clock;
 pub mod declared;

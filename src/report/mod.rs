@@ -16,6 +16,7 @@ pub mod groups;
 pub mod history;
 pub mod history_json;
 pub mod json;
+pub mod notice;
 pub mod only;
 pub mod paint;
 pub mod plan_json;
@@ -34,10 +35,11 @@ use crate::model::Diagnostic;
 
 /// The JSON Schemas of what commands print, by the names of their files.
 #[must_use]
-pub fn schemas() -> [(String, Value); 2] {
+pub fn schemas() -> [(String, Value); 3] {
     [
         ("plan.schema.json".to_owned(), plan_json::schema()),
         ("usage_report.schema.json".to_owned(), usage::schema::schema()),
+        ("webhook.schema.json".to_owned(), notice::schema::schema()),
     ]
 }
 

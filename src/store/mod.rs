@@ -30,6 +30,7 @@ pub mod setup_steps;
 pub mod statements;
 pub mod summary;
 mod triggers;
+pub mod trying;
 pub mod usage;
 pub mod usage_report;
 pub mod usage_upkeep;

@@ -18,6 +18,8 @@ mod batch_input;
 mod batch_rollback;
 mod batch_rows;
 mod cases;
+mod channels;
+mod channels_mail;
 mod chaos;
 mod ci_apply;
 mod ci_plan;

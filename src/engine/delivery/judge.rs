@@ -6,8 +6,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::alerts::{Event, Message, Topic};
+use crate::alerts::{Event, Message, Notice, Topic};
 use crate::kinds::notification_channel::{ChannelType, NotificationChannelSpec};
+use crate::report::notice::{Words, text};
 
 use super::channel::{max_age, max_retry_after, schedule};
 use super::outbox::{Attempt, Claim, Fate, Record};
@@ -141,7 +142,7 @@ pub fn judged(
     let failure = match outcome {
         Ok(sent) => {
             let inbox =
-                (ready.spec.channel_type == ChannelType::InApp).then(|| inbox(ready.message, ready.is_late));
+                (ready.spec.channel_type == ChannelType::InApp).then(|| inbox(claim, ready, timing.began_at));
             return Record {
                 attempt: attempt("sent", sent.status, sent.response),
                 wait: sent.wait,
@@ -243,18 +244,20 @@ fn notice(claim: &Arc<Claim>, failure: &Failure, now: DateTime<Utc>) -> Option<N
     })
 }
 
-/// The title and the text of an inbox's row.
-fn inbox(message: &Message, is_late: bool) -> (String, String) {
-    let mut text = message.text.clone();
-    for item in &message.items {
-        let parts = [Some(&item.what), item.why.as_ref(), item.remedy.as_ref(), item.command.as_ref()];
-        let line: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
-        if !message.text.contains(&item.what) || line.len() > 1 {
-            text.push_str(&format!("\n- {}", line.join(" · ")));
-        }
-    }
-    let title = if is_late { format!("[late] {}", message.title) } else { message.title.clone() };
-    (title, text.trim_start().to_owned())
+/// The title and the text of an inbox's row: the words of a mail, without its last line.
+fn inbox(claim: &Claim, ready: &Ready<'_>, now: DateTime<Utc>) -> (String, String) {
+    let notice = Notice {
+        message: ready.message,
+        workspace: &claim.channel.workspace,
+        channel: &claim.channel.name,
+        is_late: ready.is_late,
+        now,
+    };
+    let words = Words::new(notice, ready.spec.template.as_ref());
+    let body = text::body(&words);
+    let body = body.strip_prefix(words.title.as_str()).unwrap_or(&body);
+    let body = body.rsplit_once("\n-- \n").map_or(body, |(body, _)| body);
+    (words.title.clone(), body.trim().to_owned())
 }
 
 /// The start of a text, at most that many bytes, and whole characters.

@@ -17,7 +17,8 @@ const MOST_ERROR: usize = 1000;
 /// How long a reason is that is kept, in characters.
 const MOST_REASON: usize = 300;
 
-/// What is not ours any more is not touched: the token says so.
+/// What is not ours any more is not touched: the token says so. What is recorded already, by a commit whose answer was lost,
+/// counts.
 const RECORD: &str = "with r as materialized (select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::text[], \
        $6::text[], $7::timestamptz[], $8::bigint[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[]) \
        as r (id, token, fate, next_at, code, why, began_at, latency_ms, outcome, status, response, title, body)), \
@@ -40,7 +41,8 @@ const RECORD: &str = "with r as materialized (select * from unnest($1::uuid[], $
        select u.id, u.workspace, u.channel, u.target, u.notification, n.severity, r.title, r.body, $14 \
        from u join r on r.id = u.id join synthex.notifications as n on n.id = u.notification where r.title is not null \
        on conflict (id) do nothing) \
-     select id from u";
+     select id from u union all select d.id from r join synthex.notification_deliveries as d on d.id = r.id and d.lease_token = r.token \
+       and d.state = r.fate and d.finished_at is not null";
 
 const LEARNT: &str = "insert into synthex.channel_status as s (workspace, channel, paused_until, disabled_at, disabled_reason, \
       disabled_digest, next_slot_at, last_sent_at, last_failed_at, last_code) \

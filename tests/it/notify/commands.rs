@@ -11,7 +11,7 @@ fn post(hint: &str) -> Post {
         &[
             ("c", "{type: console}"),
             ("box", "{type: in-app, inApp: {recipients: [ana, ben]}}"),
-            ("off", "{type: console, enabled: false}"),
+            ("shut", "{type: console, enabled: false}"),
         ],
     )
 }
@@ -71,14 +71,14 @@ fn a_channel_that_is_off_or_missing_is_said() {
         let words = ["send", "--title", "t", "--message", "m", "--channel", channel];
         run(&post, &words.iter().chain(more).copied().collect::<Vec<_>>())
     };
-    send("c,off", &[]).code(7).stdout_has("off: suppressed: channel `off` is switched off");
-    send("off", &[]).code(8);
+    send("c,shut", &[]).code(7).stdout_has("shut: suppressed: channel `shut` is switched off");
+    send("shut", &[]).code(8);
     send("bux", &[]).code(3).stderr_has("there is no channel `bux`").stderr_has("did you mean `box`");
     let before = post.count("notifications");
-    send("c,box,off", &["--dry-run"])
+    send("c,box,shut", &["--dry-run"])
         .ok()
         .stdout_has("box: would be sent to ana, ben")
-        .stdout_has("off: would not");
+        .stdout_has("shut: would not");
     assert_eq!(post.count("notifications"), before);
     run(&post, &["send", "--title", "a\nb", "--message", "m", "--channel", "c"]).code(3);
     let error =

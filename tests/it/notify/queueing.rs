@@ -33,10 +33,10 @@ fn each_recipient_is_a_delivery_and_what_is_not_sent_says_why() {
         ("mail", mail),
         ("box", "{type: in-app, inApp: {recipients: [ana, ben]}}"),
         ("everybody", "{type: in-app}"),
-        ("off", "{type: console, enabled: false}"),
+        ("shut", "{type: console, enabled: false}"),
     ];
     let post = Post::new("queue_targets", &channels);
-    let one = message("one", &["mail", "box", "everybody", "off", "nowhere", "mail"]);
+    let one = message("one", &["mail", "box", "everybody", "shut", "nowhere", "mail"]);
     let enqueued = post.queue(std::slice::from_ref(&one));
     assert_eq!((enqueued.queued, enqueued.suppressed), (5, 2));
     let states = post.states();
@@ -46,7 +46,7 @@ fn each_recipient_is_a_delivery_and_what_is_not_sent_says_why() {
         "box ana message pending",
         "box ben message pending",
         "everybody message pending",
-        "off message suppressed channel_off",
+        "shut message suppressed channel_off",
         "nowhere message suppressed channel_missing",
     ];
     assert_eq!(states, expected);
@@ -54,7 +54,7 @@ fn each_recipient_is_a_delivery_and_what_is_not_sent_says_why() {
         "select reason from synthex.notification_deliveries where state = 'suppressed' order by seq";
     let reasons: Vec<String> =
         post.estate.database.query_strings(reasons).into_iter().flatten().flatten().collect();
-    assert_eq!(reasons, ["channel `off` is switched off", "there is no channel `nowhere`"]);
+    assert_eq!(reasons, ["channel `shut` is switched off", "there is no channel `nowhere`"]);
     // The same once more, by somebody who does not know whether it was queued.
     assert_eq!(post.queue(&[one]), Enqueued::default());
     assert_eq!(post.states(), expected);

@@ -10,7 +10,8 @@ fn a_message_is_tried_as_the_schedule_says_and_then_its_fallback_is_told_once() 
         "rules_dead",
         &[
             ("a", "{type: console, fallback: b, delivery: {retry: [5m, 10m]}}"),
-            ("b", "{type: console, fallback: a, delivery: {retry: []}}"),
+            ("b", "{type: console, fallback: c, delivery: {retry: []}}"),
+            ("c", CONSOLE),
         ],
     );
     post.queue(&[message("one", &["a"])]);

@@ -1,3 +1,5 @@
+//! What follows from an attempt: schedules, pauses, fallbacks, late messages.
+
 use chrono::TimeZone as _;
 use serde_json::json;
 

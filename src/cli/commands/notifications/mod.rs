@@ -4,6 +4,7 @@ mod cancel;
 mod deliver;
 mod inbox;
 mod list;
+mod render;
 mod retry;
 mod send;
 mod show;
@@ -27,6 +28,7 @@ pub enum NotifyCommand {
     Cancel(cancel::CancelArgs),
     Inbox(inbox::InboxArgs),
     Deliver(deliver::DeliverArgs),
+    Render(render::RenderArgs),
 }
 
 /// Runs `notify`.
@@ -43,5 +45,6 @@ pub async fn notify(context: &Context, command: &NotifyCommand) -> Result<ExitSt
         NotifyCommand::Cancel(args) => cancel::cancel(context, args).await,
         NotifyCommand::Inbox(args) => inbox::inbox(context, args).await,
         NotifyCommand::Deliver(args) => Box::pin(deliver::deliver(context, args)).await,
+        NotifyCommand::Render(args) => render::render(context, args).await,
     }
 }
