@@ -193,13 +193,8 @@ pub enum Command {
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
     #[command(subcommand)]
-<<<<<<< HEAD
     Alerts(commands::alerts::AlertsCommand),
     #[command(subcommand)]
-    Notify(commands::notify::NotifyCommand),
-    #[command(subcommand)]
-=======
->>>>>>> mon-outbox
     Analytics(commands::analytics::AnalyticsCommand),
     Completions(commands::completions::CompletionsArgs),
 }

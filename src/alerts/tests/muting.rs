@@ -31,7 +31,8 @@ fn a_muted_alert_changes_and_nobody_is_told() {
     assert_eq!(world.after(TimeDelta::zero()), Vec::<String>::new());
     assert_eq!(world.alert().status, AlertStatus::Firing);
     assert_eq!(world.alert().muted_by, ["silence/s"]);
-    assert_eq!(world.alert().muted_since, Some(world.now));
+    let now = world.now;
+    assert_eq!(world.alert().muted_since, Some(now));
     world.after(DAY * 4);
     assert_eq!(world.alert().threshold.as_deref(), Some("1d"));
     // The silence ends while it stands: one message, of what is so now.

@@ -90,11 +90,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Notify(command)) => Box::pin(notifications::notify(context, &command)).await,
         Some(Command::Check(command)) => check::check(context, &command),
         Some(Command::Lease(command)) => lease::lease(context, &command).await,
-<<<<<<< HEAD
         Some(Command::Alerts(command)) => Box::pin(alerts::alerts(context, &command)).await,
-        Some(Command::Notify(command)) => Box::pin(notify::notify(context, &command)).await,
-=======
->>>>>>> mon-outbox
         Some(Command::Analytics(command)) => Box::pin(analytics::analytics(context, &command)).await,
         Some(Command::Completions(args)) => completions::completions(context, &args),
     }
