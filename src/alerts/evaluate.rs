@@ -162,12 +162,16 @@ fn mute(stage: &Stage<'_>, cases: &mut [Case<'_>]) {
     // What is raised by a rule that is not looked at in this evaluation explains others as well.
     let elsewhere = stage.facts.open.iter().filter(|alert| !stage.is_in_scope(alert.rule.as_deref()));
     let inhibitors = Inhibitors::among(cases.iter().map(|case| &case.after).chain(elsewhere));
+    let mut ended = None;
     for case in cases {
         let alert = &mut case.after;
+        // One that begins where another ended comes right behind it.
+        let follows = case.before.is_none() && ended == Some(alert.fingerprint);
+        ended = (alert.status == AlertStatus::Resolved).then_some(alert.fingerprint);
         if alert.status == AlertStatus::Unrouted || alert.rule.is_none() {
             continue;
         }
-        let muted = muters.muting(&alert.labels, &alert.fingerprint);
+        let muted = muters.muting(&alert.labels, &alert.fingerprint, follows);
         let mut by = inhibitors.muting(alert);
         case.end_is_told = muted.end_is_told && by.is_empty();
         by.extend(muted.by);

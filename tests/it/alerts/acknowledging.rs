@@ -58,12 +58,7 @@ fn an_alert_has_the_fields_that_programs_read() {
     let found = watch.estate.run(&["alerts", "show", &id[..13], "--format", "json"]).ok().json();
     assert_eq!(found["alert"]["thresholds"].as_array().unwrap().len(), 2);
     watch.estate.run(&["alerts", "show", "ffffffff"]).code(3).stderr_has("no alert ffffffff");
-    watch
-        .estate
-        .run(&["alerts", "list", "--as-of", AT])
-        .ok()
-        .stdout_has("expires in 5 days")
-        .stdout_has("warning");
+    watch.estate.run(&["alerts", "list", "--as-of", AT]).ok().stdout_has(id).stdout_has("warning");
 }
 
 #[test]

@@ -10,7 +10,7 @@ fn what_is_unhealthy_is_told_and_so_is_its_end() {
     watch.health("T1", "degraded", "plan_paused");
     watch.health("T2", "unknown", "unreachable");
     watch.health("T3", "unhealthy", "shop_frozen");
-    watch.check("2031-01-02T00:00:00Z", &[]);
+    watch.check("2031-01-02T00:00:00Z", &["--deliver"]);
     assert_eq!(watch.told(), ["firing Shopify of T3 is unhealthy"]);
     let alert = watch.alert("2031-01-02T00:00:00Z");
     assert!(alert["message"].as_str().unwrap().contains("it said shop_frozen"), "{alert:#}");
@@ -29,7 +29,7 @@ fn a_provider_that_answers_for_nobody_is_one_alert() {
     for tenant in ["T1", "T2", "T3"] {
         watch.health(tenant, "unhealthy", "unreachable");
     }
-    watch.check("2031-01-02T00:00:00Z", &[]);
+    watch.check("2031-01-02T00:00:00Z", &["--deliver"]);
     assert_eq!(watch.told(), ["firing The Shopify API does not answer for 3 of 3 tenants"]);
     let alerts = watch.list("2031-01-02T00:00:00Z", &[]);
     assert_eq!(alerts.iter().filter(|alert| alert["mutedBy"][0] == "inhibition/shopify").count(), 3);
@@ -56,7 +56,7 @@ fn usage_above_a_limit() {
     // The end of the window does not count, its beginning does.
     watch.check("2031-01-01T00:59:59Z", &[]);
     assert_eq!(watch.told().len(), 0);
-    watch.check("2031-01-01T01:00:00Z", &[]);
+    watch.check("2031-01-01T01:00:00Z", &["--deliver"]);
     assert_eq!(watch.told(), ["firing 3 API calls in 1h, more than 2"]);
     watch.check("2031-01-01T01:00:01Z", &[]);
     assert_eq!(watch.told()[1], "resolved The number of API calls is within its limit again");
