@@ -9,7 +9,7 @@ use crate::model::Digest;
 use crate::model::text::duration_seconds;
 
 use super::alert::{Alert, AlertKind, AlertStatus, ResolveReason};
-use super::facts::{EvaluationRow, Facts, Outcome, Scope};
+use super::facts::{EvaluationRow, Facts, Outcome};
 use super::fingerprint::id_of;
 use super::inhibition::Inhibitors;
 use super::life::{FlapGuard, Life};
@@ -80,9 +80,7 @@ fn live<'a>(stage: &'a Stage<'a>, signals: &'a [Signal<'a>]) -> Vec<Case<'a>> {
             open,
             before: before.get(&signal.fingerprint).copied(),
             guard: signal.rule.and_then(|rule| guard(rule, signal.kind)),
-            may_open: signal
-                .rule
-                .map_or(stage.facts.scope != Scope::Due || open.is_none(), |rule| rule.is_due),
+            may_open: signal.rule.is_none_or(|rule| rule.is_due),
             id: id_of(
                 stage.facts.seed,
                 &[b"alert", signal.fingerprint.as_bytes()],
@@ -164,12 +162,16 @@ fn mute(stage: &Stage<'_>, cases: &mut [Case<'_>]) {
     // What is raised by a rule that is not looked at in this evaluation explains others as well.
     let elsewhere = stage.facts.open.iter().filter(|alert| !stage.is_in_scope(alert.rule.as_deref()));
     let inhibitors = Inhibitors::among(cases.iter().map(|case| &case.after).chain(elsewhere));
+    let mut ended = None;
     for case in cases {
         let alert = &mut case.after;
+        // One that begins where another ended comes right behind it.
+        let follows = case.before.is_none() && ended == Some(alert.fingerprint);
+        ended = (alert.status == AlertStatus::Resolved).then_some(alert.fingerprint);
         if alert.status == AlertStatus::Unrouted || alert.rule.is_none() {
             continue;
         }
-        let muted = muters.muting(&alert.labels, &alert.fingerprint);
+        let muted = muters.muting(&alert.labels, &alert.fingerprint, follows);
         let mut by = inhibitors.muting(alert);
         case.end_is_told = muted.end_is_told && by.is_empty();
         by.extend(muted.by);

@@ -68,14 +68,15 @@ impl<'a> Muters<'a> {
         Self { facts, own }
     }
 
-    /// What mutes an alert with these labels.
+    /// What mutes an alert with these labels. One that `follows` another, which ended in this evaluation, is a later alert to
+    /// silences "until resolved".
     #[must_use]
-    pub fn muting(&self, labels: &AlertLabels, fingerprint: &Digest) -> Muted {
+    pub fn muting(&self, labels: &AlertLabels, fingerprint: &Digest, follows: bool) -> Muted {
         let mut muted = Muted { by: Vec::new(), end_is_told: true };
         for muter in &self.own {
-            let is_spent = muter.until_resolved.is_some_and(|name| {
-                !self.facts.spent.is_empty() && self.facts.spent.contains(&(name.to_owned(), *fingerprint))
-            });
+            let is_spent = muter
+                .until_resolved
+                .is_some_and(|name| follows || self.facts.spent.contains(&(name.to_owned(), *fingerprint)));
             if !is_spent && all_fit(&muter.matchers, |label| labels.get(label).map(String::as_str)) {
                 muted.by.push(muter.name.clone());
                 muted.end_is_told &= muter.until_resolved.is_some();
@@ -106,7 +107,7 @@ mod tests {
     fn check(spec: SilenceSpec, now: &str, expected: bool) {
         let facts = Facts { silences: vec![("s".to_owned(), spec)], ..Facts::default() };
         let labels = [("tenant".to_owned(), "T1".to_owned())].into();
-        let muted = Muters::of(&facts, time(now)).muting(&labels, &Digest::of(b""));
+        let muted = Muters::of(&facts, time(now)).muting(&labels, &Digest::of(b""), false);
         assert_eq!(muted.by, if expected { vec!["silence/s".to_owned()] } else { Vec::new() }, "{now}");
     }
 
@@ -137,9 +138,10 @@ mod tests {
             ..Facts::default()
         };
         let muters = Muters::of(&facts, time("2026-06-01T00:00:00Z"));
-        assert_eq!(muters.muting(&labels, &one).by, Vec::<String>::new());
+        assert_eq!(muters.muting(&labels, &one, false).by, Vec::<String>::new());
+        assert_eq!(muters.muting(&labels, &other, true).by, Vec::<String>::new());
         assert_eq!(
-            muters.muting(&labels, &other),
+            muters.muting(&labels, &other, false),
             Muted { by: vec!["silence/s".to_owned()], end_is_told: true }
         );
     }

@@ -10,6 +10,7 @@
 )]
 
 mod agreement;
+mod alerts;
 mod alerts_declared;
 mod apply;
 mod batch;

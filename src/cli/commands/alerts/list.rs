@@ -157,21 +157,25 @@ fn show(context: &Context, found: &[ListedAlert], total: i64) {
         context.printer.note("There is no such alert.");
         return;
     }
-    let headers = ["ID", "SEVERITY", "STATUS", "SINCE", "WORKSPACE", "TENANT", "WHAT", "RULE"];
+    let headers = ["WHAT", "SEVERITY", "STATUS", "SINCE", "WORKSPACE", "RULE", "ID"];
     let rows = found.iter().map(|listed| {
         let alert = &listed.alert;
         vec![
-            alert.id.to_string(),
+            clean(&shown::title(alert, now)).to_string(),
             alert.severity.code().to_owned(),
             shown::status(alert, now),
             relative(alert.fired_at.unwrap_or(alert.started_at), now),
             listed.workspace.clone(),
-            alert.tenant.clone().unwrap_or_else(|| "-".to_owned()),
-            clean(&shown::title(alert, now)).to_string(),
             alert.rule.clone().unwrap_or_else(|| "-".to_owned()),
+            alert.id.to_string(),
         ]
     });
-    context.printer.result(&report::table::table(&headers, rows.collect(), &context.printer.stdout));
+    context.printer.result(&report::table::fitting(
+        &headers,
+        rows.collect(),
+        &[5, 4, 3],
+        &context.printer.stdout,
+    ));
     if i64::try_from(found.len()).is_ok_and(|shown| shown < total) {
         context.printer.note(&format!("{} of {total} alerts shown.", found.len()));
     }
