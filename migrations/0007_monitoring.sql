@@ -278,6 +278,8 @@ create table synthex.notification_deliveries (
     last_code       text        check (length(last_code) <= 64),
     last_error      text        check (length(last_error) <= 1000),
     is_fallback     boolean     not null default false,
+    retried_at      timestamptz,
+    retried_by      text        check (length(retried_by) <= 300),
     created_at      timestamptz not null,
     unique (notification, channel, target),
     check ((state = 'sending') = (leased_until is not null)),
@@ -303,6 +305,8 @@ comment on column synthex.notification_deliveries.finished_at is 'When it came t
 comment on column synthex.notification_deliveries.last_code is 'What the last attempt came to, as a stable word.';
 comment on column synthex.notification_deliveries.last_error is 'Why the last attempt failed.';
 comment on column synthex.notification_deliveries.is_fallback is 'Whether it stands in for one that did not get through; what fails then has no other fallback.';
+comment on column synthex.notification_deliveries.retried_at is 'When somebody last had it tried again; null where nobody did.';
+comment on column synthex.notification_deliveries.retried_by is 'Who.';
 comment on column synthex.notification_deliveries.created_at is 'When it was queued.';
 create index notification_deliveries_due on synthex.notification_deliveries (next_attempt_at, seq) where state in ('pending', 'retrying');
 create index notification_deliveries_leased on synthex.notification_deliveries (leased_until) where state = 'sending';

@@ -9,7 +9,7 @@ use crate::model::Digest;
 use crate::model::text::duration_seconds;
 
 use super::alert::{Alert, AlertKind, AlertStatus, ResolveReason};
-use super::facts::{EvaluationRow, Facts, Outcome, Scope};
+use super::facts::{EvaluationRow, Facts, Outcome};
 use super::fingerprint::id_of;
 use super::inhibition::Inhibitors;
 use super::life::{FlapGuard, Life};
@@ -80,9 +80,7 @@ fn live<'a>(stage: &'a Stage<'a>, signals: &'a [Signal<'a>]) -> Vec<Case<'a>> {
             open,
             before: before.get(&signal.fingerprint).copied(),
             guard: signal.rule.and_then(|rule| guard(rule, signal.kind)),
-            may_open: signal
-                .rule
-                .map_or(stage.facts.scope != Scope::Due || open.is_none(), |rule| rule.is_due),
+            may_open: signal.rule.is_none_or(|rule| rule.is_due),
             id: id_of(
                 stage.facts.seed,
                 &[b"alert", signal.fingerprint.as_bytes()],

@@ -33,3 +33,6 @@ pub use evaluate::evaluate;
 pub use facts::{Facts, Outcome};
 pub use message::{Event, Item, Message, Topic};
 pub use notice::Notice;
+
+#[cfg(test)]
+mod tests;

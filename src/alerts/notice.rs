@@ -1,5 +1,5 @@
 //! A message on its way through one channel: the message, and what is only known when it is sent. Its parts have the same names
-//! in the body of a webhook and in templates, so there is one list of them (`docs/notifications.md`).
+//! in the body of a webhook and in templates, so there is one list of them (`docs/channels.md`).
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -142,8 +142,10 @@ mod tests {
     fn what_is_handed_on_has_every_name_and_counts_what_is_cut() {
         let now = "2026-03-01T12:00:00Z".parse().unwrap();
         let mut message = sample(Event::Firing, now);
-        let notice = |message| Notice { message, workspace: "w", channel: "ops", is_late: false, now };
-        let data = notice(&message).data();
+        fn notice(message: &Message, now: DateTime<Utc>) -> Notice<'_> {
+            Notice { message, workspace: "w", channel: "ops", is_late: false, now }
+        }
+        let data = notice(&message, now).data();
         assert_eq!(data["items"][1]["tenantName"], Value::Null);
         assert_eq!(data["items"][0]["expiresAt"], "2026-03-02T12:00:00Z");
         assert_eq!((&data["itemsTotal"], &data["itemsCut"]), (&json!(2), &json!(0)));
@@ -154,7 +156,7 @@ mod tests {
         let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<String>>();
         assert_eq!(names(&own), names(&data["items"][0]));
         message.items = vec![message.items[0].clone(); 450];
-        let data = notice(&message).data();
+        let data = notice(&message, now).data();
         assert_eq!(data["items"].as_array().unwrap().len(), MOST_ITEMS);
         assert_eq!((&data["itemsTotal"], &data["itemsCut"]), (&json!(450), &json!(250)));
     }

@@ -165,9 +165,9 @@ fn problem(field: &'static str, error: &minijinja::Error) -> TemplateProblem {
         }
         ErrorKind::UndefinedError => (
             format!("a variable or a field is used that does not exist{}", detail(error)),
-            "look at the list of variables in docs/notifications.md",
+            "look at the list of variables in docs/channels.md",
         ),
-        kind => (format!("{kind}{}", detail(error)), "correct the template; see docs/notifications.md"),
+        kind => (format!("{kind}{}", detail(error)), "correct the template; see docs/channels.md"),
     };
     TemplateProblem { field, line: error.line(), what, help: help.to_owned() }
 }

@@ -193,6 +193,10 @@ pub enum Command {
     #[command(subcommand)]
     Templates(commands::templates::TemplatesCommand),
     #[command(subcommand)]
+    Channels(commands::channels::ChannelsCommand),
+    #[command(subcommand)]
+    Notify(commands::notifications::NotifyCommand),
+    #[command(subcommand)]
     Check(commands::check::CheckCommand),
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),

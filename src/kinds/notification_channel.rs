@@ -165,7 +165,7 @@ pub struct Delivery {
     pub timeout: Option<String>,
 }
 
-/// The words of messages, as MiniJinja templates. What can be used in them is in `docs/notifications.md`.
+/// The words of messages, as MiniJinja templates. What can be used in them is in `docs/channels.md`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Template {

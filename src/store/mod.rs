@@ -5,6 +5,7 @@
 //! settings nor prepared statements belong to one client. For the same reason the checked macros are not used: they
 //! can only prepare named statements.
 
+pub mod alerts;
 mod batch;
 pub mod connect;
 pub mod credentials;
@@ -30,6 +31,7 @@ pub mod setup_steps;
 pub mod statements;
 pub mod summary;
 mod triggers;
+pub mod trying;
 pub mod usage;
 pub mod usage_report;
 pub mod usage_upkeep;

@@ -11,6 +11,7 @@
 
 mod agreement;
 mod alerts_declared;
+mod alerts;
 mod apply;
 mod batch;
 mod batch_claims;
@@ -18,6 +19,8 @@ mod batch_input;
 mod batch_rollback;
 mod batch_rows;
 mod cases;
+mod channels;
+mod channels_mail;
 mod chaos;
 mod ci_apply;
 mod ci_plan;
@@ -49,6 +52,7 @@ mod leases;
 mod left_alone;
 mod markdown;
 mod moved_and_ignored;
+mod notify;
 mod outcomes;
 mod ownership;
 mod partial;

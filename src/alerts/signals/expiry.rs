@@ -1,6 +1,6 @@
 //! Credentials: when they expire, whether anybody knows, and whether they renew themselves (M-E1 to M-E13).
 
-use chrono::SecondsFormat;
+use chrono::{SecondsFormat, TimeDelta};
 use serde_json::json;
 
 use crate::kinds::alert_rule::{AlertSeverity, Condition, CredentialExpiry};
@@ -12,7 +12,6 @@ use super::super::fingerprint::Identity;
 use super::super::labels::{self, About, selects};
 use super::super::threshold::Thresholds;
 use super::{Reading, Rule, Signal, Stage};
-use chrono::TimeDelta;
 
 /// How many renewals in a row must fail before somebody is told (M-E9).
 pub const FAILURES: i64 = 3;
@@ -183,6 +182,9 @@ impl<'a> Subject<'a> {
             if matches!(signal.reading, Reading::Hold) {
                 signal.severity = open.severity;
             }
+        }
+        if !signal.labels.is_empty() {
+            signal.labels.insert("severity".to_owned(), signal.severity.code().to_owned());
         }
         if let Some(crossed) = crossed {
             signal.threshold = signal.threshold.or(Some(crossed.tightest));

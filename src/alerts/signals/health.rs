@@ -14,6 +14,9 @@ use super::super::inhibition::{self, ALL_TENANTS, Outage};
 use super::super::labels::{self, About, selects};
 use super::{Reading, Rule, Signal, Stage};
 
+/// How many good results in a row end an alert of a rule that counts bad ones itself (M-L2).
+const SUCCESSES: i64 = 2;
+
 /// Whether a rule raises an alert for a state.
 fn raises(watched: &Watched, status: HealthStatus) -> bool {
     watched.statuses.iter().any(|own| {
@@ -49,7 +52,9 @@ fn read(watched: &Watched, fact: &HealthFact, open: Option<&Alert>, now: DateTim
     }
     let is_well = match watched.success_threshold {
         Some(threshold) => !raises(watched, fact.last_status) && fact.successes >= threshold,
-        None if watched.failure_threshold.is_some() => !is_settled_bad || fact.successes >= 2,
+        None if watched.failure_threshold.is_some() => {
+            !raises(watched, fact.last_status) && fact.successes >= SUCCESSES
+        }
         None => !is_settled_bad,
     };
     if is_well { Reading::Good(ResolveReason::Recovered) } else { Reading::Hold }

@@ -18,6 +18,9 @@ use super::facts::{Facts, RuleFact, Scope, TenantFact};
 use super::schedule;
 use super::threshold::Thresholds;
 
+pub use expiry::generation;
+pub use usage::metric_code;
+
 /// What is said of one alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {

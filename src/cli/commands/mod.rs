@@ -6,6 +6,7 @@ pub mod analytics;
 pub mod apply;
 pub mod batch;
 pub mod blame;
+pub mod channels;
 pub mod check;
 pub mod ci;
 pub mod completions;
@@ -19,6 +20,7 @@ pub mod history;
 pub mod import;
 pub mod init;
 pub mod lease;
+pub mod notifications;
 pub mod plan;
 pub mod render;
 mod render_diff;
@@ -84,6 +86,8 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Tenant(command)) => Box::pin(tenant::tenant(context, &command)).await,
         Some(Command::Batch(command)) => Box::pin(batch::batch(context, &command)).await,
         Some(Command::Templates(command)) => Box::pin(templates::templates(context, &command)).await,
+        Some(Command::Channels(command)) => Box::pin(channels::channels(context, &command)).await,
+        Some(Command::Notify(command)) => Box::pin(notifications::notify(context, &command)).await,
         Some(Command::Check(command)) => check::check(context, &command),
         Some(Command::Lease(command)) => lease::lease(context, &command).await,
         Some(Command::Alerts(command)) => Box::pin(alerts::alerts(context, &command)).await,

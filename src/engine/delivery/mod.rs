@@ -5,8 +5,11 @@
 
 pub mod channel;
 mod ids;
+mod judge;
+mod outbox;
 pub mod resolving;
 mod sending;
+mod worker;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -15,7 +18,10 @@ use crate::alerts::Message;
 
 pub use channel::{Channel, Why};
 pub use ids::derived_id;
+pub use judge::spread;
+pub use outbox::{Attempt, Claim, Claimed, Fate, Outbox, Record, Wanted};
 pub use sending::{Envelope, Failure, Sender, Sent};
+pub use worker::{Counts, Delivered, Settings, deliver};
 
 /// A notification to be queued.
 #[derive(Clone, Debug)]

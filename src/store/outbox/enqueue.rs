@@ -58,7 +58,7 @@ impl Connection {
     ) -> Result<Enqueued, StateError> {
         let limit = self.timeout;
         let work = super::in_scope(&mut self.inner, workspace, async |connection| {
-            enqueue(connection, notifications, now).await
+            super::enqueue(connection, notifications, now).await
         });
         within(limit, "queueing notifications", work).await
     }

@@ -3,15 +3,27 @@
 //! It does not decide what is sent when: [`crate::engine::delivery`] does, over the trait that is implemented here.
 
 mod channels;
-pub mod enqueue;
+mod claim;
+mod desk;
+mod due;
+mod enqueue;
+mod inbox;
+mod list;
+mod record;
+mod replay;
 mod rows;
 
 use sqlx::PgConnection;
 
 use super::connect::in_transaction;
 
+pub use desk::OutboxStore;
+pub use due::Waiting;
 pub use enqueue::Enqueued;
 pub(crate) use enqueue::enqueue;
+pub use inbox::{InboxItem, InboxWish};
+pub use list::{ListedAttempt, ListedDelivery, ListedNotification, NotificationWish};
+pub use replay::{NewId, Which};
 
 /// Runs statements in a transaction of their own; in that workspace, where one is named: row-level security may show a role
 /// one at a time.
