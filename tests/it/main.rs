@@ -10,8 +10,9 @@
 )]
 
 mod agreement;
-mod alerts_declared;
 mod alerts;
+mod alerts_declared;
+mod alerts_impact;
 mod apply;
 mod batch;
 mod batch_claims;
