@@ -11,6 +11,7 @@ pub mod expiry;
 pub mod facts;
 pub mod fingerprint;
 pub mod grouping;
+pub mod impact;
 pub mod inhibition;
 pub mod labels;
 pub mod life;

@@ -16,6 +16,7 @@ pub mod environment;
 pub mod error;
 pub mod exporting;
 pub mod finding;
+pub mod impact;
 pub mod known;
 pub mod listing;
 pub mod making;

@@ -103,7 +103,8 @@ fn read(
     broken.dedup();
     // What has no table shapes or tests what is declared, and is not declared itself.
     let (entries, tests) = all.entries.into_iter().partition(|entry| entry.key.kind.table.is_some());
-    broken.retain(|key: &ResourceKey| key.kind.table.is_some());
+    // A set that cannot be read stays here: then it is not known which tenants there are.
+    broken.retain(|key: &ResourceKey| key.kind.rank != crate::kinds::alert_test::KIND.rank);
     Loaded { catalog: Catalog { project, files, entries, tests, broken, overlays }, diagnostics }
 }
 

@@ -32,6 +32,7 @@ pub mod usage;
 
 use serde_json::Value;
 
+use crate::alerts::impact::Impact;
 use crate::model::Diagnostic;
 
 /// The JSON Schemas of what commands print, by the names of their files.
@@ -97,4 +98,6 @@ pub struct PlanContext {
     pub notices: Vec<String>,
     /// Warnings about the manifests.
     pub diagnostics: Vec<Diagnostic>,
+    /// What it would do to alerts; `None` where it changes nothing they depend on.
+    pub impact: Option<Impact>,
 }

@@ -12,6 +12,7 @@
 mod agreement;
 mod alerts;
 mod alerts_declared;
+mod alerts_impact;
 mod apply;
 mod batch;
 mod batch_claims;

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::alerts::facts::{Facts, Outcome, Scope, Telling};
+use crate::alerts::impact::Overlay;
 use crate::alerts::{self, AlertStatus};
 
 use super::delivery::NewNotification;
@@ -76,6 +77,8 @@ pub struct Ask<'a> {
     pub seed: Uuid,
     /// Whether nothing is written.
     pub is_dry: bool,
+    /// What a plan would change, in place of what is there; only where nothing is written.
+    pub overlay: Option<&'a Overlay>,
 }
 
 /// What came of one workspace.
@@ -118,7 +121,7 @@ pub async fn evaluate(
         let workspace = evaluated.workspace.clone();
         let mut attempt = 1;
         let outcome = loop {
-            let ask = Ask { workspace: &workspace, scope, now, seed: new_id(), is_dry };
+            let ask = Ask { workspace: &workspace, scope, now, seed: new_id(), is_dry, overlay: None };
             match once(store, &ask, &mut evaluated).await {
                 Err(error) if error.kind == StateErrorKind::Stale && attempt < ATTEMPTS => attempt += 1,
                 outcome => break outcome,

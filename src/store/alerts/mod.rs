@@ -52,6 +52,9 @@ async fn read(connection: &mut PgConnection, ask: &Ask<'_>) -> Result<Read, sqlx
     };
     let mut unreadable = Vec::new();
     manifests::read(connection, &mut facts, &mut unreadable).await?;
+    if let Some(overlay) = ask.overlay {
+        overlay.lay_over_rules(&mut facts);
+    }
     rows::read_open(connection, &mut facts).await?;
     // What a rule that cannot be read has raised stays as it is.
     facts.open.retain(|alert| {
@@ -66,6 +69,9 @@ async fn read(connection: &mut PgConnection, ask: &Ask<'_>) -> Result<Read, sqlx
     facts::read_usage(connection, &mut facts, ask.now).await?;
     rows::read_thresholds(connection, &mut facts).await?;
     rows::read_groups(connection, &mut facts).await?;
+    if let Some(overlay) = ask.overlay {
+        overlay.lay_over_rest(&mut facts);
+    }
     Ok(Read { facts, unreadable })
 }
 
