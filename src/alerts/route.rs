@@ -117,7 +117,7 @@ pub fn route(declared: &Declared, workspace: &str, given: &AlertLabels, now: Dat
                     add(&format!("{OWN_LABEL}{key}"), value);
                 }
             }
-            let muted_by = muters.muting(&labels, &Digest::of(b"")).by;
+            let muted_by = muters.muting(&labels, &Digest::of(b""), false).by;
             let one = Routed { rule: name.clone(), channels: hops(declared, rule), muted_by };
             // A rule is told once for each way in which it ends up muted or not.
             if !routed.contains(&one) {

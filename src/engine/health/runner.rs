@@ -32,10 +32,10 @@ const GATHERED_FOR: Duration = Duration::from_millis(20);
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How long after a look the next one is due, by the key and its interval.
-pub type Next = dyn Fn(&CheckKey, TimeDelta) -> TimeDelta;
+pub type Next<'a> = dyn Fn(&CheckKey, TimeDelta) -> TimeDelta + 'a;
 
 /// Whether a result with these labels falls into a maintenance window.
-pub type InMaintenance = dyn Fn(&Labels, DateTime<Utc>) -> bool;
+pub type InMaintenance<'a> = dyn Fn(&Labels, DateTime<Utc>) -> bool + 'a;
 
 /// What is to be looked at, and how.
 pub struct Request<'a> {
@@ -50,10 +50,10 @@ pub struct Request<'a> {
     /// Makes the ids of results.
     pub new_id: fn() -> Uuid,
     /// Whether a result with these labels falls into a maintenance window (M-S5).
-    pub in_maintenance: &'a InMaintenance,
+    pub in_maintenance: &'a InMaintenance<'a>,
     /// How long after a look the next one is due, by the interval: the interval and a jitter. `None` where nobody looks by
     /// himself.
-    pub next: Option<&'a Next>,
+    pub next: Option<&'a Next<'a>>,
     /// Whether only what is due is looked at, though everything is named: what another process has just looked at is not.
     pub only_due: bool,
     /// The providers of whose tenants all are looked at, so that what is true of all of them is true of the provider (M-S9).
