@@ -220,7 +220,13 @@ async fn open(mail: &Mail, address: IpAddr, own_name: &ClientId) -> Result<Async
             Some(tls(mail)?),
             None,
         );
-        return opened.await.map_err(|error| by_reply(mail, &error));
+        return opened.await.map_err(|error| match by_reply(mail, &error) {
+            // Nobody was there yet: another address of the name may be up.
+            failure if failure.code == "broken" && !error.is_response() => {
+                Failure { code: "connect", ..failure }
+            }
+            failure => failure,
+        });
     }
     let stream = TcpStream::connect(address).await.map_err(|error| {
         let text = error.to_string();
@@ -301,9 +307,11 @@ fn by_reply(mail: &Mail, error: &Error) -> Failure {
         return Failure::transient("tls", format!("no secure connection to {host}"));
     }
     let why = mail.hidden.clean(&lowest).replace(['\r', '\n'], " ");
+    // Behind that come numbers and links that are of use to programmers.
     let why = why.split(" (os error").next().unwrap_or_default();
+    let why = why.split(": https://").next().unwrap_or_default();
     if error.is_response() {
         return Failure::transient("broken", format!("{host} said what is no SMTP, or nothing: {why}"));
     }
-    Failure::transient("connect", format!("the connection to {host} failed: {why}"))
+    Failure::transient("broken", format!("the connection to {host} failed: {why}"))
 }

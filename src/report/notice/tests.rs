@@ -186,7 +186,32 @@ fn titles_are_marked_by_what_happened() {
 fn the_usual_words_as_text() {
     let mut message = sample(Event::Firing, now());
     message.items[0].expires_local = Some("2026-03-02 23:00 AEDT".to_owned());
-    insta::assert_snapshot!(text::body(&Words::new(notice(&message, true), None)), @"");
+    insta::assert_snapshot!(text::body(&Words::new(notice(&message, true), None)), @r#"
+    [LATE] [CRITICAL] 2 credentials expire soon
+
+    This message is late: it is of 2026-03-01T12:00:00Z, and could not be sent before 2026-03-03T12:00:00Z.
+
+    Once they expire, the shops can be read no more.
+
+    1. [critical] The Shopify credential acme-shopify of SMB_CLIENT_001 expires in 24 hours
+       Tenant:  Acme Corp (SMB_CLIENT_001)
+       About:   shopify, acme-shopify
+       Since:   2026-03-01T12:00:00Z
+       Expires: 2026-03-02T12:00:00Z (2026-03-02 23:00 AEDT)
+       Why:     it is not renewed by itself
+       To do:   issue a new token in the shop's admin, and store it where the old one is
+       Command: synthex tenant credentials verify acme-shopify
+
+    2. [warning] The Shopify credential birch-shopify of SMB_CLIENT_002 expires in 7 days
+       Tenant:  SMB_CLIENT_002
+       About:   shopify, birch-shopify
+       Since:   2026-03-01T12:00:00Z
+       Expires: 2026-03-08T12:00:00Z
+       Command: synthex tenant credentials verify birch-shopify
+
+    -- 
+    Workspace anz-smb, rule expiry, channel ops. Written 2026-03-01T12:00:00Z by synthex.
+    "#);
 }
 
 #[test]
