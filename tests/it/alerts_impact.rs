@@ -43,7 +43,7 @@ fn what_would_fire_is_known_before_it_is_applied() {
     estate
         .run(&["plan", "--as-of", EIGHT_DAYS_BEFORE, "--format", "markdown"])
         .ok()
-        .stdout_has("would fire: rule/w/expiry");
+        .stdout_has("would fire: `rule/w/expiry`");
     // It depends on the time, and the plan does not.
     let digest = |as_of: &str| estate.plan(&["--as-of", as_of])["digest"].clone();
     assert_eq!(impact(&estate, "2031-01-01", &[])["counts"], json!({}));
