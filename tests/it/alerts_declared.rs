@@ -13,6 +13,8 @@ fn estate(hint: &str) -> Estate {
         "manifests/T1.yaml",
         estate.project.read("manifests/T1.yaml").replace("name: T1", "name: T1\n  labels: {tier: gold}"),
     );
+    estate.edit("hush.yaml", "tenant=AWAY", "tenant=T1");
+    estate.edit("night.yaml", "matchers: [tenant=AWAY], ", "");
     estate.declare(
         "AlertRule",
         "down",

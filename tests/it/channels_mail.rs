@@ -33,8 +33,14 @@ impl Office {
         let port = server.port;
         let host = if email.contains("host:") { "" } else { "host: localhost, " };
         let ca = self.authority.file();
+        // Without TLS a password is refused.
+        let login = if email.contains("encryption: none") {
+            ""
+        } else {
+            ", username: ops, password: {env: PASSWORD}"
+        };
         self.estate.declare("NotificationChannel", "mail", &format!(
-            "{{type: email, delivery: {{timeout: 2s}}, email: {{transport: smtp, from: ops@agency.example, to: [ana@agency.example], {host}port: {port}, username: ops, password: {{env: PASSWORD}}{email}}}, \
+            "{{type: email, delivery: {{timeout: 2s}}, email: {{transport: smtp, from: ops@agency.example, to: [ana@agency.example], {host}port: {port}{login}{email}}}, \
              network: {{allowCidrs: [127.0.0.0/8, '::1/128'], allowPorts: [{port}], caFile: '{}'{network}}}}}",
             ca.display()
         ));
@@ -98,7 +104,7 @@ fn from_the_start_or_not_at_all_as_the_manifest_says() {
     office.declare(&server, ", encryption: tls", "");
     office.test(&[]).ok();
     assert!(server.talks()[0].commands.iter().all(|(_, is_encrypted)| *is_encrypted));
-    // Without encryption there is no password, whatever the manifest says.
+    // Without encryption there is no password: a manifest that has one is not valid.
     let server = MailServer::new(Manners::default());
     office.declare(&server, ", encryption: none", ", allowInsecure: true");
     office.test(&[]).ok();
