@@ -108,7 +108,7 @@ impl Estate {
             "night",
             "{matchers: [tenant=AWAY], every: {day: 1}, at: '22:30', duration: 2h, timeZone: Australia/Sydney, comment: imports}",
         );
-        self.declare("HealthCheck", "often", "{service: shopify, interval: 5m}");
+        self.declare("HealthCheck", "often", "{service: memory, interval: 15m}");
     }
 
     /// Writes `manifests/NAME.yaml` with one resource of the workspace `w`; `spec` is YAML in flow style.
