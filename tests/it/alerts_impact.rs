@@ -43,7 +43,7 @@ fn what_would_fire_is_known_before_it_is_applied() {
     estate
         .run(&["plan", "--as-of", EIGHT_DAYS_BEFORE, "--format", "markdown"])
         .ok()
-        .stdout_has("would fire: rule/w/expiry");
+        .stdout_has("would fire: `rule/w/expiry`");
     // It depends on the time, and the plan does not.
     let digest = |as_of: &str| estate.plan(&["--as-of", as_of])["digest"].clone();
     assert_eq!(impact(&estate, "2031-01-01", &[])["counts"], json!({}));
@@ -108,8 +108,8 @@ fn what_would_be_over_muted_or_told_to_nobody_is_known_before_it_is_applied() {
     );
     check(
         "hush.yaml",
-        "startsAt: 2031-01-01T00:00:00Z, duration: 4h",
-        "startsAt: 2031-06-24T00:00:00Z, duration: 1w",
+        "[tenant=AWAY], startsAt: 2031-01-01T00:00:00Z, duration: 4h",
+        "[tenant=T1], startsAt: 2031-06-24T00:00:00Z, duration: 1w",
         &format!("mute expiry credential c1 of T1 muted by silence/hush {through}"),
     );
     // What no message says is nothing to be told of (M-M2).

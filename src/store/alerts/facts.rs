@@ -48,7 +48,9 @@ fn keep_tenant(row: &PgRow, at: usize, facts: &mut Facts) -> Result<(), sqlx::Er
 
 /// Credentials that may have crossed something, cannot renew themselves, or have an open alert. What is observed wins over what
 /// is declared; the declared end of a pair that was renewed since is that of another pair. `$2` is the latest expiry that can
-/// matter, `$3` the largest share of a life in percent, `$4` whether an unknown expiry matters, `$5` now.
+/// matter, `$3` the largest share of a life in percent, `$4` whether an unknown expiry matters, `$5` now. Somebody may have
+/// written `infinity`, or a year before our era, which no calendar here reaches; what is unknown stays unknown, which `least`
+/// alone would not leave it.
 const CREDENTIALS: &str = concat!(
     "select c.id, c.name, c.tenant, c.service, x.expires_at, x.issued_at, md5(c.secret_ref::text), c.renewal <> 'none', \
       coalesce(s.renewal_failures, 0), s.last_renewal_error, c.status = 'revoked', c.deleted_at is not null, ",
@@ -56,10 +58,15 @@ const CREDENTIALS: &str = concat!(
     " from synthex.credentials as c \
      left join synthex.credential_status as s on s.workspace = c.workspace and s.credential = c.id \
      left join synthex.tenants as t on t.workspace = c.workspace and t.name = c.tenant \
-     cross join lateral (select least(coalesce(s.observed_expires_at, case when c.renewal <> 'shopify-refresh-token' \
-       or s.last_renewed_at is null then c.declared_expires_at end), timestamptz '9999-12-31 00:00Z') as expires_at, \
+     cross join lateral (select coalesce(s.observed_expires_at, case when c.renewal <> 'shopify-refresh-token' \
+       or s.last_renewed_at is null then c.declared_expires_at end) as expires_at, \
        case when c.renewal = 'shopify-refresh-token' and s.last_renewed_at is not null then s.last_renewed_at \
-        else coalesce(c.declared_issued_at, c.created_at) end as issued_at) as x \
+        else coalesce(c.declared_issued_at, c.created_at) end as issued_at) as r \
+     cross join lateral (select \
+       case when r.expires_at is not null then least(greatest(r.expires_at, timestamptz '0001-01-01 00:00Z'), \
+        timestamptz '9999-12-31 00:00Z') end as expires_at, \
+       case when r.issued_at is not null then least(greatest(r.issued_at, timestamptz '0001-01-01 00:00Z'), \
+        timestamptz '9999-12-31 00:00Z') end as issued_at) as x \
      where c.workspace = $1 and ( \
       (c.deleted_at is null and c.status = 'active' and t.deleted_at is null and t.status <> 'suspended' and ( \
         x.expires_at <= $2 or x.expires_at - (x.expires_at - x.issued_at) * ($3::float8 / 100) <= $5 \

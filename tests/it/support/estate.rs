@@ -101,14 +101,14 @@ impl Estate {
         self.declare(
             "Silence",
             "hush",
-            "{matchers: [tenant=T1], startsAt: 2031-01-01T00:00:00Z, duration: 4h, createdBy: ops, comment: a move}",
+            "{matchers: [tenant=AWAY], startsAt: 2031-01-01T00:00:00Z, duration: 4h, createdBy: ops, comment: a move}",
         );
         self.declare(
             "MaintenanceWindow",
             "night",
-            "{every: {day: 1}, at: '22:30', duration: 2h, timeZone: Australia/Sydney, comment: imports}",
+            "{matchers: [tenant=AWAY], every: {day: 1}, at: '22:30', duration: 2h, timeZone: Australia/Sydney, comment: imports}",
         );
-        self.declare("HealthCheck", "often", "{service: shopify, interval: 5m}");
+        self.declare("HealthCheck", "often", "{service: memory, interval: 15m}");
     }
 
     /// Writes `manifests/NAME.yaml` with one resource of the workspace `w`; `spec` is YAML in flow style.
