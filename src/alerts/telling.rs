@@ -234,10 +234,10 @@ impl<'a> Teller<'a> {
         match told {
             Some(Told::Now(Event::Flapping)) => happenings.push(Happening::Flapping),
             Some(Told::Now(Event::Reminder)) if !case.leaves_silence() => {
-                happenings.push(Happening::Reminded)
+                happenings.push(Happening::Reminded);
             }
             Some(Told::Now(Event::Firing)) if happenings.is_empty() && !was_muted => {
-                happenings.push(Happening::Fired)
+                happenings.push(Happening::Fired);
             }
             Some(Told::Later(_)) => happenings.push(Happening::Waiting),
             _ => {}

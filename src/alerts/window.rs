@@ -29,10 +29,11 @@ pub fn opening(window: &MaintenanceWindowSpec, now: DateTime<Utc>) -> Option<Ope
     let today = now.with_timezone(&parts.zone).date_naive();
     let first = today.checked_sub_days(Days::new(DAYS_BACK))?;
     let dates = first.iter_days().take(usize::try_from(DAYS_BACK).ok()? + 2);
+    // Not from the back: these days run on without end, and their back is the day before the first.
     dates
         .filter_map(|date| parts.on(date))
         .filter(|opening| opening.starts <= now && now < opening.ends)
-        .last()
+        .max_by_key(|opening| opening.starts)
 }
 
 /// The first opening that begins after a moment, within ten years.

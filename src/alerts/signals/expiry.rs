@@ -167,7 +167,7 @@ impl<'a> Subject<'a> {
             match (&crossed, signal.reading) {
                 (None, Reading::Hold) if !is_same => signal.reading = Reading::Good(ResolveReason::Renewed),
                 (None, Reading::Hold) if keeps.is_none() => {
-                    signal.reading = Reading::Good(ResolveReason::RuleChanged)
+                    signal.reading = Reading::Good(ResolveReason::RuleChanged);
                 }
                 (Some(crossed), Reading::Bad { .. }) => {
                     // A clock that was put back makes nothing less urgent, and nothing is told again because of it.

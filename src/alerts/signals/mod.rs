@@ -171,7 +171,7 @@ pub fn gather<'a>(stage: &'a Stage<'a>) -> Vec<Signal<'a>> {
             matches!(signal.reading, Reading::Bad { .. }) || stage.open.contains_key(&signal.fingerprint);
         is_known && stage.is_in_scope(signal.rule.map(|rule| rule.fact.name.as_str()))
     });
-    signals.sort_by(|left, right| left.fingerprint.cmp(&right.fingerprint));
+    signals.sort_by_key(|left| left.fingerprint);
     // Facts that name one thing twice raise it once.
     signals.dedup_by(|later, earlier| later.fingerprint == earlier.fingerprint);
     signals

@@ -56,7 +56,7 @@ fn do_it(world: &mut World, what: &Happens) {
     match what {
         Happens::Time(seconds) => world.now += TimeDelta::seconds(*seconds),
         Happens::Expires(one, left) => {
-            world.facts.credentials[*one].expires_at = Some(world.now + TimeDelta::seconds(*left))
+            world.facts.credentials[*one].expires_at = Some(world.now + TimeDelta::seconds(*left));
         }
         Happens::Revoked(one, is) => world.facts.credentials[*one].is_revoked = *is,
         Happens::Fails(one, count) => world.facts.credentials[*one].renewal_failures = *count,
@@ -80,19 +80,19 @@ fn do_it(world: &mut World, what: &Happens) {
         }
         Happens::NoSilence => world.facts.silences.clear(),
         Happens::Rule(0) => {
-            world.set_rule("expiry", json!({"when": {"credentialExpiry": {"thresholds": ["2d", "-1d"]}}}))
+            world.set_rule("expiry", json!({"when": {"credentialExpiry": {"thresholds": ["2d", "-1d"]}}}));
         }
         Happens::Rule(1) => world.set_rule(
             "expiry",
             json!({"when": {"credentialExpiry": {"requireExpiry": true}}, "reminder": "1h"}),
         ),
         Happens::Rule(2) => {
-            world.set_rule("expiry", json!({"when": {"credentialExpiry": {}}, "enabled": false}))
+            world.set_rule("expiry", json!({"when": {"credentialExpiry": {}}, "enabled": false}));
         }
         Happens::Rule(3) => world
             .set_rule("expiry", json!({"when": {"credentialExpiry": {"thresholds": ["50%", "expired"]}}})),
         Happens::Rule(4) => {
-            world.facts.rules.iter_mut().for_each(|rule| rule.is_deleted ^= rule.name == "shops")
+            world.facts.rules.iter_mut().for_each(|rule| rule.is_deleted ^= rule.name == "shops");
         }
         Happens::Rule(_) => world.set_rule("expiry", json!({"when": {"credentialExpiry": {}}})),
         Happens::Acknowledged(one) => {

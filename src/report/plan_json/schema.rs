@@ -91,20 +91,24 @@ pub fn schema() -> Value {
                 "items": {"$ref": "#/$defs/diagnostic"},
             },
             "alert_impact": alert_impact(),
-            "error": {
-                "description": "Why no plan could be made, when the manifests are not to blame.",
-                "type": "object",
-                "required": ["code", "what", "why", "help"],
-                "properties": {
-                    "code": {"description": "A stable word, such as `database-unreachable`.", "type": "string"},
-                    "what": {"description": "What happened.", "type": "string"},
-                    "why": {"description": "Why.", "type": ["string", "null"]},
-                    "help": {"description": "What to do.", "type": ["string", "null"]},
-                    "exit_code": {"description": "The exit status of the command.", "type": "integer"},
-                },
-            },
+            "error": failure(),
         },
         "$defs": definitions(),
+    })
+}
+
+fn failure() -> Value {
+    json!({
+        "description": "Why no plan could be made, when the manifests are not to blame.",
+        "type": "object",
+        "required": ["code", "what", "why", "help"],
+        "properties": {
+            "code": {"description": "A stable word, such as `database-unreachable`.", "type": "string"},
+            "what": {"description": "What happened.", "type": "string"},
+            "why": {"description": "Why.", "type": ["string", "null"]},
+            "help": {"description": "What to do.", "type": ["string", "null"]},
+            "exit_code": {"description": "The exit status of the command.", "type": "integer"},
+        },
     })
 }
 

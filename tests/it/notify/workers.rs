@@ -22,7 +22,7 @@ fn several_workers_send_each_message_once() {
     let all = wait(async {
         let workers = (0..4).map(|number| {
             let (post, sender) = (&post, &sender);
-            async move { post.worker(sender, 1, &settings(&format!("w{number}")), &Never).await }
+            async move { Box::pin(post.worker(sender, 1, &settings(&format!("w{number}")), &Never)).await }
         });
         join_all(workers).await
     });
@@ -92,7 +92,7 @@ fn a_rate_is_kept_by_all_workers_together_and_nothing_is_dropped() {
     let all = wait(async {
         join_all((0..3).map(|number| {
             let (post, sender) = (&post, &sender);
-            async move { post.worker(sender, 1, &settings(&format!("w{number}")), &Never).await }
+            async move { Box::pin(post.worker(sender, 1, &settings(&format!("w{number}")), &Never)).await }
         }))
         .await
     });

@@ -77,15 +77,21 @@ impl MailServer {
     }
 }
 
-fn encrypted(stream: TcpStream, config: &Arc<ServerConfig>) -> std::io::Result<BufReader<Box<dyn Stream>>> {
+/// A connection, read by lines.
+type Wire = BufReader<Box<dyn Stream>>;
+
+/// Changes what is noted of a talk.
+type Note<'n> = dyn Fn(&dyn Fn(&mut Talk)) + 'n;
+
+fn encrypted(stream: TcpStream, config: &Arc<ServerConfig>) -> std::io::Result<Wire> {
     let connection = ServerConnection::new(Arc::clone(config)).map_err(std::io::Error::other)?;
     Ok(BufReader::new(Box::new(StreamOwned::new(connection, stream))))
 }
 
-fn serve(stream: TcpStream, manners: &Manners, note: &dyn Fn(&dyn Fn(&mut Talk))) -> std::io::Result<()> {
+fn serve(stream: TcpStream, manners: &Manners, note: &Note<'_>) -> std::io::Result<()> {
     let mut is_encrypted = manners.is_wrapped;
     let raw = stream.try_clone()?;
-    let mut wire: BufReader<Box<dyn Stream>> = match &manners.tls {
+    let mut wire: Wire = match &manners.tls {
         Some(config) if manners.is_wrapped => encrypted(stream, config)?,
         _ => BufReader::new(Box::new(stream)),
     };
