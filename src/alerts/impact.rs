@@ -82,6 +82,17 @@ impl Overlay {
         facts.rules.sort_by(|left, right| left.name.cmp(&right.name));
     }
 
+    /// The tenants of the credentials that are planned: nothing else may have made anybody look at them.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<String> {
+        let credentials = self.edits.iter().filter(|edit| edit.kind == "Credential");
+        let mut names: Vec<String> =
+            credentials.filter_map(spec::<CredentialSpec>).map(|spec| spec.tenant.0).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// Puts what is planned in place of tenants and credentials, once they are read.
     pub fn lay_over_rest(&self, facts: &mut Facts) {
         for edit in self.edits.iter().filter(|edit| edit.kind == "Tenant") {

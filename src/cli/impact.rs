@@ -12,7 +12,8 @@ use crate::engine::StateError;
 use crate::engine::alerting::{AlertStore, Ask};
 use crate::plan::{Action, ActionKind, Plan};
 
-/// What the plan would do to alerts; `None` where it changes nothing that alerts depend on, and nothing is asked then.
+/// What the plan would do to alerts; `None` where that is nothing. Where it changes nothing that alerts depend on, nothing is
+/// asked.
 ///
 /// # Errors
 /// Whatever the database reports.
@@ -40,7 +41,8 @@ pub async fn of(
         let outcomes = (alerts::evaluate(&before, now), alerts::evaluate(&after, now));
         lines.extend(compare((&before, &outcomes.0), (&after, &outcomes.1), &overlay.off()));
     }
-    Ok(Some(Impact::new(now, lines)))
+    // Without an effect there is nothing that depends on the time, and plans of the same thing are the same to the byte.
+    Ok(Some(Impact::new(now, lines)).filter(|impact| !impact.counts.is_empty()))
 }
 
 /// A tenant that is new has no alert, and its credentials are changes of their own.

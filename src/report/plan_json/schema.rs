@@ -114,7 +114,7 @@ fn failure() -> Value {
 
 fn alert_impact() -> Value {
     json!({
-        "description": "What the plan would do to alerts if it were applied at a moment; left out where it changes nothing they depend on. No part of the digest.",
+        "description": "What the plan would do to alerts if it were applied at a moment; left out where that is nothing. No part of the digest.",
         "type": "object",
         "required": ["as_of", "time_dependent", "counts", "alerts", "more"],
         "properties": {

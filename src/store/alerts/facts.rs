@@ -118,6 +118,25 @@ pub(super) async fn read_credentials(
     Ok(())
 }
 
+const TENANTS: &str = concat!(
+    "select ",
+    tenant_columns!(),
+    " from synthex.tenants as t where t.workspace = $1 and t.name = any($2::text[])"
+);
+
+/// Tenants by name.
+pub(super) async fn read_tenants(
+    connection: &mut PgConnection,
+    facts: &mut Facts,
+    names: &[String],
+) -> Result<(), sqlx::Error> {
+    let query = sqlx::query(TENANTS).bind(&facts.workspace).bind(names).persistent(false);
+    for row in query.fetch_all(connection).await? {
+        keep_tenant(&row, 0, facts)?;
+    }
+    Ok(())
+}
+
 /// What is not well, or was not a moment ago, or has an open alert; and of each provider how many tenants are looked at.
 const HEALTH: &str = concat!(
     "select h.service, h.subject, h.tenant, h.status, h.since, h.last_status, h.code, h.message, h.failures, h.successes, ",

@@ -70,6 +70,7 @@ async fn read(connection: &mut PgConnection, ask: &Ask<'_>) -> Result<Read, sqlx
     rows::read_thresholds(connection, &mut facts).await?;
     rows::read_groups(connection, &mut facts).await?;
     if let Some(overlay) = ask.overlay {
+        facts::read_tenants(connection, &mut facts, &overlay.tenants()).await?;
         overlay.lay_over_rest(&mut facts);
     }
     Ok(Read { facts, unreadable })
