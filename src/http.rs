@@ -4,6 +4,7 @@
 //! What is sent and what comes back may be secret, so neither is ever logged, nor part of an error. A log line has the
 //! service, the method, the host, the status and the duration.
 
+pub mod guarded;
 mod message;
 
 use std::net::IpAddr;
@@ -69,7 +70,8 @@ pub const fn outcome_of(status: u16) -> &'static str {
 #[derive(Debug, Error)]
 #[error("{what}")]
 pub struct HttpError {
-    /// A stable word: `not-allowed`, `connect`, `timeout`, `too-large`, `broken`, `client`.
+    /// A stable word: `not-allowed`, `refused-address`, `unresolved`, `connect`, `tls`, `timeout`, `too-large`, `broken`,
+    /// `client`.
     pub code: &'static str,
     /// What happened, in one line.
     pub what: String,
@@ -79,13 +81,15 @@ pub struct HttpError {
 
 impl HttpError {
     fn new(code: &'static str, what: impl Into<String>) -> Self {
-        Self { code, what: what.into(), is_unsent: matches!(code, "not-allowed" | "connect" | "client") }
+        let is_unsent =
+            matches!(code, "not-allowed" | "refused-address" | "unresolved" | "connect" | "tls" | "client");
+        Self { code, what: what.into(), is_unsent }
     }
 
     /// Whether the same request may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self.code, "connect" | "timeout" | "broken")
+        matches!(self.code, "unresolved" | "connect" | "tls" | "timeout" | "broken")
     }
 }
 

@@ -9,10 +9,11 @@
 //! 5. [`alerts`]: when something is worth telling;
 //! 6. [`report`]: results as text and JSON;
 //! 7. [`engine`]: executes plans, verifies and renews credentials, over traits of its own;
-//! 8. [`http`] and [`providers`]: Shopify, Google, Secret Manager;
+//! 8. [`http`], [`providers`] and [`channels`]: Shopify, Google, Secret Manager; e-mail, Slack, webhooks;
 //! 9. [`store`], [`files`], [`cli`]: PostgreSQL, the disk, the terminal.
 #![expect(async_fn_in_trait, reason = "the traits of the engine are used by this crate alone")]
 pub mod alerts;
+pub mod channels;
 pub mod cli;
 pub mod engine;
 pub mod files;

@@ -93,6 +93,14 @@ pub struct Global {
     pub log_format: LogFormat,
 }
 
+/// Reads a moment, RFC 3339 or a date in UTC.
+///
+/// # Errors
+/// It is none.
+pub fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    instant(text)
+}
+
 fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     let date = || text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0).map(|at| at.and_utc());
     let instant = DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc));
@@ -131,6 +139,10 @@ pub enum Format {
     Sarif,
     /// Annotations of a GitHub workflow, of `validate` only
     Github,
+    /// JUnit's XML, of `health report` only
+    Junit,
+    /// Prometheus' text format, of `health report` only
+    Prometheus,
 }
 
 /// When colour is used.
@@ -185,9 +197,17 @@ pub enum Command {
     #[command(subcommand)]
     Templates(commands::templates::TemplatesCommand),
     #[command(subcommand)]
+    Channels(commands::channels::ChannelsCommand),
+    #[command(subcommand)]
+    Notify(commands::notifications::NotifyCommand),
+    #[command(subcommand)]
     Check(commands::check::CheckCommand),
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
+    #[command(subcommand)]
+    Health(commands::health::HealthCommand),
+    #[command(subcommand)]
+    Alerts(commands::alerts::AlertsCommand),
     #[command(subcommand)]
     Analytics(commands::analytics::AnalyticsCommand),
     Completions(commands::completions::CompletionsArgs),

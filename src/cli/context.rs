@@ -150,7 +150,9 @@ pub fn new_id() -> Uuid {
     Uuid::now_v7()
 }
 
-fn host_name() -> String {
+/// What this machine calls itself.
+#[must_use]
+pub fn host_name() -> String {
     #[cfg(unix)]
     {
         rustix::system::uname().nodename().to_string_lossy().into_owned()

@@ -276,6 +276,7 @@ impl<'c> Desk<'c> {
             identity: self.identity,
             unusable: Vec::new(),
             is_incomplete: false,
+            impact: None,
         })
     }
 

@@ -87,6 +87,11 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "Where Secret Manager is, in place of `https://secretmanager.googleapis.com`.",
     ),
     (
+        "SYNTHEX_SENDGRID_URL",
+        "Where SendGrid is, in place of `https://api.sendgrid.com`: `https://api.eu.sendgrid.com` for Europe.",
+    ),
+    ("SYNTHEX_RESEND_URL", "Where Resend is, in place of `https://api.resend.com`."),
+    (
         "GOOGLE_APPLICATION_CREDENTIALS",
         "The file with the key of the service account that reads Secret Manager; other users must be kept out of it.",
     ),

@@ -32,6 +32,12 @@ pub enum ExitStatus {
     Interrupted,
     /// Terminated (SIGTERM) after a clean stop.
     Terminated,
+    /// Of `health` alone: something works, but not well.
+    Degraded,
+    /// Of `health` alone: something does not work.
+    Unhealthy,
+    /// Of `health` alone: something could not be found out.
+    Unknown,
 }
 
 /// Every exit status with its meaning; the tables in `docs/` and `explain exit-codes` are made from it.
@@ -49,15 +55,24 @@ pub const EXIT_CODES: [(ExitStatus, &str); 11] = [
     (ExitStatus::Terminated, "terminated (SIGTERM) after a clean stop"),
 ];
 
+/// The exit statuses of `health check` and `health report`, which say how things stand, as monitoring systems expect it. What
+/// else can go wrong with them has its usual number.
+pub const HEALTH_EXIT_CODES: [(ExitStatus, &str); 4] = [
+    (ExitStatus::Success, "healthy"),
+    (ExitStatus::Degraded, "degraded: something works, but not well"),
+    (ExitStatus::Unhealthy, "unhealthy: something does not work, the database perhaps"),
+    (ExitStatus::Unknown, "unknown: nothing is worse, and something could not be found out; or wrong usage"),
+];
+
 impl ExitStatus {
     /// The number.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
             Self::Success => 0,
-            Self::Error => 1,
-            Self::Changes => 2,
-            Self::Usage => 3,
+            Self::Error | Self::Degraded => 1,
+            Self::Changes | Self::Unhealthy => 2,
+            Self::Usage | Self::Unknown => 3,
             Self::LeaseHeld => 4,
             Self::Refused => 5,
             Self::Stale => 6,

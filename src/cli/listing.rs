@@ -119,6 +119,20 @@ impl Listing {
         Ok(store::list(&mut self.connection, kind, Some(workspace)).await?)
     }
 
+    /// How many alerts each silence and window mutes.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn mutings(&mut self) -> Result<Vec<store::mutings::Muting>, CliError> {
+        let mut all = Vec::new();
+        if self.is_installed {
+            for scope in &self.scopes {
+                all.append(&mut store::mutings::mutings(&mut self.connection, scope.as_deref()).await?);
+            }
+        }
+        Ok(all)
+    }
+
     /// The names of all workspaces that the role may see, wherever else is looked.
     ///
     /// # Errors

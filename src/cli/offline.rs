@@ -56,6 +56,7 @@ pub async fn make(context: &Context, wishes: &Wishes, path: &Path) -> Result<Pla
         },
         unusable,
         is_incomplete,
+        impact: None,
     })
 }
 

@@ -1,5 +1,6 @@
 //! From options to a plan: manifests are read while the database is asked.
 
+use crate::alerts::impact::Impact;
 use crate::engine::{self, StateReader, StateWriter as _};
 use crate::kinds::project::Guards;
 use crate::manifest::{self, Origins};
@@ -39,6 +40,8 @@ pub struct Planned {
     pub unusable: Vec<ResourceKey>,
     /// Whether more may be declared that could not be read.
     pub is_incomplete: bool,
+    /// What it would do to alerts.
+    pub impact: Option<Impact>,
 }
 
 /// What the user wants planned.
@@ -81,6 +84,7 @@ impl Planned {
             state_revision: self.identity.revision,
             notices: self.notices.clone(),
             diagnostics: self.warnings.clone(),
+            impact: self.impact.clone(),
         }
     }
 }
@@ -110,9 +114,10 @@ pub async fn make(context: &Context, wishes: &Wishes, command: &str) -> Result<P
     let (options, mut connection, heads, identity) = observed?;
     let observing = Observing::new(context, &found, wishes);
     let made = observing.plan(&mut connection, read, heads).await?;
+    let Made { plan, mut notices, warnings, unusable, is_incomplete } = made;
+    let impact = alert_impact(context, &mut connection, &plan, &mut notices).await;
     connection.close().await;
     let database = database::shown(&source, &options);
-    let Made { plan, notices, warnings, unusable, is_incomplete } = made;
     Ok(Planned {
         digest: plan.digest(),
         plan,
@@ -124,7 +129,31 @@ pub async fn make(context: &Context, wishes: &Wishes, command: &str) -> Result<P
         identity,
         unusable,
         is_incomplete,
+        impact,
     })
+}
+
+/// What the plan would do to alerts, where that can be known. A plan is none the worse without it, so a role that may not read
+/// alerts is told so, and gets its plan.
+async fn alert_impact(
+    context: &Context,
+    connection: &mut Connection,
+    plan: &Plan,
+    notices: &mut Vec<String>,
+) -> Option<Impact> {
+    if plan.actions.is_empty()
+        || connection.rollback().await.is_err()
+        || !connection.is_installed().await.ok()?
+    {
+        return None;
+    }
+    match super::impact::of(connection, plan, context.clock.now()).await {
+        Ok(impact) => impact,
+        Err(error) => {
+            notices.push(format!("what this would do to alerts is not known: {}", error.what));
+            None
+        }
+    }
 }
 
 /// Connects and reads all heads; `None` where row-level security confines us and the declared workspaces must be known

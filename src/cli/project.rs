@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
+
 use crate::files::{self, ManifestRoots, PROJECT_FILE, ProjectRows};
 use crate::manifest::{self, Catalog, Loaded, Project, cache};
 use crate::model::digest::DigestWriter;
@@ -13,6 +15,7 @@ use super::context::Context;
 use super::error::CliError;
 pub use super::known::{must_know_choice, must_know_workspace};
 use super::planning::Wishes;
+use super::reviewing;
 
 /// A project and where its manifests are.
 #[derive(Clone, Debug)]
@@ -27,6 +30,8 @@ pub struct Found {
     pub overlays: Vec<ManifestRoots>,
     /// Whether `--file` names only a part of the manifests, so that what is missing must not be deleted.
     pub partial: bool,
+    /// The time by which silences have ended or not.
+    pub now: DateTime<Utc>,
 }
 
 /// Finds the project that the options mean, and reads its file.
@@ -85,7 +90,7 @@ pub fn find(context: &Context) -> Result<Found, CliError> {
     let roots = ManifestRoots { paths, project_file: file, confine, max_file_size, without };
     let overlays =
         overlays.into_iter().map(|path| ManifestRoots { paths: vec![path], ..roots.clone() }).collect();
-    Ok(Found { project, folder, roots, overlays, partial })
+    Ok(Found { project, folder, roots, overlays, partial, now: context.clock.now() })
 }
 
 /// The project in the environment that the options, the variable or the project itself mean.
@@ -284,6 +289,8 @@ pub fn parse_with(found: &Found, sources: Vec<SourceFile>, rows: &dyn RowFiles) 
         // What a patch fits may be in the part that was not named.
         loaded.diagnostics.retain(|diagnostic| diagnostic.code != "SX0214");
     }
+    let is_whole = !found.partial && !diagnostic::has_errors(&loaded.diagnostics);
+    loaded.diagnostics.extend(reviewing::diagnostics(&loaded.catalog, found.now, is_whole));
     loaded
 }
 

@@ -273,7 +273,12 @@ fn of_command(
     credentials: &BTreeMap<String, u64>,
 ) -> Vec<Metric> {
     let outcome = match status {
-        ExitStatus::Success | ExitStatus::Changes => Outcome::Succeeded,
+        // That a look found something bad is no failure of looking.
+        ExitStatus::Success
+        | ExitStatus::Changes
+        | ExitStatus::Degraded
+        | ExitStatus::Unhealthy
+        | ExitStatus::Unknown => Outcome::Succeeded,
         ExitStatus::Interrupted | ExitStatus::Terminated => Outcome::Interrupted,
         _ => Outcome::Failed,
     };

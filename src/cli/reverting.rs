@@ -265,6 +265,7 @@ impl Base {
             identity: self.identity,
             unusable: Vec::new(),
             is_incomplete: false,
+            impact: None,
         }
     }
 }

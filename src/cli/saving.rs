@@ -178,6 +178,7 @@ pub async fn load(
         identity,
         unusable: Vec::new(),
         is_incomplete: false,
+        impact: None,
     })))
 }
 

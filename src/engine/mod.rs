@@ -3,8 +3,11 @@
 //! It decides the order of things (lease, transaction, write, record, check, commit) and what an interruption means.
 //! It knows neither SQL nor a terminal.
 
+pub mod alerting;
 pub mod apply;
 pub mod credentials;
+pub mod delivery;
+pub mod health;
 mod keep_alive;
 pub mod lease;
 mod needs;

@@ -1,14 +1,17 @@
 //! `AlertRule`: what raises an alert, for which tenants, how urgent it is, and who hears of it.
 
-use std::str::FromStr;
+mod check;
+mod condition;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::kind::{Reference, SpecProblem, Table, admit};
 use crate::model::market::{Market, TenantType};
-use crate::model::text::{DURATION_PATTERN, Labels, duration_seconds, is_false};
+use crate::model::text::{DURATION_PATTERN, Labels, is_false};
 use crate::model::{Column, Kind, Resource, Scope, SqlType};
+
+pub use condition::{AlertingStatus, Condition, CredentialExpiry, HealthStatus, UsageMetric, UsageThreshold};
 
 /// The kind.
 pub static KIND: Kind = Kind {
@@ -29,6 +32,8 @@ pub static KIND: Kind = Kind {
             Column::new("schedule", "schedule", SqlType::Text),
             Column::new("time_zone", "timeZone", SqlType::Text),
             Column::new("reminder", "reminder", SqlType::Text),
+            Column::new("grouping", "grouping", SqlType::Json),
+            Column::new("flapping", "flapping", SqlType::Json),
         ],
     }),
     texts: &["/spec/selector/matchLabels/*"],
@@ -56,7 +61,7 @@ pub struct AlertRuleSpec {
     /// Which tenants of the workspace are watched. Left out, all of them.
     #[serde(default, skip_serializing_if = "Selector::is_empty")]
     pub selector: Selector,
-    /// How urgent its alerts are.
+    /// How urgent its alerts are; of credential expiry, each threshold has an urgency of its own (`severities`).
     #[serde(default)]
     pub severity: AlertSeverity,
     /// The channels, of the same workspace, that its alerts are sent through.
@@ -70,10 +75,18 @@ pub struct AlertRuleSpec {
     #[serde(default = "utc")]
     #[schemars(length(min = 1, max = 64))]
     pub time_zone: String,
-    /// How long after the last message an alert that still stands is told again, such as `24h`. Left out, never.
+    /// How long after the last message an alert that still stands is told again, such as `24h`; at least `5m`, or `never`.
+    /// Left out, `24h` for credentials that have expired, and `4h` for everything else but credentials that have not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = DURATION_PATTERN))]
+    #[schemars(regex(pattern = r"^([1-9][0-9]{0,8}[smhdw]|never)$"))]
     pub reminder: Option<String>,
+    /// How alerts that come together are told together. Left out, each is told by itself, but those of one evaluation that go
+    /// through the same channel are one message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grouping: Option<Grouping>,
+    /// From when on an alert that comes and goes is told once more, and then not until it is quiet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flapping: Option<Flapping>,
     /// Kept in the database; while it is set there, no plan deletes the rule.
     #[serde(default, skip_serializing_if = "is_false")]
     pub protect: bool,
@@ -91,114 +104,53 @@ fn utc() -> String {
     "UTC".to_owned()
 }
 
-/// What raises an alert. Exactly one condition is given.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+/// How alerts that come together are told together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum Condition {
-    /// A credential comes close to its expiry, or passes it.
-    CredentialExpiry(CredentialExpiry),
-    /// A health check reports one of some states.
-    HealthStatus(HealthStatus),
-    /// Usage goes above a number within a window.
-    UsageThreshold(UsageThreshold),
-}
-
-/// A credential comes close to its expiry, or passes it.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CredentialExpiry {
-    /// How long before expiry to alert, each once: `30d`, `7d`, `12h`, or `expired`.
-    #[serde(default = "usual_thresholds")]
-    #[schemars(length(min = 1, max = 10), inner(regex(pattern = r"^([1-9][0-9]{0,3}[dhw]|expired)$")))]
-    pub thresholds: Vec<String>,
-}
-
-fn usual_thresholds() -> Vec<String> {
-    ["30d", "7d", "1d", "expired"].map(str::to_owned).to_vec()
-}
-
-/// A health check reports one of some states.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct HealthStatus {
-    /// Which checks are watched. Left out, all of them.
+pub struct Grouping {
+    /// The labels that alerts of one group have in common: `tenant`, `service`, `market`, `region`, `severity`, `check` or
+    /// `label.KEY`. Left out, all alerts of the rule are one group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub checks: Vec<HealthCheckName>,
-    /// The states that raise an alert.
-    #[serde(default = "unhealthy")]
-    #[schemars(length(min = 1, max = 3))]
-    pub statuses: Vec<AlertingStatus>,
-    /// How long the state must last before the alert is raised, such as `10m`.
-    #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 10), inner(length(min = 1, max = 128)))]
+    pub by: Vec<String>,
+    /// How long the first message of a group waits for others to join it.
+    #[serde(default = "half_a_minute")]
     #[schemars(regex(pattern = DURATION_PATTERN))]
-    pub lasting: Option<String>,
+    pub wait: String,
+    /// How long after a message of a group new alerts of it wait. That an alert is over does not wait.
+    #[serde(default = "five_minutes")]
+    #[schemars(regex(pattern = DURATION_PATTERN))]
+    pub interval: String,
 }
 
-fn unhealthy() -> Vec<AlertingStatus> {
-    vec![AlertingStatus::Unhealthy]
+fn half_a_minute() -> String {
+    "30s".to_owned()
 }
 
-/// A health check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum HealthCheckName {
-    /// The Shopify Admin API.
-    Shopify,
-    /// The Google Merchant API.
-    GoogleMerchant,
-    /// PostgreSQL.
-    Database,
-    /// The credentials' expiry dates.
-    Credentials,
-    /// The APIs' quotas.
-    Quotas,
-    /// Free disk space.
-    Disk,
-    /// Free memory.
-    Memory,
+fn five_minutes() -> String {
+    "5m".to_owned()
 }
 
-/// A state of a health check that can raise an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AlertingStatus {
-    /// Works, but not well.
-    Degraded,
-    /// Does not work.
-    Unhealthy,
-    /// Could not be found out.
-    Unknown,
-}
-
-/// Usage goes above a number within a window.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+/// When an alert comes and goes too often.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct UsageThreshold {
-    /// What is counted.
-    pub metric: UsageMetric,
-    /// The alert is raised when the count is above this number.
-    #[serde(deserialize_with = "crate::model::text::whole")]
-    #[schemars(range(min = 0, max = 1_000_000_000_000_i64))]
-    pub above: i64,
-    /// The length of the window, such as `24h`.
+pub struct Flapping {
+    /// After how many changes within the window.
+    #[serde(default = "six", deserialize_with = "crate::model::text::whole")]
+    #[schemars(range(min = 2, max = 100))]
+    pub changes: i64,
+    /// The window, such as `1h`. For as long it must be quiet before it is told again.
+    #[serde(default = "one_hour")]
     #[schemars(regex(pattern = DURATION_PATTERN))]
     pub window: String,
 }
 
-/// What usage counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum UsageMetric {
-    /// Commands that were run.
-    Command,
-    /// Calls to the services' APIs.
-    ApiCall,
-    /// Work on credentials.
-    CredentialOp,
-    /// Work on tenants.
-    TenantOp,
-    /// Errors.
-    Error,
+const fn six() -> i64 {
+    6
+}
+
+fn one_hour() -> String {
+    "1h".to_owned()
 }
 
 /// Which tenants a rule watches: those that meet every part that is given.
@@ -227,7 +179,9 @@ impl Selector {
 }
 
 /// How urgent an alert is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum AlertSeverity {
     /// Good to know.
@@ -239,64 +193,27 @@ pub enum AlertSeverity {
     Critical,
 }
 
-/// The last part of what the cron parser says: the ones before it only name its own types.
-fn in_short(error: &croner::errors::CronError) -> String {
-    let text = error.to_string();
-    let last = text.rsplit(": ").next().unwrap_or_default();
-    let last = last.trim_start_matches("CronPattern ").trim_end_matches('.');
-    let mut letters = last.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+impl AlertSeverity {
+    /// The word for it.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// What a word stands for.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Info, Self::Warning, Self::Critical].into_iter().find(|own| own.code() == code)
+    }
 }
 
 impl Resource for AlertRuleSpec {
     fn check(&self, problems: &mut Vec<SpecProblem>) {
-        if self.schedule.split_whitespace().count() != 5 {
-            problems.push(
-                SpecProblem::new(
-                    "SX0310",
-                    "/schedule",
-                    "a schedule has five fields: minute hour day month weekday",
-                )
-                .help("for example \"0 9 * * *\", every day at nine"),
-            );
-        } else if let Err(error) = croner::Cron::from_str(&self.schedule) {
-            problems.push(
-                SpecProblem::new(
-                    "SX0310",
-                    "/schedule",
-                    format!("not a cron expression: {}", in_short(&error)),
-                )
-                .help("for example \"0 9 * * *\", every day at nine"),
-            );
-        }
-        if chrono_tz::Tz::from_str(&self.time_zone).is_err() {
-            problems.push(
-                SpecProblem::new(
-                    "SX0311",
-                    "/timeZone",
-                    format!("`{}` is not an IANA time zone", self.time_zone),
-                )
-                .help("for example Australia/Sydney or UTC"),
-            );
-        }
-        let mut durations = vec![("/reminder", self.reminder.as_deref())];
-        match &self.when {
-            Condition::HealthStatus(health) => {
-                durations.push(("/when/healthStatus/for", health.lasting.as_deref()));
-            }
-            Condition::UsageThreshold(usage) => {
-                durations.push(("/when/usageThreshold/window", Some(&usage.window)));
-            }
-            Condition::CredentialExpiry(_) => {}
-        }
-        for (pointer, text) in durations {
-            if text.is_some_and(|text| duration_seconds(text).is_none()) {
-                problems.push(
-                    SpecProblem::new("SX0312", pointer, "not a length of time of at most ten years")
-                        .help("write a number and one of s, m, h, d, w, such as 24h"),
-                );
-            }
-        }
+        check::check(self, problems);
     }
 
     fn references(&self) -> Vec<Reference> {

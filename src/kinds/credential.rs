@@ -27,6 +27,7 @@ pub static KIND: Kind = Kind {
             Column::new("secret_ref", "secretRef", SqlType::Json),
             Column::new("declared_expires_at", "expiresAt", SqlType::Timestamp),
             Column::new("renewal", "renewal", SqlType::Text),
+            Column::new("declared_issued_at", "issuedAt", SqlType::Timestamp),
             Column { absent: Some("active"), ..Column::new("status", "status", SqlType::Text) },
         ],
     }),
@@ -57,6 +58,9 @@ pub struct CredentialSpec {
     /// When the secret stops working, as far as is known: an instant such as `2026-12-31T00:00:00Z`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<DateTime<Utc>>,
+    /// When it was issued, as far as is known: what its whole life is counted from, for thresholds such as `20%`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_at: Option<DateTime<Utc>>,
     /// How it is renewed before it expires.
     #[serde(default)]
     pub renewal: Renewal,
@@ -69,7 +73,7 @@ pub struct CredentialSpec {
 }
 
 /// A service that credentials are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Service {
     /// The Shopify Admin API.
@@ -111,8 +115,9 @@ impl CredentialStatus {
 impl Resource for CredentialSpec {
     fn normalise(&mut self) {
         // PostgreSQL keeps microseconds.
-        self.expires_at =
-            self.expires_at.and_then(|at| DateTime::from_timestamp_micros(at.timestamp_micros()));
+        let micros = |at: DateTime<Utc>| DateTime::from_timestamp_micros(at.timestamp_micros());
+        self.expires_at = self.expires_at.and_then(micros);
+        self.issued_at = self.issued_at.and_then(micros);
     }
 
     fn check(&self, problems: &mut Vec<SpecProblem>) {
@@ -126,6 +131,14 @@ impl Resource for CredentialSpec {
                     format!("no credential expires in the year {}", at.year()),
                 )
                 .help("write the year with four digits, such as 2026-12-31T00:00:00Z"),
+            );
+        }
+        if let (Some(issued), Some(expires)) = (self.issued_at, self.expires_at)
+            && expires <= issued
+        {
+            problems.push(
+                SpecProblem::new("SX0315", "/issuedAt", "the credential expires before it was issued")
+                    .help("give an `issuedAt` that is before `expiresAt`"),
             );
         }
         let (wrong, right) = match (self.service, self.renewal) {

@@ -4,11 +4,15 @@
 //! and what must be true beyond the schema. Kinds do not know each other: they mention other resources by kind name.
 
 pub mod alert_rule;
+pub mod alert_test;
 pub mod credential;
+pub mod health_check;
+pub mod maintenance_window;
 pub mod notification_channel;
 pub mod patch;
 pub mod project;
 pub mod registry;
+pub mod silence;
 pub mod tenant;
 pub mod tenant_set;
 pub mod tenant_template;

@@ -1,11 +1,14 @@
 //! `NotificationChannel`: a way to reach people, with its secrets by reference.
 
+mod check;
+
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::kind::{Reference, SpecProblem, Table, admit};
 use crate::model::secret::SecretRef;
-use crate::model::text::{Text, is_false};
+use crate::model::text::{DURATION_PATTERN, Text, is_false};
 use crate::model::{Column, Kind, Resource, Scope, SqlType};
 
 /// The kind.
@@ -26,6 +29,11 @@ pub static KIND: Kind = Kind {
             Column::new("rate_limit_per_minute", "rateLimitPerMinute", SqlType::Integer),
             Column::new("fallback", "fallback", SqlType::Text).naming("NotificationChannel"),
             Column::new("send_resolved", "sendResolved", SqlType::Bool),
+            Column { absent: Some("true"), ..Column::new("enabled", "enabled", SqlType::Bool) },
+            Column::new("in_app", "inApp", SqlType::Json),
+            Column::new("network", "network", SqlType::Json),
+            Column::new("delivery", "delivery", SqlType::Json),
+            Column::new("template", "template", SqlType::Json),
         ],
     }),
     texts: &[],
@@ -57,6 +65,21 @@ pub struct NotificationChannelSpec {
     /// For type `webhook`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<WebhookChannel>,
+    /// For type `in-app`: whose inboxes it fills. Left out, one that everybody shares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_app: Option<InAppChannel>,
+    /// Whether it is used. What would go through a channel that is not is kept and marked as suppressed.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub enabled: bool,
+    /// Which addresses may be called. Left out, only those of the public internet, over TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
+    /// How patiently messages are delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
+    /// The words of messages, where they are to be others than the usual ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Template>,
     /// The most messages sent through this channel in a minute.
     #[serde(
         default,
@@ -79,6 +102,81 @@ pub struct NotificationChannelSpec {
 
 const fn yes() -> bool {
     true
+}
+
+fn is_true(flag: &bool) -> bool {
+    *flag
+}
+
+/// Whose inboxes an in-app channel fills.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InAppChannel {
+    /// The recipients, by any name that they ask for their inbox with.
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 254)))]
+    pub recipients: Vec<String>,
+}
+
+/// Which addresses a channel may call. The guard is the same in `validate`, `channels test` and delivery (M-W8).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Network {
+    /// Subnets that are not public and may be called all the same, such as `10.20.0.0/16`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 64)))]
+    pub allow_cidrs: Vec<String>,
+    /// Ports that may be called besides the usual ones: 80, 443, 8080, 8443 by HTTP, 25, 465, 587, 2525 by SMTP.
+    #[serde(
+        default,
+        deserialize_with = "crate::model::text::whole_list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(length(max = 50), inner(range(min = 1, max = 65_535)))]
+    pub allow_ports: Vec<i64>,
+    /// Whether it may be called without TLS.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_insecure: bool,
+    /// A file of certificates (PEM) that are trusted besides those of the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub ca_file: Option<String>,
+}
+
+/// How patiently messages are delivered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Delivery {
+    /// How long is waited after each failed attempt, none shorter than the one before. After the last one the message is
+    /// dead. Left out: 5s, 5m, 30m, 2h, 5h, 10h, 10h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20), inner(regex(pattern = DURATION_PATTERN)))]
+    pub retry: Option<Vec<String>>,
+    /// The longest that a receiver may have us wait (Retry-After). Left out, an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = DURATION_PATTERN))]
+    pub max_retry_after: Option<String>,
+    /// From which age on a message says that it is late. Left out, a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = DURATION_PATTERN))]
+    pub max_age: Option<String>,
+    /// How long an answer is waited for, at most 30 seconds. Left out, 15 seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = DURATION_PATTERN))]
+    pub timeout: Option<String>,
+}
+
+/// The words of messages, as MiniJinja templates. What can be used in them is in `docs/channels.md`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Template {
+    /// The title, in one line: the subject of a mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1000))]
+    pub title: Option<String>,
+    /// The text below the title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 10_000))]
+    pub body: Option<String>,
 }
 
 /// A kind of channel.
@@ -133,6 +231,9 @@ pub struct EmailChannel {
     )]
     #[schemars(range(min = 1, max = 65_535))]
     pub port: Option<i64>,
+    /// SMTP: how the connection is encrypted. Left out, from the start on port 465, and by STARTTLS on all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
     /// SMTP: the user to log in as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 254))]
@@ -143,6 +244,18 @@ pub struct EmailChannel {
     /// SendGrid and Resend: where the API key is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<SecretRef>,
+}
+
+/// How a connection to a mail server is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Encryption {
+    /// From the start.
+    Tls,
+    /// After STARTTLS, without which nothing is sent.
+    Starttls,
+    /// Not at all; needs `network.allowInsecure`, and no password is sent.
+    None,
 }
 
 /// A Slack channel.
@@ -163,72 +276,32 @@ pub struct WebhookChannel {
     /// Where the signing secret is kept (`whsec_...`, Standard Webhooks).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_secret: Option<SecretRef>,
+    /// The signing secret before this one. While it overlaps, messages carry both signatures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_secret: Option<PreviousSecret>,
 }
 
-impl NotificationChannelSpec {
-    fn check_blocks(&self, problems: &mut Vec<SpecProblem>) {
-        let blocks = [
-            ("email", ChannelType::Email, self.email.is_some()),
-            ("slack", ChannelType::Slack, self.slack.is_some()),
-            ("webhook", ChannelType::Webhook, self.webhook.is_some()),
-        ];
-        for (name, channel_type, present) in blocks {
-            let wanted = self.channel_type == channel_type;
-            if wanted && !present {
-                let message = format!("a channel of type `{name}` needs the block `{name}:`");
-                problems.push(
-                    SpecProblem::new("SX0309", "/type", message).help(format!("add `{name}:` below `spec:`")),
-                );
-            } else if present && !wanted {
-                let message = format!("the block `{name}:` does not fit the channel's type");
-                problems.push(
-                    SpecProblem::new("SX0309", format!("/{name}"), message)
-                        .help(format!("remove the block, or set `type: {name}`")),
-                );
-            }
-        }
-    }
-
-    fn check_email(email: &EmailChannel, problems: &mut Vec<SpecProblem>) {
-        let smtp = email.transport == EmailTransport::Smtp;
-        if smtp && email.host.is_none() {
-            problems.push(
-                SpecProblem::new("SX0309", "/email", "mail by SMTP needs a `host`")
-                    .help("add `host:` with the mail server's name"),
-            );
-        }
-        if !smtp && email.api_key.is_none() {
-            problems.push(
-                SpecProblem::new("SX0309", "/email", "this way of sending mail needs an `apiKey`")
-                    .help("add `apiKey: {env: NAME}`"),
-            );
-        }
-        let foreign = [
-            ("host", !smtp && email.host.is_some()),
-            ("port", !smtp && email.port.is_some()),
-            ("username", !smtp && email.username.is_some()),
-            ("password", !smtp && email.password.is_some()),
-            ("apiKey", smtp && email.api_key.is_some()),
-        ];
-        for (field, _) in foreign.iter().filter(|(_, present)| *present) {
-            problems.push(
-                SpecProblem::new(
-                    "SX0309",
-                    format!("/email/{field}"),
-                    format!("`{field}` does not fit the transport"),
-                )
-                .help("remove it, or change `transport`"),
-            );
-        }
-    }
+/// A signing secret that is being replaced.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PreviousSecret {
+    /// Where it is kept.
+    pub secret: SecretRef,
+    /// Until when messages are signed with it too.
+    pub until: DateTime<Utc>,
 }
 
 impl Resource for NotificationChannelSpec {
-    fn check(&self, problems: &mut Vec<SpecProblem>) {
-        self.check_blocks(problems);
-        if let Some(email) = &self.email {
-            Self::check_email(email, problems);
+    fn normalise(&mut self) {
+        // PostgreSQL keeps microseconds.
+        let micros = |at: DateTime<Utc>| DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at);
+        if let Some(previous) = self.webhook.as_mut().and_then(|webhook| webhook.previous_secret.as_mut()) {
+            previous.until = micros(previous.until);
         }
+    }
+
+    fn check(&self, problems: &mut Vec<SpecProblem>) {
+        check::check(self, problems);
     }
 
     fn references(&self) -> Vec<Reference> {

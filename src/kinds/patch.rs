@@ -16,7 +16,7 @@ use crate::model::{Kind, Resource, Scope};
 pub static KIND: Kind = Kind {
     name: "Patch",
     slug: "patch",
-    rank: 8,
+    rank: 12,
     scope: Scope::Global,
     about: "What an environment changes of resources that are declared for all; stands in an overlay.",
     table: None,

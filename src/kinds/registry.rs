@@ -3,8 +3,8 @@
 use crate::model::{Kind, KindRef};
 
 use super::{
-    alert_rule, credential, notification_channel, patch, project, tenant, tenant_set, tenant_template,
-    workspace,
+    alert_rule, alert_test, credential, health_check, maintenance_window, notification_channel, patch,
+    project, silence, tenant, tenant_set, tenant_template, workspace,
 };
 
 /// Every kind; a kind's rank is its index here.
@@ -17,11 +17,15 @@ pub static KINDS: [KindRef; COUNT] = [
     &credential::KIND,
     &notification_channel::KIND,
     &alert_rule::KIND,
+    &silence::KIND,
+    &maintenance_window::KIND,
+    &health_check::KIND,
+    &alert_test::KIND,
     &patch::KIND,
 ];
 
 /// How many kinds there are.
-pub const COUNT: usize = 9;
+pub const COUNT: usize = 13;
 
 /// The kinds that have a table, in dependency order.
 pub fn stored() -> impl DoubleEndedIterator<Item = KindRef> {

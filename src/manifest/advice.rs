@@ -10,7 +10,12 @@ pub(super) fn on_form(field: &str, pattern: &str) -> String {
         ("website", _) => "write the whole address, such as https://acme.example".to_owned(),
         ("url", _) => "write an http or https address without a user in it".to_owned(),
         ("phone", _) => "write digits and spaces, such as +61 2 5550 0000".to_owned(),
-        ("thresholds", _) => "write a number and one of h, d, w, such as 30d, or `expired`".to_owned(),
+        ("thresholds", _) => {
+            "write a number and one of h, d, w, such as 30d, or 20%, or `expired`, or -3d for after it"
+                .to_owned()
+        }
+        ("reminder", _) => "write a number and one of s, m, h, d, w, such as 24h, or `never`".to_owned(),
+        ("at", _) => "write hours and minutes, such as \"22:30\"".to_owned(),
         ("maxFileSize", _) => "write a number and one of B, KiB, MiB, GiB, such as 10MiB".to_owned(),
         ("path", _) if pattern.starts_with("^(/") => {
             "name a field, such as /metadata/notes or /labels/tier; not everything can be ignored".to_owned()

@@ -161,6 +161,7 @@ mod tests {
             project,
             files: vec![file, rows],
             entries: vec![entry("a"), entry("b")],
+            tests: Vec::new(),
             broken: Vec::new(),
             overlays: Default::default(),
         }

@@ -29,6 +29,8 @@ pub struct Catalog {
     pub files: Vec<Arc<SourceFile>>,
     /// Sorted by key, no key twice.
     pub entries: Vec<Entry>,
+    /// Tests of alert rules: declared like resources, and no part of any plan. Sorted by key.
+    pub tests: Vec<Entry>,
     /// Resources that are declared with problems; sorted.
     pub broken: Vec<ResourceKey>,
     /// What overlays changed.

@@ -29,7 +29,16 @@ pub(super) enum Work {
 }
 
 /// The kinds that nothing else depends on while reading, by the line that names them.
-const INDEPENDENT: [&str; 4] = ["Tenant", "Credential", "NotificationChannel", "AlertRule"];
+const INDEPENDENT: [&str; 8] = [
+    "Tenant",
+    "Credential",
+    "NotificationChannel",
+    "AlertRule",
+    "Silence",
+    "MaintenanceWindow",
+    "HealthCheck",
+    "AlertTest",
+];
 
 /// Workspaces, templates and tenant sets, and a note of everything else.
 pub(super) struct FirstPass {

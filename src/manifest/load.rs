@@ -101,7 +101,11 @@ fn read(
         broken.sort();
     }
     broken.dedup();
-    Loaded { catalog: Catalog { project, files, entries: all.entries, broken, overlays }, diagnostics }
+    // What has no table shapes or tests what is declared, and is not declared itself.
+    let (entries, tests) = all.entries.into_iter().partition(|entry| entry.key.kind.table.is_some());
+    // A set that cannot be read stays here: then it is not known which tenants there are.
+    broken.retain(|key: &ResourceKey| key.kind.rank != crate::kinds::alert_test::KIND.rank);
+    Loaded { catalog: Catalog { project, files, entries, tests, broken, overlays }, diagnostics }
 }
 
 fn place(entry: &crate::model::Entry) -> (FileId, u32, u32) {

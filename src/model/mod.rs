@@ -3,15 +3,18 @@
 //!
 //! Nothing here knows a particular kind, reads a file, a clock or a database.
 
+pub mod address;
 pub mod business_id;
 pub mod clock;
 pub mod declared;
 pub mod diagnostic;
 pub mod digest;
 pub mod files;
+pub mod health;
 pub mod key;
 pub mod kind;
 pub mod market;
+pub mod matcher;
 pub mod pattern;
 pub mod position;
 pub mod registration;

@@ -109,6 +109,17 @@ pub fn optional_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     whole(deserializer).map(Some)
 }
 
+/// [`whole`], for a list.
+///
+/// # Errors
+/// As [`whole`].
+pub fn whole_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
+    #[derive(Deserialize)]
+    struct Whole(#[serde(deserialize_with = "whole")] i64);
+    let numbers = Vec::<Whole>::deserialize(deserializer)?;
+    Ok(numbers.into_iter().map(|number| number.0).collect())
+}
+
 /// [`whole`], for a smaller type.
 ///
 /// # Errors

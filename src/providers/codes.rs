@@ -125,6 +125,14 @@ impl<'s> Sent<'s> {
         if fits || text == "unstable" { self.pass(text) } else { None }
     }
 
+    /// The name of a group of quotas: `accounts/123/groups/PRODUCTS_READ`.
+    #[must_use]
+    pub fn group<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
+        let fits = (1..=100).contains(&text.len()) && text.bytes().all(is_plain);
+        if fits { self.pass(text) } else { None }
+    }
+
     /// The number of an account.
     #[must_use]
     pub fn number<'t>(&self, text: &'t str) -> Option<&'t str> {
@@ -157,6 +165,8 @@ mod tests {
         assert_eq!(sent.domain("other-1.myshopify.com"), Some("other-1.myshopify.com"));
         assert_eq!(sent.domain("o\u{1b}.myshopify.com"), None);
         assert_eq!((sent.version("2026-10"), sent.version("shpat_1")), (Some("2026-10"), None));
+        assert_eq!(sent.group("accounts/1/groups/A_b-c"), Some("accounts/1/groups/A_b-c"));
+        assert_eq!((sent.group("a b"), sent.group("x-shpat_token")), (None, None));
     }
 
     #[test]

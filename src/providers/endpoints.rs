@@ -44,6 +44,9 @@ impl Endpoints {
             let sample = value.replace("{shop}", "shop.myshopify.com");
             let url = Url::parse(&sample).map_err(|error| wrong(error.to_string()))?;
             http::may_call(&url).map_err(|error| wrong(error.to_string()))?;
+            if let Some(why) = retired(&url) {
+                return Err(wrong(why.to_owned()));
+            }
             if url.query().is_some() || url.fragment().is_some() {
                 return Err(wrong("it has a `?` or a `#` in it".to_owned()));
             }
@@ -77,6 +80,25 @@ impl Endpoints {
     }
 }
 
+/// What Google has switched off, with what takes its place (M-H6).
+fn retired(url: &Url) -> Option<&'static str> {
+    let host = url.host_str().unwrap_or_default();
+    let is_content = host == "shoppingcontent.googleapis.com"
+        || host == "www.googleapis.com" && url.path().starts_with("/content/");
+    if is_content {
+        return Some(
+            "the Content API for Shopping was switched off on 2026-08-18; the Merchant API took its place, at \
+             https://merchantapi.googleapis.com, with the same scope",
+        );
+    }
+    let is_beta =
+        host.ends_with("merchantapi.googleapis.com") && url.path().split('/').any(|step| step == "v1beta");
+    is_beta.then_some(
+        "v1beta of the Merchant API was switched off on 2026-02-28; v1 took its place: name \
+         https://merchantapi.googleapis.com alone, paths are added",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +115,21 @@ mod tests {
         let local = with(Some("http://127.0.0.1:9/{shop}/"), None).unwrap();
         let url = local.shopify("acme.myshopify.com", "/admin/x.json").unwrap();
         assert_eq!(url.as_str(), "http://127.0.0.1:9/acme.myshopify.com/admin/x.json");
+    }
+
+    #[test]
+    fn what_google_has_switched_off_is_refused_with_what_takes_its_place() {
+        let merchant =
+            |url| Endpoints::read([("S", None), ("MERCHANT", Some(url)), ("O", None), ("M", None)]);
+        for (url, word) in [
+            ("https://shoppingcontent.googleapis.com", "merchantapi.googleapis.com"),
+            ("https://www.googleapis.com/content/v2.1", "Content API"),
+            ("https://merchantapi.googleapis.com/accounts/v1beta", "v1 took its place"),
+        ] {
+            let error = merchant(url).unwrap_err();
+            assert!(error.why.contains(word), "{error:?}");
+        }
+        assert!(merchant("https://merchantapi.googleapis.com").is_ok());
     }
 
     #[test]

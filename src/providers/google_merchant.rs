@@ -1,47 +1,131 @@
-//! Google's Merchant API (accounts/v1): whether a merchant account can be seen. Errors are told apart by the reason that
-//! Google's `ErrorInfo` gives, never by a text, but for the one case that has no reason.
+//! Google's Merchant API: whether a merchant account can be seen (accounts/v1), and how much of its quotas is used (quota/v1).
+//! Errors are told apart by the reason that Google's `ErrorInfo` gives, never by a text, but for the one case that has no reason.
 
-use chrono::{DateTime, Utc};
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::engine::credentials::{Finding, Outcome, Secret, Subject};
+use crate::engine::health::{Answer, QuotaGroup, Stage};
 use crate::http::{Request, Response};
+use crate::model::secret::Redacted;
 
-use super::{Providers, Sent, oauth, silent, strange, usual};
+use super::{Providers, Sent, silent, strange, usual};
 
 /// What an access token must allow.
 pub const SCOPE: &str = "https://www.googleapis.com/auth/content";
 
 const SERVICE: &str = "Google Merchant";
 
+/// How many pages of quotas are read at most.
+const MOST_PAGES: usize = 20;
+
 /// Asks for the account, or for all accounts where the tenant names none.
-///
-/// # Errors
-/// Whatever keeps the credential from working, as a finding.
-pub async fn verify(
+pub async fn ask(
     providers: &Providers,
     subject: &Subject,
     secret: &Secret,
-    now: DateTime<Utc>,
-) -> Result<Finding, Finding> {
-    let token = oauth::access_token(providers, secret, SCOPE, now).await?;
-    let path = match &subject.merchant {
-        Some(id) if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) => {
-            format!("/accounts/v1/accounts/{id}")
-        }
-        Some(id) => {
-            return Err(Finding::new(Outcome::NothingToAsk, format!("`{id}` is no account's number")));
-        }
-        None => "/accounts/v1/accounts".to_owned(),
+    token: &Redacted<String>,
+) -> Answer {
+    let path = match account(subject) {
+        Ok(Some(id)) => format!("/accounts/v1/accounts/{id}"),
+        Ok(None) => "/accounts/v1/accounts".to_owned(),
+        Err(finding) => return Answer::of(finding, Stage::Provider),
     };
-    let url = providers
+    match get(providers, &path, &[], token).await {
+        Ok(response) => {
+            let sent = Sent::new(secret, &[token.expose()]);
+            let finding = read(&response, subject.merchant.as_deref(), &sent);
+            let answer = Answer::of(finding.unwrap_or_else(|finding| finding), Stage::Provider);
+            Answer { status: Some(response.status), ..answer }
+        }
+        Err(finding) => Answer::of(finding, Stage::Provider),
+    }
+}
+
+/// The account's number; `None` where the tenant names none.
+fn account(subject: &Subject) -> Result<Option<&str>, Finding> {
+    match subject.merchant.as_deref() {
+        Some(id) if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Some(id)),
+        Some(id) => Err(Finding::new(Outcome::NothingToAsk, format!("`{id}` is no account's number"))),
+        None => Ok(None),
+    }
+}
+
+async fn get(
+    providers: &Providers,
+    path: &str,
+    query: &[(&str, &str)],
+    token: &Redacted<String>,
+) -> Result<Response, Finding> {
+    let mut url = providers
         .endpoints
-        .merchant(&path)
+        .merchant(path)
         .ok_or_else(|| Finding::new(Outcome::NothingToAsk, "there is no address to ask at"))?;
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
     let request =
         Request::get("google-merchant", url).header("authorization", format!("Bearer {}", token.expose()));
-    let response = providers.client.send(&request).await.map_err(|error| silent(SERVICE, &error))?;
-    read(&response, subject.merchant.as_deref(), &Sent::new(secret, &[token.expose()]))
+    providers.client.send(&request).await.map_err(|error| silent(SERVICE, &error))
+}
+
+/// The daily quotas of an account, all pages of them (M-H7).
+///
+/// # Errors
+/// They cannot be read, as a finding.
+pub async fn quotas(
+    providers: &Providers,
+    subject: &Subject,
+    secret: &Secret,
+    token: &Redacted<String>,
+) -> Result<Vec<QuotaGroup>, Finding> {
+    let Some(id) = account(subject)? else {
+        let what = format!("tenant {} has no gmcMerchantId", subject.tenant);
+        return Err(Finding::new(Outcome::NothingToAsk, what));
+    };
+    let path = format!("/quota/v1/accounts/{id}/quotas");
+    let sent = Sent::new(secret, &[token.expose()]);
+    let (mut groups, mut seen, mut page) = (Vec::new(), HashSet::new(), None::<String>);
+    for _ in 0..MOST_PAGES {
+        let mut query = vec![("pageSize", "1000")];
+        query.extend(page.as_deref().map(|page| ("pageToken", page)));
+        let response = get(providers, &path, &query, token).await?;
+        if response.status != 200 {
+            return Err(refusal(&response, &format!("account {id}"), &sent));
+        }
+        let answer = response.json().filter(Value::is_object).ok_or_else(|| strange(SERVICE, &response))?;
+        for group in answer.get("quotaGroups").and_then(Value::as_array).into_iter().flatten() {
+            groups.push(quota_group(group, &sent).ok_or_else(|| strange(SERVICE, &response))?);
+        }
+        page = answer
+            .get("nextPageToken")
+            .and_then(Value::as_str)
+            .filter(|next| !next.is_empty())
+            .map(str::to_owned);
+        match &page {
+            None => return Ok(groups),
+            // A page that leads to itself would be read for ever.
+            Some(next) if !seen.insert(next.clone()) => break,
+            Some(_) => {}
+        }
+    }
+    Err(Finding::new(Outcome::BadAnswer, format!("the pages of quotas of {SERVICE} do not end")))
+}
+
+/// One group. Numbers of 64 bits are texts in Google's JSON; one that is missing is 0. `None` where one is no number.
+fn quota_group(group: &Value, sent: &Sent<'_>) -> Option<QuotaGroup> {
+    let number = |name: &str| match group.get(name) {
+        None | Some(Value::Null) => Some(0),
+        Some(value) => value.as_i64().or_else(|| value.as_str()?.parse().ok()).filter(|value| *value >= 0),
+    };
+    let name = group.get("name").and_then(Value::as_str).and_then(|name| sent.group(name));
+    Some(QuotaGroup {
+        name: name.unwrap_or("a group").to_owned(),
+        usage: number("quotaUsage")?,
+        limit: number("quotaLimit")?,
+        per_minute: number("quotaMinuteLimit")?,
+    })
 }
 
 /// The reason of an error: the stable id of the Merchant API, or that of Google's infrastructure.
@@ -95,12 +179,17 @@ fn read(response: &Response, account: Option<&str>, sent: &Sent<'_>) -> Result<F
             },
         };
     }
-    let answer = answer.unwrap_or_default();
+    Err(refusal(response, &shown, sent))
+}
+
+/// What an answer other than 200 means.
+fn refusal(response: &Response, shown: &str, sent: &Sent<'_>) -> Finding {
+    let answer = response.json().unwrap_or_default();
     let reasons = reasons(&answer);
     let has = |wanted: &str| reasons.iter().any(|reason| reason.eq_ignore_ascii_case(wanted));
     let shown_reason = reasons.first().map_or(String::new(), |reason| format!(", {}", sent.reason(reason)));
     let status = response.status;
-    let fail = |outcome, what: String| Err(Finding::new(outcome, format!("{what} ({status}{shown_reason})")));
+    let fail = |outcome, what: String| Finding::new(outcome, format!("{what} ({status}{shown_reason})"));
     if has("SERVICE_DISABLED") {
         return fail(Outcome::ApiDisabled, "the Merchant API is not enabled".to_owned());
     }
@@ -121,6 +210,6 @@ fn read(response: &Response, account: Option<&str>, sent: &Sent<'_>) -> Result<F
         403 => fail(Outcome::Forbidden, format!("{shown} may not be seen")),
         404 => fail(Outcome::AccountNotFound, format!("there is no {shown}, or it may not be seen")),
         400 => fail(Outcome::AccountNotFound, format!("Google takes {shown} for no account")),
-        _ => Err(usual(SERVICE, response).unwrap_or_else(|| strange(SERVICE, response))),
+        _ => usual(SERVICE, response).unwrap_or_else(|| strange(SERVICE, response)),
     }
 }

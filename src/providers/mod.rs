@@ -7,13 +7,18 @@ pub mod codes;
 pub mod crc32c;
 pub mod endpoints;
 pub mod google_merchant;
+pub mod host;
 pub mod oauth;
 pub mod secret_manager;
 pub mod shopify;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
+use tokio::time::{Instant, timeout_at};
 
 use crate::engine::credentials::{Finding, Fresh, Outcome, Provider, Secret, Subject};
+use crate::engine::health::{Answer, Stage};
 use crate::http::{Client, HttpError, Response};
 use crate::kinds::credential::Service;
 
@@ -39,13 +44,64 @@ impl Providers {
     }
 }
 
+impl Providers {
+    /// Asks the service with a secret, and for its quotas where they are wanted. The access token, the question and the quotas
+    /// have `limit` together, so that the one that hangs is known (M-H8).
+    pub async fn look(
+        &self,
+        subject: &Subject,
+        secret: &Secret,
+        wants_quota: bool,
+        limit: Duration,
+        now: DateTime<Utc>,
+    ) -> Answer {
+        let deadline = Instant::now() + limit;
+        match subject.service {
+            Service::Shopify => {
+                let asked = timeout_at(deadline, shopify::ask(self, subject, secret)).await;
+                asked.unwrap_or_else(|_| late("the shop", Stage::Provider, limit))
+            }
+            Service::GoogleMerchant => {
+                let token = oauth::access_token(self, secret, google_merchant::SCOPE, now);
+                let token = match timeout_at(deadline, token).await {
+                    Ok(Ok(token)) => token,
+                    Ok(Err(finding)) => return Answer::of(finding, Stage::Token),
+                    Err(_) => return late("Google's token endpoint", Stage::Token, limit),
+                };
+                let asked = timeout_at(deadline, google_merchant::ask(self, subject, secret, &token)).await;
+                let mut answer = asked.unwrap_or_else(|_| late("the Merchant API", Stage::Provider, limit));
+                // A first answer is a result of its own, whatever becomes of the second.
+                if wants_quota && answer.finding.outcome.verdict().works() {
+                    let quotas = google_merchant::quotas(self, subject, secret, &token);
+                    let quotas = tokio::time::timeout(limit, quotas).await;
+                    answer.quotas = Some(quotas.unwrap_or_else(|_| {
+                        Err(late("the quotas of the Merchant API", Stage::Provider, limit).finding)
+                    }));
+                }
+                answer
+            }
+        }
+    }
+}
+
+/// There was no answer in time.
+#[must_use]
+pub fn late(who: &str, stage: Stage, limit: Duration) -> Answer {
+    let what = format!("{who} did not answer within {} s", limit.as_secs());
+    Answer { is_late: true, ..Answer::of(Finding::new(Outcome::Unreachable, what), stage) }
+}
+
 impl Provider for Providers {
     async fn verify(&self, subject: &Subject, secret: &Secret, now: DateTime<Utc>) -> Finding {
         let finding = match subject.service {
-            Service::Shopify => shopify::verify(self, subject, secret).await,
-            Service::GoogleMerchant => google_merchant::verify(self, subject, secret, now).await,
+            Service::Shopify => shopify::ask(self, subject, secret).await.finding,
+            Service::GoogleMerchant => {
+                match oauth::access_token(self, secret, google_merchant::SCOPE, now).await {
+                    Ok(token) => google_merchant::ask(self, subject, secret, &token).await.finding,
+                    Err(finding) => finding,
+                }
+            }
         };
-        let finding = finding.unwrap_or_else(|finding| finding);
         Finding { expiry: Some(subject.expiry_of(secret)), ..finding }
     }
 

@@ -1,11 +1,12 @@
-//! Shopify's Admin API: whether a shop takes a token. One GraphQL query, whose API version is pinned and looked at in the
-//! answer: Shopify answers for a retired version with the oldest that it still has.
+//! Shopify's Admin API: whether a shop takes a token, and what is left of its bucket of points. One GraphQL query, whose API
+//! version is pinned and looked at in the answer: Shopify answers for a retired version with the oldest that it still has.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::engine::credentials::{Finding, Outcome, Secret, Subject};
+use crate::engine::health::{Answer, Bucket, Stage};
 use crate::http::{MOST_PATIENCE, Request, Response};
 
 use super::{Providers, Sent, silent, strange, usual};
@@ -18,32 +19,71 @@ const SERVICE: &str = "Shopify";
 const QUERY: &str = "{ shop { id name myshopifyDomain plan { publicDisplayName } } }";
 
 /// Asks the shop who it is.
-///
-/// # Errors
-/// Whatever keeps the token from working, as a finding.
-pub async fn verify(providers: &Providers, subject: &Subject, secret: &Secret) -> Result<Finding, Finding> {
+pub async fn ask(providers: &Providers, subject: &Subject, secret: &Secret) -> Answer {
+    let (shop, response) = match send(providers, subject, secret).await {
+        Ok(answered) => answered,
+        Err((finding, stage)) => return Answer::of(finding, stage),
+    };
+    let sent = Sent::new(secret, &[]);
+    let finding = read(&response, shop, &sent).unwrap_or_else(|finding| finding);
+    let version = response.header("x-shopify-api-version").and_then(|version| sent.version(version));
+    Answer {
+        status: Some(response.status),
+        version: version.map(str::to_owned),
+        bucket: bucket(&response),
+        ..Answer::of(finding, Stage::Provider)
+    }
+}
+
+/// Sends the question, a second time where the bucket of points was empty.
+async fn send<'s>(
+    providers: &Providers,
+    subject: &'s Subject,
+    secret: &Secret,
+) -> Result<(&'s str, Response), (Finding, Stage)> {
+    let unasked = |finding: Finding| (finding, Stage::Secret);
     let shop = subject.shop.as_deref().ok_or_else(|| {
-        Finding::new(Outcome::NothingToAsk, format!("tenant {} has no shopifyShop", subject.tenant))
+        // That nothing can be asked is a fact of the tenant, and no state of its secret.
+        (
+            Finding::new(Outcome::NothingToAsk, format!("tenant {} has no shopifyShop", subject.tenant)),
+            Stage::Provider,
+        )
     })?;
     let token = secret.token().ok_or_else(|| {
-        Finding::new(Outcome::SecretMalformed, "the secret has no access_token")
-            .help("renew it, which brings one, or store the token alone")
+        unasked(
+            Finding::new(Outcome::SecretMalformed, "the secret has no access_token")
+                .help("renew it, which brings one, or store the token alone"),
+        )
     })?;
     let path = format!("/admin/api/{API_VERSION}/graphql.json");
-    let url = providers.endpoints.shopify(shop, &path).ok_or_else(|| no_address(shop))?;
+    let url = providers.endpoints.shopify(shop, &path).ok_or_else(|| (no_address(shop), Stage::Provider))?;
     let body = json!({ "query": QUERY }).to_string();
     let request = Request::post("shopify", url, "application/json", body)
         .header("accept", "application/json")
         .header("x-shopify-access-token", token)
         .repeatable();
-    let send = || async { providers.client.send(&request).await.map_err(|error| silent(SERVICE, &error)) };
+    let send = || async {
+        providers.client.send(&request).await.map_err(|error| (silent(SERVICE, &error), Stage::Provider))
+    };
     let mut response = send().await?;
     // The bucket of points fills again within seconds.
     if let Some(wait) = throttled(&response).filter(|wait| *wait <= MOST_PATIENCE) {
         tokio::time::sleep(wait).await;
         response = send().await?;
     }
-    read(&response, shop, &Sent::new(secret, &[]))
+    Ok((shop, response))
+}
+
+/// What the answer tells of the bucket; `None` where it tells nothing, or nothing sensible.
+fn bucket(response: &Response) -> Option<Bucket> {
+    let answer = response.json()?;
+    let number = |name: &str| {
+        let value = answer.pointer(&format!("/extensions/cost/throttleStatus/{name}"))?.as_f64()?;
+        Some(value).filter(|value| (0.0..=1e9).contains(value))
+    };
+    let maximum = number("maximumAvailable").filter(|maximum| *maximum > 0.0)?;
+    let available = number("currentlyAvailable")?;
+    Some(Bucket { maximum, available, restore_rate: number("restoreRate").unwrap_or_default() })
 }
 
 pub(super) fn no_address(shop: &str) -> Finding {

@@ -13,9 +13,11 @@ pub mod drift;
 pub mod errors;
 pub mod explained;
 pub mod groups;
+pub mod health;
 pub mod history;
 pub mod history_json;
 pub mod json;
+pub mod notice;
 pub mod only;
 pub mod paint;
 pub mod plan_json;
@@ -30,14 +32,17 @@ pub mod usage;
 
 use serde_json::Value;
 
+use crate::alerts::impact::Impact;
 use crate::model::Diagnostic;
 
 /// The JSON Schemas of what commands print, by the names of their files.
 #[must_use]
-pub fn schemas() -> [(String, Value); 2] {
+pub fn schemas() -> [(String, Value); 4] {
     [
+        ("health_report.schema.json".to_owned(), health::schema::schema()),
         ("plan.schema.json".to_owned(), plan_json::schema()),
         ("usage_report.schema.json".to_owned(), usage::schema::schema()),
+        ("webhook.schema.json".to_owned(), notice::schema::schema()),
     ]
 }
 
@@ -93,4 +98,6 @@ pub struct PlanContext {
     pub notices: Vec<String>,
     /// Warnings about the manifests.
     pub diagnostics: Vec<Diagnostic>,
+    /// What it would do to alerts; `None` where it changes nothing they depend on.
+    pub impact: Option<Impact>,
 }

@@ -5,6 +5,7 @@
 //! settings nor prepared statements belong to one client. For the same reason the checked macros are not used: they
 //! can only prepare named statements.
 
+pub mod alerts;
 mod batch;
 pub mod connect;
 pub mod credentials;
@@ -12,6 +13,8 @@ pub mod drift;
 #[cfg(unix)]
 pub mod embedded;
 pub mod error;
+pub mod health;
+pub mod health_report;
 pub mod history;
 pub mod identity;
 pub mod later;
@@ -19,6 +22,8 @@ pub mod lease;
 pub mod list;
 pub mod living;
 pub mod migrate;
+pub mod mutings;
+pub mod outbox;
 pub mod past;
 pub mod read;
 mod read_back;
@@ -29,6 +34,7 @@ pub mod setup_steps;
 pub mod statements;
 pub mod summary;
 mod triggers;
+pub mod trying;
 pub mod usage;
 pub mod usage_report;
 pub mod usage_upkeep;

@@ -109,6 +109,20 @@ mod tests {
                 "employeeCount": 3, "metadata": {"n": 1e15, "m": {"b": 1, "a": [1.5, null]}}, "protect": true}),
             "Credential" => json!({"tenant": "A", "service": "shopify", "secretRef": {"env": "X"},
                 "expiresAt": "2026-12-31T00:00:00.1234567+01:00", "protect": true}),
+            "NotificationChannel" => {
+                json!({"type": "webhook", "webhook": {"url": "https://h.example", "signingSecret": {"env": "A"},
+                "previousSecret": {"secret": {"env": "B"}, "until": "2026-12-31T00:00:00.5Z"}}, "enabled": false,
+                "network": {"allowCidrs": ["10.0.0.0/8"]}, "delivery": {"retry": ["5s"]}, "template": {"title": "t"}, "protect": true})
+            }
+            "Silence" => json!({"matchers": ["tenant=A"], "startsAt": "2026-12-31T00:00:00.1234567+01:00",
+                "untilResolved": true, "createdBy": "o", "comment": "c", "protect": true}),
+            "MaintenanceWindow" => {
+                json!({"every": {"month": [1, -1]}, "at": "22:30", "duration": "4h", "comment": "c",
+                "until": "2026-12-31T00:00:00.1234567+01:00", "protect": true})
+            }
+            "HealthCheck" => {
+                json!({"service": "quotas", "enabled": false, "limits": {"degradedPercent": 70}, "protect": true})
+            }
             "AlertRule" => json!({"when": {"credentialExpiry": {}}, "channels": ["c"], "protect": true}),
             _ => return None,
         };

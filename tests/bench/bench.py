@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures synthex against floors made in the same run, and prints the ratios (lines P1 to P11 of the targets).
+"""Measures synthex against floors made in the same run, and prints the ratios (lines P1 to P12 of the targets).
 
 usage: tests/bench/bench.py [--sizes 1000,10000,100000] [--runs 5] [--binary target/release/synthex]
 
@@ -320,6 +320,103 @@ select avg(duration_ms), percentile_cont(array[0.5, 0.95, 0.99]) within group (o
         if abs(before["totalCommands"] - after["totalCommands"]) > size / 1_000 or after["summedDays"] < 28:
             sys.exit(f"the figures differ: {before} {after}")
 
+    def alerts(self, size):
+        """An evaluation of ten rules over that many credentials, whose expiry is spread over three years: one in which everything
+        is new, and one in which nothing is. Both count their statements in the server's log."""
+        _, url = self.synthex(self.folder, "db", "url", "--embedded")
+        url = url.strip()
+        self.empty(url)
+        project = self.folder / "alerts"
+        project.mkdir()
+        head = "apiVersion: synthex.dev/v1\nkind: "
+        (project / "synthex.yaml").write_text(head + "Project\nmetadata: {name: alerts}\nspec: {workspace: w, manifests: [all.yaml]}\n")
+        documents = [head + "Workspace\nmetadata: {name: w}\nspec: {market: ANZ_SMB, region: AU-SE1}\n",
+                     head + "NotificationChannel\nmetadata: {name: box}\nspec: {type: in-app}\n"]
+        for number in range(10):
+            documents.append(head + f"AlertRule\nmetadata: {{name: rule-{number}}}\nspec:\n  when: {{credentialExpiry: {{}}}}\n"
+                             f"  selector: {{matchLabels: {{part: part-{number}}}}}\n  channels: [box]\n")
+        (project / "all.yaml").write_text("---\n".join(documents))
+        self.synthex(project, "apply", "--embedded", "--yes", "-q")
+        self.psql(url, f"""
+insert into synthex.tenants (workspace, name, display_name, type, market, region, labels)
+select 'w', 'T' || i, 'Shop ' || i, 'shopify', 'ANZ_SMB', 'AU-SE1', jsonb_build_object('part', 'part-' || i % 10)
+from generate_series(1, {size} / 10) as i;
+insert into synthex.credentials (workspace, name, tenant, service, secret_ref, declared_expires_at)
+select 'w', 'c' || i, 'T' || 1 + i % ({size} / 10), 'shopify', '{{"env": "C"}}', now() + interval '3 years' * (i / {size}.0)
+from generate_series(1, {size}) as i""")
+        self.psql(url, "vacuum analyze")
+        log = next(self.folder.glob("pg/**/server.log"), None)
+        counted = log is not None and run(["psql", url, "-qAtX", "-c", "alter system set log_statement = 'all'"], self.env,
+                                          self.folder, check=False)[1] is not None
+        self.psql(url, "select pg_reload_conf()", check=False)
+        check = lambda: self.synthex(project, "alerts", "check-now", "--embedded", "-q", "--format", "json")
+
+        def statements():
+            lines = log.read_text(errors="replace").splitlines() if counted else []
+            return sum(("execute <unnamed>" in line or "statement:" in line) and "synthex" in line for line in lines)
+
+        times = []
+        for _ in range(self.runs):
+            self.psql(url, "truncate synthex.notifications cascade; truncate synthex.alerts, synthex.alert_thresholds, "
+                           "synthex.alert_evaluations")
+            before = statements()
+            elapsed, out = check()
+            most = statements() - before
+            times.append(elapsed)
+        fired = json.loads(out)["summary"]["fired"]
+        if not size * 0.02 < fired < size * 0.04:
+            sys.exit(f"{fired} fired")
+        self.report("P12 alerts, all new", size, statistics.median(times), 2_000, "<= 1 (2 s)")
+        before = statements()
+        self.report("P12 alerts, nothing new", size, median_of(self.runs, lambda: check()[0]), 2_000, "<= 1 (2 s)")
+        quiet = (statements() - before) / self.runs
+        print(f"   {fired} fired; {most} statements where all is new, {quiet:.0f} where nothing is", flush=True)
+
+    def delivery(self, size):
+        """Two workers send what is queued to a server on this machine, through a webhook. None may arrive twice."""
+        _, url = self.synthex(self.folder, "db", "url", "--embedded")
+        url = url.strip()
+        self.empty(url)
+        log = self.folder / "received"
+        receiver = subprocess.Popen([sys.executable, str(HERE / "receiver.py"), str(log)], stdout=subprocess.PIPE, text=True)
+        port = receiver.stdout.readline().strip()
+        project = self.folder / "delivery"
+        project.mkdir()
+        head = "apiVersion: synthex.dev/v1\nkind: "
+        (project / "synthex.yaml").write_text(head + "Project\nmetadata: {name: delivery}\nspec: {workspace: w, manifests: [all.yaml]}\n")
+        (project / "all.yaml").write_text(
+            head + "Workspace\nmetadata: {name: w}\nspec: {market: ANZ_SMB, region: AU-SE1}\n---\n"
+            + head + "NotificationChannel\nmetadata: {name: hook}\nspec:\n  type: webhook\n"
+            + f"  webhook: {{url: 'http://127.0.0.1:{port}/'}}\n"
+            + f"  network: {{allowCidrs: [127.0.0.0/8], allowPorts: [{port}], allowInsecure: true}}\n")
+        self.synthex(project, "apply", "--embedded", "--yes", "-q")
+        rates = []
+        try:
+            for _ in range(self.runs):
+                log.write_text("")
+                self.psql(url, f"""
+truncate synthex.notifications cascade;
+insert into synthex.notifications (id, workspace, type, event, severity, title, message, content, created_by, created_at)
+select gen_random_uuid(), 'w', 'message', 'message', 'info', 'message ' || i, 'text', jsonb_build_object('topic', 'message',
+  'event', 'message', 'severity', 'info', 'workspace', 'w', 'title', 'message ' || i, 'text', 'text', 'at', now()), 'bench', now()
+from generate_series(1, {size}) as i;
+insert into synthex.notification_deliveries (id, workspace, notification, channel, ordering_key, next_attempt_at, created_at)
+select gen_random_uuid(), 'w', id, 'hook', id::text, now(), now() from synthex.notifications""")
+                begun = time.perf_counter()
+                workers = [subprocess.Popen([self.binary, "notify", "deliver", "--once", "--embedded", "-q"], env=self.env,
+                                            cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2)]
+                outputs = [worker.communicate()[0].decode() for worker in workers]
+                elapsed = time.perf_counter() - begun
+                if any(worker.returncode for worker in workers):
+                    sys.exit(f"a worker failed: {outputs}")
+                received = log.read_text().split()
+                if len(received) != size or len(set(received)) != size:
+                    sys.exit(f"{len(received)} received, {len(set(received))} different, of {size}")
+                rates.append(size / elapsed)
+        finally:
+            receiver.kill()
+        self.report("P12 delivery, 2 workers", size, statistics.median(rates), 1_000, ">= 1 (1,000 a second)", "/s")
+
     def close(self):
         subprocess.run([self.binary, "db", "stop", "--embedded"], env=self.env, cwd=self.folder, capture_output=True)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -327,11 +424,13 @@ select avg(duration_ms), percentile_cont(array[0.5, 0.95, 0.99]) within group (o
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", default="1000,10000,100000", help="empty: only P6 to P11")
+    parser.add_argument("--sizes", default="1000,10000,100000", help="empty: only P6 to P12")
     parser.add_argument("--drift", type=int, default=100_000, help="rows for P9")
     parser.add_argument("--batch", type=int, default=10_000, help="rows for P10")
     parser.add_argument("--metrics", type=int, default=1_000_000, help="rows for P11")
-    parser.add_argument("--only", help="the name of one measurement: review, drift, batch, usage, small")
+    parser.add_argument("--credentials", type=int, default=100_000, help="credentials for P12")
+    parser.add_argument("--messages", type=int, default=10_000, help="messages for P12")
+    parser.add_argument("--only", help="the name of one measurement: review, drift, batch, usage, alerts, delivery, small")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--binary", default=str(ROOT / "target" / "release" / "synthex"))
     parser.add_argument("--json", help="also write the results to this file")
@@ -342,7 +441,9 @@ def main():
         results = {size: bench.measure(size) for size in sizes}
         others = dict(review=bench.review, drift=lambda: bench.drift(arguments.drift),
                       batch=lambda: bench.batch(arguments.batch),
-                      usage=lambda: bench.usage(arguments.metrics), small=bench.small)
+                      usage=lambda: bench.usage(arguments.metrics),
+                      alerts=lambda: bench.alerts(arguments.credentials),
+                      delivery=lambda: bench.delivery(arguments.messages), small=bench.small)
         for name, measure in others.items():
             if arguments.only in (None, name):
                 measure()

@@ -31,7 +31,7 @@ fn a_first_apply_creates_everything_that_is_declared() {
     let estate = Estate::new("apply_first");
     let plan = estate.plan(&[]);
     assert_eq!(plan["summary"]["create"], SIZE);
-    estate.apply().ok().stdout_has("Plan: 11 to create").stdout_has("Applied as revision 1.");
+    estate.apply().ok().stdout_has("Plan: 14 to create").stdout_has("Applied as revision 1.");
     estate.is_converged();
     assert_eq!(estate.declared().len(), SIZE);
     let shop = "select display_name || ' ' || shopify_shop || ' ' || owner || ' ' || revision from synthex.tenants where name = 'T2'";
@@ -187,15 +187,19 @@ fn what_others_depend_on_comes_first_and_is_deleted_last() {
     assert_eq!(
         created,
         "workspaces/w tenant_templates/shops tenants/T1 tenants/T2 tenants/T3 credentials/c1 credentials/c2 \
-         notification_channels/log notification_channels/chat alert_rules/expiry alert_rules/muted"
+         notification_channels/log notification_channels/chat alert_rules/expiry alert_rules/muted \
+         silences/hush maintenance_windows/night health_check_settings/often"
     );
     estate.project.write("manifests/other.yaml", workspace_yaml("other"));
-    for file in ["w", "T1", "T2", "T3", "shops", "c1", "c2", "log", "chat", "expiry", "muted"] {
+    for file in [
+        "w", "T1", "T2", "T3", "shops", "c1", "c2", "log", "chat", "expiry", "muted", "hush", "night",
+        "often",
+    ] {
         estate.project.remove(&format!("manifests/{file}.yaml"));
     }
     let file = estate.project.read("synthex.yaml").replace("workspace: w,", "workspace: other,");
     estate.project.write("synthex.yaml", file);
-    estate.run(&["apply", "--yes", "--prune"]).ok().stdout_has("11 to delete");
+    estate.run(&["apply", "--yes", "--prune"]).ok().stdout_has("14 to delete");
     let mut reversed: Vec<&str> = created.split(' ').collect();
     reversed.push("workspaces/other");
     reversed.reverse();

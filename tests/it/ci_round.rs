@@ -76,7 +76,7 @@ fn round_until_apply() -> Round {
     step.run(estate.synthex(&["ci", "plan"])).run().ok();
     let second = step.outputs();
     assert_ne!(first["digest"], second["digest"]);
-    assert_eq!(second["summary"], "Plan: 1 to create, 1 to update, 0 to delete, 0 to rename, 10 unchanged.");
+    assert_eq!(second["summary"], "Plan: 1 to create, 1 to update, 0 to delete, 0 to rename, 13 unchanged.");
     github.script_ok("upsert-comment.sh", &[&comment_file, "7"]);
     let comments = github.comments();
     assert_eq!(comments.len(), 2, "{comments:?}");

@@ -21,6 +21,9 @@ const ALL: [(&str, &str, &str); SIZE] = [
     ("notification_channels", "chat", "channel/w"),
     ("alert_rules", "expiry", "rule/w"),
     ("alert_rules", "muted", "rule/w"),
+    ("silences", "hush", "silence/w"),
+    ("maintenance_windows", "night", "window/w"),
+    ("health_check_settings", "often", "health-check/w"),
 ];
 
 /// Applies while the database refuses one row, for each row in turn: nothing changes, and the message says which it was.
@@ -68,7 +71,7 @@ fn a_refused_update_at_any_place_changes_nothing() {
         estate.edit(&file, from, to);
     }
     each_refusal_changes_nothing(&estate, &["apply", "--yes"], true);
-    estate.apply().ok().stdout_has("11 to update");
+    estate.apply().ok().stdout_has("14 to update");
     estate.is_converged();
 }
 

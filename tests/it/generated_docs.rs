@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use synthex::cli::error::EXIT_CODES;
+use synthex::cli::error::{EXIT_CODES, HEALTH_EXIT_CODES};
 use synthex::report::codes::RULES;
 
 const NOTICE: &str = "<!-- Generated: SYNTHEX_UPDATE=1 cargo nextest run generated -->\n";
@@ -47,6 +47,13 @@ fn generated_exit_codes() {
                     | code | meaning |\n| ---: | --- |\n"
         .to_owned();
     for (status, meaning) in EXIT_CODES {
+        let _ = writeln!(page, "| {} | {} |", status.code(), cell(meaning));
+    }
+    page.push_str(
+        "\n`synthex health check` and `synthex health report` say with the exit code how things stand, as monitoring systems \
+         expect it:\n\n| code | meaning |\n| ---: | --- |\n",
+    );
+    for (status, meaning) in HEALTH_EXIT_CODES {
         let _ = writeln!(page, "| {} | {} |", status.code(), cell(meaning));
     }
     check("exit-codes.md", &page);

@@ -58,7 +58,7 @@ fn updates_that_are_left_out_are_not_counted() {
         &estate,
         &[],
         "SX0504",
-        "3 of 21 rows would be updated in workspace `w`; the project allows 10 %",
+        "3 of 24 rows would be updated in workspace `w`; the project allows 10 %",
     );
     estate.declare_tenant("N1", &[]);
     estate.run(&["apply", "--yes", "--allow", "create"]).ok().stderr_has("3 to update");
@@ -81,7 +81,7 @@ fn deletions_are_counted_in_each_workspace_and_in_all() {
         &estate,
         &["--prune"],
         "SX0503",
-        "4 of 31 rows would be deleted in all workspaces; the project allows 3 (maxDeletes)",
+        "4 of 34 rows would be deleted in all workspaces; the project allows 3 (maxDeletes)",
     );
     // One workspace alone is within the limit.
     estate.run(&["plan", "--prune", "--workspace", "u"]).ok();
@@ -131,7 +131,7 @@ fn the_last_one_and_nine_of_nine_are_too_many() {
         &estate,
         &["--prune"],
         "SX0503",
-        "5 of 21 rows would be deleted in workspace `w`; the project allows 20 %",
+        "5 of 24 rows would be deleted in workspace `w`; the project allows 20 %",
     );
     estate.declare_tenant("M0", &[]);
     estate.run(&["apply", "--yes", "--prune"]).ok().stdout_has("4 to delete");
@@ -336,7 +336,7 @@ fn failed_and_stopped_applies_are_on_record() {
     assert_eq!(estate.value(last).as_deref(), Some("interrupted stopped; nothing was changed"));
     assert_eq!(
         estate.database.query_one_i64("select count(*) from synthex.batch_operation_items"),
-        11,
+        14,
         "nothing was done"
     );
 }

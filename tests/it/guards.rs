@@ -55,7 +55,7 @@ fn more_deletions_than_allowed_need_their_number_and_the_digest() {
     assert_eq!(refusals(&plan), ["SX0503"], "{plan:#}");
     let (digest, state) = (digest(&plan), estate.state());
     let apply = |extra: &[&str]| estate.run(&[&["apply", "--yes", "--prune"], extra].concat());
-    apply(&[]).code(5).stderr_has("6 of 21 rows").stderr_has("--ack-deletes 6 --expect-digest");
+    apply(&[]).code(5).stderr_has("6 of 24 rows").stderr_has("--ack-deletes 6 --expect-digest");
     apply(&["--ack-deletes", "6"]).code(3).stderr_has("--expect-digest");
     apply(&["--ack-deletes", "5", "--expect-digest", &digest]).code(5).stderr_has("the plan deletes 6");
     let wrong = digest.replace(&digest[10..12], if &digest[10..12] == "00" { "11" } else { "00" });

@@ -10,6 +10,9 @@
 )]
 
 mod agreement;
+mod alerts;
+mod alerts_declared;
+mod alerts_impact;
 mod apply;
 mod batch;
 mod batch_claims;
@@ -17,6 +20,8 @@ mod batch_input;
 mod batch_rollback;
 mod batch_rows;
 mod cases;
+mod channels;
+mod channels_mail;
 mod chaos;
 mod ci_apply;
 mod ci_plan;
@@ -41,6 +46,7 @@ mod generated;
 mod generated_docs;
 mod guard_corners;
 mod guards;
+mod health;
 mod history;
 mod import;
 mod interrupt;
@@ -48,6 +54,7 @@ mod leases;
 mod left_alone;
 mod markdown;
 mod moved_and_ignored;
+mod notify;
 mod outcomes;
 mod ownership;
 mod partial;

@@ -13,7 +13,10 @@ fn reshuffled(from: &Project, to: &Project) {
     to.write("manifests/z/1.yaml", read("w"));
     to.write("manifests/a.yml", [read("muted"), read("T3"), read("chat"), read("c2")].join("---\n"));
     to.write("manifests/z/2.yaml", [read("T1"), read("shops"), read("expiry")].join("---\n"));
-    to.write("manifests/0.yaml", [read("c1"), read("log"), read("T2")].join("---\n"));
+    to.write(
+        "manifests/0.yaml",
+        [read("c1"), read("log"), read("T2"), read("often"), read("night"), read("hush")].join("---\n"),
+    );
 }
 
 /// The output without the places of declarations, which is all that may depend on the files.

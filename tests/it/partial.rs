@@ -45,13 +45,13 @@ fn a_refused_tenant_is_left_out_with_its_credentials() {
         .stdout_has(
             "skipped create credential/w/c1 (manifests/c1.yaml:1:1): it stands and falls with tenant/w/T1",
         )
-        .stdout_has("Partly applied as revision 1: 9 applied, 1 failed, 1 skipped.");
+        .stdout_has("Partly applied as revision 1: 12 applied, 1 failed, 1 skipped.");
     assert!(!outcome.stdout.contains("tenant/w/T2 ("), "only what was left out is in the table: {outcome}");
     assert_eq!(left_out(&estate), ["credentials/c1=skipped", "tenants/T1=failed"]);
     assert_eq!(status(&estate), "partly-applied");
     let counts = "select concat_ws(' ', created, failed, skipped) from synthex.batch_operations";
-    assert_eq!(estate.value(counts).as_deref(), Some("9 1 1"));
-    assert_eq!((estate.leases_held(), estate.declared().len()), (0, 9));
+    assert_eq!(estate.value(counts).as_deref(), Some("12 1 1"));
+    assert_eq!((estate.leases_held(), estate.declared().len()), (0, 12));
     assert_eq!(estate.changes(&[]), ["create credential/w/c1", "create tenant/w/T1"]);
     resumes(&estate, "tenants");
 }
@@ -90,7 +90,7 @@ fn a_refused_workspace_takes_everything_in_it_along_and_no_other() {
     estate
         .run(&CONTINUE)
         .code(7)
-        .stdout_has("Partly applied as revision 1: 2 applied, 1 failed, 10 skipped.")
+        .stdout_has("Partly applied as revision 1: 2 applied, 1 failed, 13 skipped.")
         .stdout_has("tenant/w/T1 (manifests/T1.yaml:1:1): it needs workspace/w");
     resumes(&estate, "workspaces");
 }
@@ -99,7 +99,10 @@ fn a_refused_workspace_takes_everything_in_it_along_and_no_other() {
 fn where_a_delete_fails_what_it_needs_stays() {
     let estate = Estate::applied("partial_delete");
     estate.project.write("manifests/other.yaml", workspace_yaml("other"));
-    for file in ["w", "T1", "T2", "T3", "shops", "c1", "c2", "log", "chat", "expiry", "muted"] {
+    for file in [
+        "w", "T1", "T2", "T3", "shops", "c1", "c2", "log", "chat", "expiry", "muted", "hush", "night",
+        "often",
+    ] {
         estate.project.remove(&format!("manifests/{file}.yaml"));
     }
     let file = estate.project.read("synthex.yaml").replace("workspace: w,", "workspace: other,");
@@ -277,7 +280,7 @@ fn a_new_tenant_with_a_bad_manifest_takes_its_credentials_along() {
     outcome.stdout_has(
         "skipped create credential/w/c1 (manifests/c1.yaml:1:1): tenant/w/T1 is declared wrongly",
     );
-    assert_eq!(estate.declared().len(), 9);
+    assert_eq!(estate.declared().len(), 12);
 }
 
 #[test]

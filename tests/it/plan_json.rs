@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use synthex::alerts::impact::{Effect, Impact, Line};
 use synthex::kinds;
 use synthex::model::declared::Entry;
 use synthex::model::{Diagnostic, Digest, FileId, Origin, Position, ResourceKey, SourceRef, Sources};
@@ -111,6 +112,18 @@ fn context() -> PlanContext {
         state_revision: Some(6),
         notices: vec!["a notice".to_owned()],
         diagnostics: vec![warning, Diagnostic::error("SX0209", "no place")],
+        impact: Some(Impact::new(
+            "2026-06-01T00:00:00Z".parse().expect("a time"),
+            vec![Line {
+                effect: Effect::Mute,
+                workspace: "w".to_owned(),
+                rule: Some("expiry".to_owned()),
+                about: "credential c1 of T1".to_owned(),
+                severity: "info",
+                channels: vec!["log".to_owned()],
+                why: Some("muted by silence/s".to_owned()),
+            }],
+        )),
     }
 }
 

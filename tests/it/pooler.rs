@@ -29,7 +29,7 @@ fn everything_works_behind_a_transaction_pooler() {
             outcome
         };
         run(&["db", "status"]);
-        run(&["plan"]).stdout_has("Plan: 11 to create");
+        run(&["plan"]).stdout_has("Plan: 14 to create");
         run(&["apply", "--yes"]).stdout_has("Applied as revision 1.");
         run(&["apply", "--yes"]).stdout_has("No changes.");
         run(&["tenant", "tenants", "list"]).stdout_has("T2");

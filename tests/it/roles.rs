@@ -16,6 +16,13 @@ fn two_workspaces(hint: &str) -> Estate {
         ("Credential", "vc", "{tenant: V1, service: shopify, secretRef: {env: V}}"),
         ("NotificationChannel", "vlog", "{type: console}"),
         ("AlertRule", "vrule", "{when: {credentialExpiry: {}}, channels: [vlog]}"),
+        (
+            "Silence",
+            "vhush",
+            "{matchers: [tenant=V1], startsAt: 2031-01-01T00:00:00Z, duration: 4h, createdBy: o, comment: c}",
+        ),
+        ("MaintenanceWindow", "vnight", "{every: {day: 1}, at: '22:30', duration: 2h, comment: c}"),
+        ("HealthCheck", "voften", "{service: disk}"),
     ] {
         estate.declare(kind, name, spec);
         estate.edit(&format!("{name}.yaml"), "workspace: w", "workspace: v");
@@ -37,8 +44,33 @@ fn two_workspaces(hint: &str) -> Estate {
     estate.database.sql(
         "insert into synthex.credential_status (workspace, credential) select workspace, id from synthex.credentials",
     );
+    estate.database.sql(MONITORING);
     estate
 }
+
+/// A row in every table of monitoring, for each of the two workspaces.
+const MONITORING: &str = "do $$ declare own text; a uuid; n uuid; d uuid; begin foreach own in array array['v', 'w'] loop
+    a := gen_random_uuid(); n := gen_random_uuid(); d := gen_random_uuid();
+    insert into synthex.health_checks (id, workspace, service, status, code, message, checked_at)
+        values (gen_random_uuid(), own, 'disk', 'healthy', 'ok', '', now());
+    insert into synthex.health_status (workspace, service, status, since, last_status, code, message, checked_at)
+        values (own, 'disk', 'healthy', now(), 'healthy', 'ok', '', now());
+    insert into synthex.alerts (id, workspace, kind, fingerprint, severity, status, title, message, started_at, changed_at)
+        values (a, own, 'health_status', sha256(own::bytea), 'info', 'firing', 't', 'm', now(), now());
+    insert into synthex.alert_thresholds (workspace, rule, credential, generation, threshold, state, alert, crossed_at)
+        values (own, 'r', gen_random_uuid(), 'g', '7d', 'told', a, now());
+    insert into synthex.alert_groups (workspace, rule, group_key) values (own, 'r', 'k');
+    insert into synthex.alert_evaluations (workspace, rule, evaluated_at) values (own, 'r', now());
+    insert into synthex.notifications (id, workspace, type, event, severity, title, message, content, created_by, created_at)
+        values (n, own, 'message', 'message', 'info', 't', 'm', '{}', 'h', now());
+    insert into synthex.notification_deliveries (id, workspace, notification, channel, next_attempt_at, created_at)
+        values (d, own, n, 'c', now(), now());
+    insert into synthex.delivery_attempts (delivery, attempt, workspace, began_at, latency_ms, outcome, code)
+        values (d, 1, own, now(), 1, 'transient', 'timeout');
+    insert into synthex.channel_status (workspace, channel) values (own, 'c');
+    insert into synthex.inbox_items (id, workspace, channel, notification, severity, title, body, created_at)
+        values (d, own, 'c', n, 'info', 't', 'b', now());
+end loop; end $$";
 
 /// Grants that let a role read what is there.
 fn reader(estate: &Estate) -> String {

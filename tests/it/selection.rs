@@ -50,7 +50,7 @@ fn labels_fields_patterns_and_exclusions_select() {
         (&["--target", "T1", "--target", "workspace/*"], "tenant/w/T1 workspace/w"),
         (
             &["--exclude", "tenant/*", "--exclude", "c*", "--exclude", "rule/*", "--exclude", "log"],
-            "template/w/shops workspace/w",
+            "health-check/w/often silence/w/hush template/w/shops window/w/night workspace/w",
         ),
     ] {
         assert_eq!(created(&estate, args), expected, "{args:?}");
@@ -68,7 +68,7 @@ fn what_is_needed_is_added_and_shown() {
     assert_eq!(included(&plan), ["workspace/w", "tenant/w/T1"], "{plan:#}");
     estate.run(&["apply", "--yes", "--target", "credential/c1"]).ok().stdout_has("Plan: 3 to create");
     assert_eq!(estate.declared().len(), 3);
-    estate.apply().ok().stdout_has("Plan: 8 to create");
+    estate.apply().ok().stdout_has("Plan: 11 to create");
     estate.is_converged();
 }
 

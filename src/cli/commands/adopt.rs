@@ -202,6 +202,7 @@ impl<'a> Adopting<'a> {
             identity,
             unusable: Vec::new(),
             is_incomplete: false,
+            impact: None,
         };
         Ok(Some((planned, files)))
     }

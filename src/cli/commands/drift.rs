@@ -47,7 +47,7 @@ pub struct DriftArgs {
 /// # Errors
 /// There is no project, nothing is selected, or the database does not answer.
 pub async fn drift(context: &Context, args: &DriftArgs) -> Result<ExitStatus, CliError> {
-    if matches!(context.global.format, Format::Sarif | Format::Github) {
+    if !matches!(context.global.format, Format::Human | Format::Json | Format::Markdown) {
         return Err(CliError::usage("this command has no such format")
             .help("use --format human, --format json or --format markdown"));
     }
@@ -75,7 +75,7 @@ pub async fn drift(context: &Context, args: &DriftArgs) -> Result<ExitStatus, Cl
     match context.global.format {
         Format::Json => context.printer.json(&json(&report)),
         Format::Markdown => context.printer.result(&markdown(&report, workspace)),
-        Format::Human | Format::Sarif | Format::Github => {
+        Format::Human | Format::Sarif | Format::Github | Format::Junit | Format::Prometheus => {
             context.printer.result(&human(&report, context.clock.now(), &context.printer.stdout));
         }
     }

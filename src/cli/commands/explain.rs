@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::environment::VARIABLES;
-use crate::cli::error::{CliError, EXIT_CODES, ExitStatus};
+use crate::cli::error::{CliError, EXIT_CODES, ExitStatus, HEALTH_EXIT_CODES};
 use crate::kinds::{self, KINDS};
 use crate::manifest::schema;
 use crate::model::KindRef;
@@ -61,8 +61,10 @@ fn kinds_topic() -> (Value, String) {
 }
 
 fn exit_codes() -> (Value, String) {
-    let text =
-        EXIT_CODES.iter().map(|(status, meaning)| format!("{:>3}  {meaning}\n", status.code())).collect();
+    let line = |(status, meaning): &(ExitStatus, &str)| format!("{:>3}  {meaning}\n", status.code());
+    let mut text: String = EXIT_CODES.iter().map(line).collect();
+    text.push_str("\n`synthex health check` and `synthex health report` say with it how things stand:\n");
+    text.extend(HEALTH_EXIT_CODES.iter().map(line));
     let value: Vec<Value> = EXIT_CODES
         .iter()
         .map(|(status, meaning)| json!({"code": status.code(), "meaning": meaning}))

@@ -54,7 +54,8 @@ pub fn init(context: &Context, args: &InitArgs) -> Result<ExitStatus, CliError> 
         None => args.market.to_lowercase().replace('_', "-"),
     };
     let region = args.region.clone().unwrap_or_else(|| usual_region(&args.market).to_owned());
-    let files = scaffold(&name, &workspace, &args.market, &region);
+    let next_month = (context.clock.now() + chrono::TimeDelta::days(30)).format("%Y-%m-%d").to_string();
+    let files = scaffold(&name, &workspace, &args.market, &region, &next_month);
     let here = args.dir == Path::new(".");
     let mut written = Vec::new();
     let mut kept = Vec::new();
@@ -155,13 +156,20 @@ const WORKFLOWS: [&str; 4] = [
 const MODELINE: &str = "# yaml-language-server: $schema=";
 
 /// The files of a new project, by path.
-fn scaffold(name: &str, workspace: &str, market: &str, region: &str) -> Vec<(&'static str, String)> {
+fn scaffold(
+    name: &str,
+    workspace: &str,
+    market: &str,
+    region: &str,
+    next_month: &str,
+) -> Vec<(&'static str, String)> {
     let modeline = format!("{MODELINE}../schemas/manifest.schema.json\n");
     let fill = |text: &str| {
         text.replace("{name}", name)
             .replace("{workspace}", workspace)
             .replace("{market}", market)
             .replace("{region}", region)
+            .replace("{next_month}", next_month)
     };
     let manifest = |text: &str| format!("{modeline}{}", fill(text));
     vec![
@@ -178,6 +186,7 @@ fn scaffold(name: &str, workspace: &str, market: &str, region: &str) -> Vec<(&'s
         ("manifests/credentials.yaml", manifest(include_str!("init/credentials.yaml"))),
         ("manifests/channels.yaml", manifest(include_str!("init/channels.yaml"))),
         ("manifests/alert-rules.yaml", manifest(include_str!("init/alert-rules.yaml"))),
+        ("manifests/monitoring.yaml", manifest(include_str!("init/monitoring.yaml"))),
         (".github/workflows/synthex-plan.yml", WORKFLOWS[0].to_owned()),
         (".github/workflows/synthex-apply.yml", WORKFLOWS[1].to_owned()),
         (".github/synthex/upsert-comment.sh", WORKFLOWS[2].to_owned()),

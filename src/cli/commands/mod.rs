@@ -1,10 +1,12 @@
 //! The commands, one file each.
 
 pub mod adopt;
+pub mod alerts;
 pub mod analytics;
 pub mod apply;
 pub mod batch;
 pub mod blame;
+pub mod channels;
 pub mod check;
 pub mod ci;
 pub mod completions;
@@ -14,10 +16,12 @@ pub mod drift;
 pub mod explain;
 mod explain_layers;
 pub mod export;
+pub mod health;
 pub mod history;
 pub mod import;
 pub mod init;
 pub mod lease;
+pub mod notifications;
 pub mod plan;
 pub mod render;
 mod render_diff;
@@ -83,8 +87,12 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Tenant(command)) => Box::pin(tenant::tenant(context, &command)).await,
         Some(Command::Batch(command)) => Box::pin(batch::batch(context, &command)).await,
         Some(Command::Templates(command)) => Box::pin(templates::templates(context, &command)).await,
+        Some(Command::Channels(command)) => Box::pin(channels::channels(context, &command)).await,
+        Some(Command::Health(command)) => Box::pin(health::health(context, &command)).await,
+        Some(Command::Notify(command)) => Box::pin(notifications::notify(context, &command)).await,
         Some(Command::Check(command)) => check::check(context, &command),
         Some(Command::Lease(command)) => lease::lease(context, &command).await,
+        Some(Command::Alerts(command)) => Box::pin(alerts::alerts(context, &command)).await,
         Some(Command::Analytics(command)) => Box::pin(analytics::analytics(context, &command)).await,
         Some(Command::Completions(args)) => completions::completions(context, &args),
     }
@@ -112,7 +120,7 @@ fn only_human_or_json(context: &Context) -> Result<(), CliError> {
     use super::args::Format;
     match context.global.format {
         Format::Human | Format::Json => Ok(()),
-        Format::Markdown | Format::Sarif | Format::Github => {
+        Format::Markdown | Format::Sarif | Format::Github | Format::Junit | Format::Prometheus => {
             Err(CliError::usage("this command has no such format")
                 .help("use --format human or --format json"))
         }

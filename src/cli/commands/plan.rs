@@ -120,7 +120,7 @@ pub async fn plan(context: &Context, args: &PlanArgs) -> Result<ExitStatus, CliE
             let options = review.markdown_options();
             context.printer.result(&report::plan_markdown::markdown(&planned.plan, &rendering, &options));
         }
-        Format::Human | Format::Sarif | Format::Github => {
+        Format::Human | Format::Sarif | Format::Github | Format::Junit | Format::Prometheus => {
             let style = &context.printer.stdout;
             let text = report::plan_text::human(&planned.plan, &rendering, style, &review.text_options());
             context.printer.result(&text);
@@ -147,7 +147,9 @@ fn failed(context: &Context, review: &review::ReviewArgs, error: CliError) -> Re
     match context.global.format {
         Format::Json => context.printer.json(&json),
         Format::Markdown => context.printer.result(&review.failure(&error)),
-        Format::Human | Format::Sarif | Format::Github => return Err(error),
+        Format::Human | Format::Sarif | Format::Github | Format::Junit | Format::Prometheus => {
+            return Err(error);
+        }
     }
     context.recorder.fails_with(&error.code);
     context.printer.failure(&error);

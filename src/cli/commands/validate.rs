@@ -29,7 +29,7 @@ pub struct ValidateArgs {
 /// # Errors
 /// The manifests have errors.
 pub fn validate(context: &Context, args: &ValidateArgs) -> Result<ExitStatus, CliError> {
-    if context.global.format == Format::Markdown {
+    if matches!(context.global.format, Format::Markdown | Format::Junit | Format::Prometheus) {
         return Err(CliError::usage("this command has no such format")
             .help("use --format human, json, sarif or github"));
     }
@@ -45,7 +45,7 @@ pub fn validate(context: &Context, args: &ValidateArgs) -> Result<ExitStatus, Cl
     let count = loaded.catalog.entries.len();
     let files = loaded.catalog.files.len();
     match context.global.format {
-        Format::Human | Format::Markdown => {
+        Format::Human | Format::Markdown | Format::Junit | Format::Prometheus => {
             let plural = |count: usize| if count == 1 { "" } else { "s" };
             let text =
                 format!("{count} resource{} in {files} file{}: valid.\n", plural(count), plural(files));

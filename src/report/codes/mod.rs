@@ -4,6 +4,7 @@ mod environments;
 mod explain;
 mod guards;
 mod limits;
+mod monitoring;
 mod references;
 mod rows;
 mod shape;
@@ -24,12 +25,13 @@ pub struct Rule {
     pub text: &'static str,
 }
 
-const GROUPS: [&[Rule]; 7] = [
+const GROUPS: [&[Rule]; 8] = [
     &limits::RULES,
     &shape::RULES,
     &references::RULES,
     &environments::RULES,
     &values::RULES,
+    &monitoring::RULES,
     &rows::RULES,
     &guards::RULES,
 ];

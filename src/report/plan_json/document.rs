@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::alerts::impact::{Impact, Line};
 use crate::model::{Origin, Position, ResourceKey};
 use crate::plan::ignored::Left;
 use crate::plan::{Action, FieldChange, Plan, Reason, Refusal, Suspect};
@@ -37,8 +38,15 @@ impl<'a> Document<'a> {
 
 /// What the plan was made from.
 pub(super) fn base(project: &str, context: &PlanContext) -> Value {
-    let PlanContext { project: _, database, git_commit, state_revision, notices: _, diagnostics: _ } =
-        context;
+    let PlanContext {
+        project: _,
+        database,
+        git_commit,
+        state_revision,
+        notices: _,
+        diagnostics: _,
+        impact: _,
+    } = context;
     let mut base = json!({"project": project, "database": database});
     if let Some(commit) = git_commit {
         base["git_commit"] = json!(commit);
@@ -94,6 +102,9 @@ impl Serialize for Document<'_> {
         document.serialize_field("notices", &self.context.notices)?;
         document
             .serialize_field("diagnostics", &crate::report::diagnostics::json(&self.context.diagnostics))?;
+        if let Some(impact) = &self.context.impact {
+            document.serialize_field("alert_impact", &alert_impact(impact))?;
+        }
         document.end()
     }
 }
@@ -105,6 +116,22 @@ impl Serialize for Changes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(|action| Change(action)))
     }
+}
+
+fn alert_impact(impact: &Impact) -> Value {
+    let line = |line: &Line| {
+        let Line { effect, workspace, rule, about, severity, channels, why } = line;
+        json!({
+            "effect": effect.code(), "workspace": workspace, "rule": rule, "about": about, "severity": severity,
+            "channels": channels, "why": why,
+        })
+    };
+    let counts: serde_json::Map<_, _> =
+        impact.counts.iter().map(|(effect, count)| (effect.code().to_owned(), json!(count))).collect();
+    let alerts: Vec<Value> = impact.lines.iter().map(line).collect();
+    json!({
+        "as_of": impact.as_of, "time_dependent": true, "counts": counts, "alerts": alerts, "more": impact.more(),
+    })
 }
 
 /// A list whose items are made when they are written.

@@ -90,20 +90,60 @@ pub fn schema() -> Value {
                 "type": "array",
                 "items": {"$ref": "#/$defs/diagnostic"},
             },
-            "error": {
-                "description": "Why no plan could be made, when the manifests are not to blame.",
-                "type": "object",
-                "required": ["code", "what", "why", "help"],
-                "properties": {
-                    "code": {"description": "A stable word, such as `database-unreachable`.", "type": "string"},
-                    "what": {"description": "What happened.", "type": "string"},
-                    "why": {"description": "Why.", "type": ["string", "null"]},
-                    "help": {"description": "What to do.", "type": ["string", "null"]},
-                    "exit_code": {"description": "The exit status of the command.", "type": "integer"},
-                },
-            },
+            "alert_impact": alert_impact(),
+            "error": failure(),
         },
         "$defs": definitions(),
+    })
+}
+
+fn failure() -> Value {
+    json!({
+        "description": "Why no plan could be made, when the manifests are not to blame.",
+        "type": "object",
+        "required": ["code", "what", "why", "help"],
+        "properties": {
+            "code": {"description": "A stable word, such as `database-unreachable`.", "type": "string"},
+            "what": {"description": "What happened.", "type": "string"},
+            "why": {"description": "Why.", "type": ["string", "null"]},
+            "help": {"description": "What to do.", "type": ["string", "null"]},
+            "exit_code": {"description": "The exit status of the command.", "type": "integer"},
+        },
+    })
+}
+
+fn alert_impact() -> Value {
+    json!({
+        "description": "What the plan would do to alerts if it were applied at a moment; left out where that is nothing. No part of the digest.",
+        "type": "object",
+        "required": ["as_of", "time_dependent", "counts", "alerts", "more"],
+        "properties": {
+            "as_of": {"description": "The moment.", "type": "string", "format": "date-time"},
+            "time_dependent": {"description": "That another moment may give another answer.", "const": true},
+            "counts": {
+                "description": "How many alerts of each effect.",
+                "type": "object",
+                "additionalProperties": {"type": "integer", "minimum": 1},
+            },
+            "alerts": {
+                "description": "The first of them.",
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["effect", "workspace", "rule", "about", "severity", "channels", "why"],
+                    "properties": {
+                        "effect": {"description": "What would happen to it.", "enum": ["orphan", "mute", "resolve", "fire", "unmute"]},
+                        "workspace": {"description": "Its workspace.", "type": "string"},
+                        "rule": {"description": "Its rule; null where none covers it.", "type": ["string", "null"]},
+                        "about": {"description": "What it is about.", "type": "string"},
+                        "severity": {"description": "How urgent it is.", "enum": ["info", "warning", "critical"]},
+                        "channels": {"description": "The channels of its rule.", "type": "array", "items": {"type": "string"}},
+                        "why": {"description": "What mutes it, or why it would be over.", "type": ["string", "null"]},
+                    },
+                },
+            },
+            "more": {"description": "How many are not listed.", "type": "integer", "minimum": 0},
+        },
     })
 }
 

@@ -231,6 +231,13 @@ pub(super) fn notes(document: &Document<'_>) -> Vec<String> {
     notes.extend(document.options.only.words(plan).map(|words| prose(&words)));
     notes.extend(remarks::withheld(&plan.withheld).map(|words| prose(&words)));
     notes.extend(document.context.notices.iter().map(|notice| prose(&cut(notice, SENTENCE))));
+    if let Some(impact) = document.context.impact.as_ref().filter(|impact| !impact.counts.is_empty()) {
+        notes.push(prose(&impact.headline()));
+        notes.extend(impact.lines.iter().map(|line| prose(&cut(&line.words(), SENTENCE))));
+        if impact.more() > 0 {
+            notes.push(format!("{} more alerts are concerned", number(impact.more())));
+        }
+    }
     let keys = |keys: &[crate::model::ResourceKey]| {
         let named: Vec<String> = keys.iter().take(NAMED).map(|key| code(&key.to_string())).collect();
         let more = keys.len().saturating_sub(NAMED);

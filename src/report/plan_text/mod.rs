@@ -51,6 +51,7 @@ pub fn human(plan: &Plan, context: &PlanContext, style: &Style, options: &PlanOp
     }
     remarks::left_out(&mut text, plan, style, options.only);
     sections::undeclared(&mut text, plan, style);
+    sections::impact(&mut text, context, style);
     sections::summary(&mut text, plan, style);
     text
 }

@@ -20,6 +20,20 @@ pub(super) fn notices(text: &mut String, context: &PlanContext, style: &Style) {
     }
 }
 
+/// What the plan would do to alerts.
+pub(super) fn impact(text: &mut String, context: &PlanContext, style: &Style) {
+    let Some(impact) = context.impact.as_ref().filter(|impact| !impact.counts.is_empty()) else { return };
+    push(text, &impact.headline(), Paint::Strong, style);
+    text.push('\n');
+    for line in &impact.lines {
+        text.push_str(&format!("  {}\n", clean(&line.words())));
+    }
+    if impact.more() > 0 {
+        text.push_str(&format!("  and {} more\n", impact.more()));
+    }
+    text.push('\n');
+}
+
 /// Whose plan it is, against what, and what the symbols in it mean.
 pub(super) fn heading(text: &mut String, plan: &Plan, context: &PlanContext, style: &Style) {
     let project = if context.project.is_empty() { &plan.project } else { &context.project };

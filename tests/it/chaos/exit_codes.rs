@@ -56,8 +56,12 @@ fn each_documented_code_is_produced() {
         assert_eq!(expected, found, "of {produced:?}");
     }
     let text = estate.run(&["explain", "exit-codes"]).ok().stdout;
-    let documented: Vec<i32> =
-        text.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();
+    // Those of every command; what `health check` says with its own comes below.
+    let documented: Vec<i32> = text
+        .lines()
+        .take_while(|line| !line.contains("health check"))
+        .filter_map(|line| line.split_whitespace().next()?.parse().ok())
+        .collect();
     assert_eq!(documented, produced.keys().copied().collect::<Vec<_>>(), "{text}");
     account("S19 exit codes", &[("produced and documented", &documented.len())]);
 }

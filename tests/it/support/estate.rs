@@ -8,11 +8,20 @@ use super::database::TestDatabase;
 use super::project::{Project, project_yaml, tenant_yaml, workspace_yaml};
 
 /// The tables that hold what is declared, in the order of dependency.
-pub const DECLARED: [&str; 6] =
-    ["workspaces", "tenant_templates", "tenants", "credentials", "notification_channels", "alert_rules"];
+pub const DECLARED: [&str; 9] = [
+    "workspaces",
+    "tenant_templates",
+    "tenants",
+    "credentials",
+    "notification_channels",
+    "alert_rules",
+    "silences",
+    "maintenance_windows",
+    "health_check_settings",
+];
 
 /// How many resources [`Estate::new`] declares.
-pub const SIZE: usize = 11;
+pub const SIZE: usize = 14;
 
 /// The columns in which two databases with the same declared state may differ.
 const INCIDENTAL: &str = "'{id,revision,created_at,updated_at,deleted_at,touched_at,touched_by}'::text[]";
@@ -89,6 +98,17 @@ impl Estate {
         let when = "when: {credentialExpiry: {thresholds: [7d, expired]}}";
         self.declare("AlertRule", "expiry", &format!("{{{when}, channels: [chat, log], reminder: 24h}}"));
         self.declare("AlertRule", "muted", &format!("{{{when}, channels: [log], enabled: false}}"));
+        self.declare(
+            "Silence",
+            "hush",
+            "{matchers: [tenant=AWAY], startsAt: 2031-01-01T00:00:00Z, duration: 4h, createdBy: ops, comment: a move}",
+        );
+        self.declare(
+            "MaintenanceWindow",
+            "night",
+            "{matchers: [tenant=AWAY], every: {day: 1}, at: '22:30', duration: 2h, timeZone: Australia/Sydney, comment: imports}",
+        );
+        self.declare("HealthCheck", "often", "{service: memory, interval: 15m}");
     }
 
     /// Writes `manifests/NAME.yaml` with one resource of the workspace `w`; `spec` is YAML in flow style.

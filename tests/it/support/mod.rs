@@ -30,6 +30,7 @@
     reason = "a broken surrounding must fail the test at once"
 )]
 
+pub mod certificates;
 pub mod cli;
 pub mod database;
 pub mod dump;
@@ -37,6 +38,7 @@ pub mod embedded;
 pub mod estate;
 pub mod github;
 mod host;
+pub mod mail;
 pub mod pgbouncer;
 pub mod project;
 pub mod proxy;

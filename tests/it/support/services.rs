@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::cli::Synthex;
 
 /// What was asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Asked {
     pub method: String,
     pub path: String,
@@ -51,11 +51,13 @@ pub struct Reply {
     headers: Vec<(String, String)>,
     body: String,
     delay: Duration,
+    /// How many bytes are announced and never sent.
+    missing: usize,
 }
 
 impl Reply {
     pub fn json(status: u16, body: Value) -> Reply {
-        Reply { status, headers: Vec::new(), body: body.to_string(), delay: Duration::ZERO }
+        Reply { status, headers: Vec::new(), body: body.to_string(), delay: Duration::ZERO, missing: 0 }
     }
 
     pub fn text(status: u16, body: &str) -> Reply {
@@ -67,8 +69,18 @@ impl Reply {
         self
     }
 
+    /// The same, cut off before its end.
+    pub fn cut(self) -> Reply {
+        Reply { missing: 100, ..self }
+    }
+
     pub fn after(self, delay: Duration) -> Reply {
         Reply { delay, ..self }
+    }
+
+    /// An answer that breaks off.
+    pub fn truncated(status: u16, body: &str) -> Reply {
+        Reply { missing: 10, ..Reply::text(status, body) }
     }
 
     /// A shop that says who it is.
@@ -164,6 +176,13 @@ impl Services {
             .env("SYNTHEX_GOOGLE_MERCHANT_URL", &base)
             .env("SYNTHEX_GOOGLE_OAUTH_URL", format!("{base}/token"))
             .env("SYNTHEX_SECRET_MANAGER_URL", &base)
+            .env("SYNTHEX_SENDGRID_URL", &base)
+            .env("SYNTHEX_RESEND_URL", &base)
+    }
+
+    /// The port it listens on, at 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 }
 
@@ -184,7 +203,7 @@ fn serve(stream: TcpStream, world: &World) {
     let mut head = format!(
         "HTTP/1.1 {} x\r\ncontent-length: {}\r\nconnection: close\r\n",
         reply.status,
-        reply.body.len()
+        reply.body.len() + reply.missing
     );
     for (name, value) in &reply.headers {
         head.push_str(&format!("{name}: {value}\r\n"));

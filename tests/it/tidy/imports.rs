@@ -22,7 +22,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("store", &["model", "kinds", "plan", "alerts", "engine"]),
     ("files", &["model", "kinds", "plan", "engine"]),
     ("providers", &["model", "kinds", "plan", "alerts", "engine", "http"]),
-    ("channels", &["model", "kinds", "plan", "alerts", "engine", "http"]),
+    // What a channel sends is a rendering.
+    ("channels", &["model", "kinds", "plan", "alerts", "report", "engine", "http"]),
     ("watch", &["model", "kinds", "manifest", "plan", "alerts", "report", "engine", "files"]),
     (
         "cli",

@@ -50,10 +50,14 @@ pub struct Estate {
     pub is_installed: bool,
     /// The credentials, sorted by key.
     pub items: Vec<Item>,
+    /// The tenants, of every workspace that was read.
+    pub tenant_rows: Vec<Listed>,
+    /// The workspaces that were read, one after the other; `None` for all at once.
+    pub scopes: Vec<Option<String>>,
     /// The names of the tenants.
     tenants: BTreeSet<String>,
     /// The names of the workspaces.
-    workspaces: BTreeSet<String>,
+    pub workspaces: BTreeSet<String>,
 }
 
 impl Estate {
@@ -94,6 +98,8 @@ impl Estate {
             options,
             is_installed,
             items: Vec::new(),
+            tenant_rows: Vec::new(),
+            scopes: only.clone(),
             tenants: BTreeSet::new(),
             workspaces: BTreeSet::new(),
         };
@@ -130,6 +136,7 @@ impl Estate {
             let status = statuses.remove(&row.id).unwrap_or_default();
             self.items.push(Item::new(row, status, &by_name, now));
         }
+        self.tenant_rows.extend(tenants);
         Ok(())
     }
 

@@ -81,7 +81,7 @@ impl ReviewArgs {
     pub fn check(&self, format: Format) -> Result<(), CliError> {
         match format {
             Format::Human | Format::Json | Format::Markdown => {}
-            Format::Sarif | Format::Github => {
+            Format::Sarif | Format::Github | Format::Junit | Format::Prometheus => {
                 return Err(CliError::usage("this command has no such format")
                     .help("use --format human, json or markdown; or --annotations github"));
             }

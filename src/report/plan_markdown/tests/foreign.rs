@@ -107,6 +107,7 @@ proptest! {
         let context = PlanContext {
             project: text(0).to_owned(), database: text(1).to_owned(), git_commit: Some(text(2).to_owned()), notices: vec![text(3).to_owned()],
             state_revision: None,
+            impact: None,
             diagnostics: vec![Diagnostic::warning("SX0153", text(4)).at(at(text(5), 1, 1))],
         };
         let preset = if folds { Preset::Github } else { Preset::Bitbucket };

@@ -1,0 +1,73 @@
+//! `health`: whether what synthex depends on works, and how it stood.
+
+mod check;
+mod list;
+mod maintenance;
+mod probing;
+mod reading;
+mod report;
+mod showing;
+
+use clap::{Subcommand, ValueEnum};
+
+use crate::cli::context::Context;
+use crate::cli::error::{CliError, ExitStatus};
+use crate::model::health::CheckedService;
+
+/// See whether shops, merchant accounts, credentials, quotas, the database and this machine are well
+#[derive(Debug, Subcommand)]
+#[command(
+    after_help = "Examples:\n  synthex health check\n  synthex health check --service shopify --tenant-id SMB_CLIENT_001\n  synthex health report --period 30d --exclude-maintenance\n  synthex health list --status unhealthy\n  synthex health history --service database --limit 20"
+)]
+pub enum HealthCommand {
+    Check(check::CheckArgs),
+    Report(report::ReportArgs),
+    List(list::ListArgs),
+    History(list::HistoryArgs),
+}
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ServiceArg {
+    /// The shops, and whether they take their credentials
+    Shopify,
+    /// The merchant accounts, and whether they take their credentials
+    GoogleMerchant,
+    /// PostgreSQL
+    Database,
+    /// Whether credentials are taken, and when they expire
+    Credentials,
+    /// What is left of the quotas of the services
+    Quotas,
+    /// Free disk space of this machine
+    Disk,
+    /// Free memory of this machine
+    Memory,
+}
+
+impl From<ServiceArg> for CheckedService {
+    fn from(service: ServiceArg) -> Self {
+        match service {
+            ServiceArg::Shopify => Self::Shopify,
+            ServiceArg::GoogleMerchant => Self::GoogleMerchant,
+            ServiceArg::Database => Self::Database,
+            ServiceArg::Credentials => Self::Credentials,
+            ServiceArg::Quotas => Self::Quotas,
+            ServiceArg::Disk => Self::Disk,
+            ServiceArg::Memory => Self::Memory,
+        }
+    }
+}
+
+/// Runs `health`.
+///
+/// # Errors
+/// Wrong usage, or the database does not answer where it must.
+pub async fn health(context: &Context, command: &HealthCommand) -> Result<ExitStatus, CliError> {
+    match command {
+        HealthCommand::Check(args) => Box::pin(check::check(context, args)).await,
+        HealthCommand::Report(args) => report::report(context, args).await,
+        HealthCommand::List(args) => list::list(context, args).await,
+        HealthCommand::History(args) => list::history(context, args).await,
+    }
+}

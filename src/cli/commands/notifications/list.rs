@@ -1,0 +1,105 @@
+//! `notify list`.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::alerts::Topic;
+use crate::cli::args::Format;
+use crate::cli::context::Context;
+use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::listing::{active, note_active};
+use crate::cli::outbox::Post;
+use crate::report;
+use crate::report::time::relative;
+use crate::store::outbox::NotificationWish;
+
+use super::shown;
+
+/// List notifications, newest first, with what became of them
+///
+/// Each stands with every channel it goes through as `pending`, `sent` or `failed`; `notify show ID` tells more.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  synthex notify list\n  synthex notify list --status dead,failed --limit 50\n  synthex notify list --channel ops-mail --format json | jq '.notifications[].deliveryStatus'"
+)]
+pub struct NotifyListArgs {
+    /// Only those with a delivery in one of these states, separated by commas
+    #[arg(long, value_name = "STATES", value_delimiter = ',', value_parser = ["pending", "sending", "sent", "retrying", "failed", "dead", "cancelled", "suppressed"])]
+    pub status: Vec<String>,
+    /// Only those that go through this channel
+    #[arg(long, value_name = "NAME")]
+    pub channel: Option<String>,
+    /// Only those of these types, separated by commas
+    #[arg(long = "type", value_name = "TYPES", value_delimiter = ',', value_parser = Topic::ALL.map(Topic::code))]
+    pub topic: Vec<String>,
+    /// Only those of these severities, separated by commas
+    #[arg(long, value_name = "SEVERITIES", value_delimiter = ',', value_parser = ["info", "warning", "critical"])]
+    pub severity: Vec<String>,
+    /// Those of all workspaces, also where one is active
+    #[arg(long)]
+    pub all_workspaces: bool,
+    /// Show at most so many
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+}
+
+/// Runs `notify list`.
+///
+/// # Errors
+/// Wrong usage, or the database does not answer.
+pub async fn list(context: &Context, args: &NotifyListArgs) -> Result<ExitStatus, CliError> {
+    let active = active(context, args.all_workspaces)?;
+    let only = active.as_ref().map(|choice| choice.name.as_str());
+    let mut post = Post::open(context, "notify list", only).await?;
+    let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
+    let mut found = Vec::new();
+    for scope in post.scopes.clone() {
+        let wish = NotificationWish {
+            workspace: scope.clone(),
+            ids: None,
+            states: some(&args.status),
+            channel: args.channel.clone(),
+            types: some(&args.topic),
+            severities: some(&args.severity),
+            limit: Some(i64::from(args.limit) + 1),
+        };
+        found.append(&mut post.connection.notifications(scope.as_deref(), &wish).await?);
+    }
+    post.connection.close().await;
+    found.sort_by_key(|notification| std::cmp::Reverse((notification.created_at, notification.id)));
+    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    if context.global.format == Format::Json {
+        let notifications: Vec<Value> = found.iter().map(shown::notification_json).collect();
+        context.printer.json(&json!({
+            "format_version": "1.0",
+            "hasMore": has_more,
+            "notifications": notifications,
+        }));
+        return Ok(ExitStatus::Success);
+    }
+    if found.is_empty() {
+        context.printer.note("There is no such notification.");
+    } else {
+        let now = context.clock.now();
+        let headers = ["ID", "CREATED", "WORKSPACE", "TYPE", "SEVERITY", "TITLE", "DELIVERY"];
+        let rows = found.iter().map(|notification| {
+            vec![
+                notification.id.to_string(),
+                relative(notification.created_at, now),
+                notification.workspace.clone(),
+                notification.topic.clone(),
+                notification.severity.clone(),
+                notification.title.clone(),
+                shown::summary(notification),
+            ]
+        });
+        context.printer.result(&report::table::table(&headers, rows.collect(), &context.printer.stdout));
+    }
+    note_active(context, active.as_ref());
+    if has_more {
+        context.printer.note(&format!("The newest {limit} are shown; --limit shows more."));
+    }
+    Ok(ExitStatus::Success)
+}

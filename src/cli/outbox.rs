@@ -1,0 +1,150 @@
+//! The outbox as commands use it: opened, looked into, and worked through.
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::engine::delivery::{Counts, Delivered, Settings, deliver};
+use crate::engine::{Interrupt, StateError, StateErrorKind, StateReader as _};
+use crate::store::{ConnectOptions, Connection, outbox::OutboxStore};
+
+use super::commands;
+use super::context::Context;
+use super::database;
+use super::error::CliError;
+use super::preferences::{self, Choice};
+use super::project::{self, Found};
+use super::sending;
+
+/// A database with an outbox.
+pub struct Post {
+    /// The project, where there is one.
+    pub found: Option<Found>,
+    /// How to connect.
+    pub options: ConnectOptions,
+    /// A connection, outside of a transaction.
+    pub connection: Connection,
+    /// The workspaces to look into, one after the other; `None` for all of them at once.
+    pub scopes: Vec<Option<String>>,
+}
+
+impl Post {
+    /// Opens the database that the options mean; with a workspace, that one must be known.
+    ///
+    /// # Errors
+    /// It cannot be reached, has no outbox yet, or no workspace is known where one must be.
+    pub async fn open(context: &Context, command: &str, only: Option<&str>) -> Result<Self, CliError> {
+        let (source, found) = commands::place(context)?;
+        let options = database::open(context, &source, command).await?;
+        let mut connection = options.connect().await?;
+        connection.begin_reading().await?;
+        if !connection.has_outbox().await? {
+            let error =
+                StateError::new(StateErrorKind::Incompatible, "this database has no notifications yet")
+                    .why("synthex is not installed there, or an older one is")
+                    .help("run `synthex db migrate`, or `synthex apply`, which does it too");
+            return Err(error.into());
+        }
+        let is_confined = connection.is_confined().await?;
+        if let Some(only) = only {
+            let named = preferences::workspace(context)?.filter(|choice| choice.name == only);
+            let choice =
+                named.unwrap_or_else(|| Choice { name: only.to_owned(), by: preferences::BY_OPTION });
+            project::must_know_choice(&mut connection, found.as_ref(), &choice).await?;
+        }
+        connection.rollback().await?;
+        let scopes = match (only, is_confined) {
+            (Some(only), _) => vec![Some(only.to_owned())],
+            (None, false) => vec![None],
+            // Row-level security shows this role one workspace at a time.
+            (None, true) => {
+                let found = found.as_ref().ok_or_else(project::no_workspace)?;
+                project::visible_workspaces(found, None)?.into_iter().map(Some).collect()
+            }
+        };
+        Ok(Self { found, options, connection, scopes })
+    }
+
+    /// The project's folder, from which paths of secrets start.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        self.found.as_ref().map(|found| found.folder.as_path())
+    }
+}
+
+/// How a command works through the outbox.
+#[derive(Clone, Debug, Default)]
+pub struct Round {
+    /// Of these notifications only.
+    pub only: Option<Vec<Uuid>>,
+    /// How long what was taken is this command's.
+    pub lease: Option<Duration>,
+    /// How often it looks again; `None` to be done once nothing is due.
+    pub poll: Option<Duration>,
+}
+
+/// Sends what is due, with one worker for each scope.
+///
+/// # Errors
+/// What is sent with is not understood. That the database failed is said in the result.
+pub async fn work(
+    context: &Context,
+    post: &Post,
+    round: &Round,
+    interrupt: &impl Interrupt,
+) -> Result<Delivered, CliError> {
+    let sender = sending::sender(context, post.folder())?;
+    let holder = context.holder("deliver");
+    let mut settings = Settings {
+        only: round.only.clone(),
+        poll: round.poll,
+        ..Settings::new(format!("{}:{}", holder.host, holder.pid))
+    };
+    settings.lease = round.lease.unwrap_or(settings.lease);
+    let (sender, settings) = (&sender, &settings);
+    let workers = post.scopes.iter().map(|scope| async move {
+        let outbox = OutboxStore::new(post.options.clone(), scope.clone());
+        let delivered = Box::pin(deliver(&outbox, sender, &*context.clock, interrupt, settings)).await;
+        outbox.close().await;
+        delivered
+    });
+    let mut all = Delivered::default();
+    for delivered in join_all(workers).await {
+        all.counts.add(&delivered.counts);
+        all.is_interrupted |= delivered.is_interrupted;
+        all.error = all.error.or(delivered.error);
+    }
+    Ok(all)
+}
+
+/// How many deliveries came to what, for JSON.
+#[must_use]
+pub fn counts_json(counts: &Counts) -> Value {
+    let Counts { sent, retrying, failed, dead, suppressed, released, lost } = counts;
+    json!({"sent": sent, "retrying": retrying, "failed": failed, "dead": dead, "suppressed": suppressed,
+        "released": released, "lost": lost})
+}
+
+/// The same for people; empty where there were none.
+#[must_use]
+pub fn counts_text(counts: &Counts) -> String {
+    let Counts { sent, retrying, failed, dead, suppressed, released, lost } = counts;
+    let parts = [
+        (sent, "sent"),
+        (retrying, "tried in vain, and tried again later"),
+        (failed, "failed for good"),
+        (dead, "dead after the last attempt"),
+        (suppressed, "not sent, for a reason"),
+        (released, "given back untried"),
+        (lost, "not recorded, and sent again"),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(count, _)| **count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    parts.join(", ")
+}

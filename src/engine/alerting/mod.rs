@@ -1,0 +1,183 @@
+//! Alerting: one workspace after the other, what is so now is read, judged, and written with what is to be told, in one
+//! transaction (M-D1). A process that dies anywhere has done all of it or nothing, and the next evaluation goes on from there
+//! (M-L9). Two that evaluate at once take turns, by a lock on a row: the second finds what the first one wrote.
+//!
+//! It decides nothing about alerts: `alerts` does, without a clock or a database. Delivery comes later, from the outbox.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::alerts::facts::{Facts, Outcome, Scope, Telling};
+use crate::alerts::impact::Overlay;
+use crate::alerts::{self, AlertStatus};
+
+use super::delivery::NewNotification;
+use super::{StateError, StateErrorKind};
+
+/// Who writes the notifications of alerts.
+pub const AUTHOR: &str = "alerts";
+
+/// How often an evaluation begins anew because others wrote the same rows.
+const ATTEMPTS: usize = 8;
+
+/// What is read of a workspace.
+#[derive(Debug)]
+pub struct Read {
+    /// The facts.
+    pub facts: Facts,
+    /// Rules, silences and windows whose rows say what no manifest could: `rule NAME`. Rules among them keep their alerts as
+    /// they are.
+    pub unreadable: Vec<String>,
+}
+
+/// Where facts come from and outcomes go.
+pub trait AlertStore {
+    /// The workspaces that live and that may be seen, sorted.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    fn workspaces(&mut self) -> impl Future<Output = Result<Vec<String>, StateError>>;
+
+    /// Begins an evaluation: nobody else evaluates the workspace before it is written or given up. Where nothing is to be
+    /// written, it only reads.
+    ///
+    /// # Errors
+    /// Whatever the database reports; nothing is begun then.
+    fn begin(&mut self, ask: &Ask<'_>) -> impl Future<Output = Result<Read, StateError>>;
+
+    /// Writes what came of it, all or nothing, and ends the evaluation.
+    ///
+    /// # Errors
+    /// Whatever the database reports; nothing was written. `Stale` where somebody else wrote the same rows.
+    fn finish(
+        &mut self,
+        workspace: &str,
+        outcome: &Outcome,
+        notifications: &[NewNotification],
+        now: DateTime<Utc>,
+    ) -> impl Future<Output = Result<(), StateError>>;
+
+    /// Ends an evaluation without writing.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    fn give_up(&mut self) -> impl Future<Output = Result<(), StateError>>;
+}
+
+/// What is asked of an evaluation.
+#[derive(Clone, Debug)]
+pub struct Ask<'a> {
+    /// The workspace.
+    pub workspace: &'a str,
+    /// Which rules look for new alerts.
+    pub scope: &'a Scope,
+    /// The moment: one clock for the whole evaluation (M-A2).
+    pub now: DateTime<Utc>,
+    /// What ids are made from.
+    pub seed: Uuid,
+    /// Whether nothing is written.
+    pub is_dry: bool,
+    /// What a plan would change, in place of what is there; only where nothing is written.
+    pub overlay: Option<&'a Overlay>,
+}
+
+/// What came of one workspace.
+#[derive(Debug)]
+pub struct Evaluated {
+    /// The workspace.
+    pub workspace: String,
+    /// What came of it. One workspace that cannot be evaluated holds up no other.
+    pub outcome: Result<Outcome, StateError>,
+    /// What could not be read.
+    pub unreadable: Vec<String>,
+    /// The rules that were evaluated.
+    pub rules: Vec<String>,
+}
+
+/// Evaluates workspaces, one after the other; all that may be seen, where none are named.
+///
+/// # Errors
+/// The workspaces cannot be listed.
+pub async fn evaluate(
+    store: &mut impl AlertStore,
+    only: Option<Vec<String>>,
+    scope: &Scope,
+    now: DateTime<Utc>,
+    is_dry: bool,
+    new_id: impl Fn() -> Uuid,
+) -> Result<Vec<Evaluated>, StateError> {
+    let workspaces = match only {
+        Some(only) => only,
+        None => store.workspaces().await?,
+    };
+    let mut found = Vec::with_capacity(workspaces.len());
+    for workspace in workspaces {
+        let mut evaluated = Evaluated {
+            workspace,
+            outcome: Ok(Outcome::default()),
+            unreadable: Vec::new(),
+            rules: Vec::new(),
+        };
+        let workspace = evaluated.workspace.clone();
+        let mut attempt = 1;
+        let outcome = loop {
+            let ask = Ask { workspace: &workspace, scope, now, seed: new_id(), is_dry, overlay: None };
+            match once(store, &ask, &mut evaluated).await {
+                Err(error) if error.kind == StateErrorKind::Stale && attempt < ATTEMPTS => attempt += 1,
+                outcome => break outcome,
+            }
+        };
+        if let Err(error) = &outcome {
+            tracing::warn!(workspace, error = %error.what, "the alerts of a workspace cannot be evaluated");
+        }
+        evaluated.outcome = outcome;
+        found.push(evaluated);
+    }
+    Ok(found)
+}
+
+async fn once(
+    store: &mut impl AlertStore,
+    ask: &Ask<'_>,
+    evaluated: &mut Evaluated,
+) -> Result<Outcome, StateError> {
+    let Read { facts, unreadable } = store.begin(ask).await?;
+    evaluated.unreadable = unreadable;
+    evaluated.rules =
+        facts.rules.iter().filter(|rule| !rule.is_deleted).map(|rule| rule.name.clone()).collect();
+    let outcome = alerts::evaluate(&facts, ask.now);
+    if ask.is_dry {
+        store.give_up().await?;
+        return Ok(outcome);
+    }
+    let notifications: Vec<NewNotification> =
+        outcome.tellings.iter().map(|telling| notification(telling, ask.now)).collect();
+    store.finish(ask.workspace, &outcome, &notifications, ask.now).await?;
+    for alert in outcome.inserts.iter().chain(&outcome.updates) {
+        let is_over = alert.status == AlertStatus::Resolved;
+        tracing::debug!(alert = %alert.id, status = alert.status.code(), is_over, "alert");
+    }
+    tracing::info!(
+        workspace = ask.workspace,
+        new = outcome.inserts.len(),
+        changed = outcome.updates.len(),
+        messages = outcome.tellings.len(),
+        unrouted = outcome.unrouted,
+        "alerts evaluated"
+    );
+    Ok(outcome)
+}
+
+/// What the outbox takes.
+fn notification(telling: &Telling, now: DateTime<Utc>) -> NewNotification {
+    NewNotification {
+        id: telling.id,
+        message: telling.message.clone(),
+        channels: telling.channels.clone(),
+        alerts: telling.alerts.clone(),
+        ordering_key: telling.ordering_key.clone(),
+        not_before: now,
+        replay_of: None,
+        created_by: AUTHOR.to_owned(),
+    }
+}

@@ -1,0 +1,161 @@
+//! What cannot be right of a rule, beyond the types.
+
+use std::str::FromStr as _;
+
+use chrono::{DateTime, Utc};
+
+use crate::model::kind::SpecProblem;
+use crate::model::text::duration_seconds;
+
+use super::{AlertRuleSpec, Condition, CredentialExpiry};
+
+/// What groups may have in common, besides the labels of the tenant.
+const GROUPED_BY: [&str; 9] =
+    ["tenant", "service", "market", "region", "severity", "check", "credential", "kind", "workspace"];
+
+pub(super) fn check(spec: &AlertRuleSpec, problems: &mut Vec<SpecProblem>) {
+    schedule(spec, problems);
+    if chrono_tz::Tz::from_str(&spec.time_zone).is_err() {
+        let message = format!("`{}` is not an IANA time zone", spec.time_zone);
+        problems.push(
+            SpecProblem::new("SX0311", "/timeZone", message).help("for example Australia/Sydney or UTC"),
+        );
+    }
+    let reminder = spec.reminder.as_deref().filter(|text| *text != "never");
+    if reminder.and_then(duration_seconds).is_some_and(|seconds| seconds < 300) {
+        problems.push(
+            SpecProblem::new("SX0324", "/reminder", "reminders come at most every five minutes")
+                .help("write 5m or longer, or `never`"),
+        );
+    }
+    let mut durations = vec![("/reminder", reminder)];
+    if let Some(grouping) = &spec.grouping {
+        durations.push(("/grouping/wait", Some(&grouping.wait)));
+        durations.push(("/grouping/interval", Some(&grouping.interval)));
+        group_labels(&grouping.by, problems);
+    }
+    if let Some(flapping) = &spec.flapping {
+        durations.push(("/flapping/window", Some(&flapping.window)));
+    }
+    match &spec.when {
+        Condition::HealthStatus(health) => {
+            durations.push(("/when/healthStatus/for", health.lasting.as_deref()));
+        }
+        Condition::UsageThreshold(usage) => {
+            durations.push(("/when/usageThreshold/window", Some(&usage.window)));
+        }
+        Condition::CredentialExpiry(expiry) => thresholds(expiry, problems),
+    }
+    for (pointer, text) in durations {
+        if text.is_some_and(|text| duration_seconds(text).is_none()) {
+            problems.push(
+                SpecProblem::new("SX0312", pointer, "not a length of time of at most ten years")
+                    .help("write a number and one of s, m, h, d, w, such as 24h"),
+            );
+        }
+    }
+    for (index, channel) in spec.channels.iter().enumerate() {
+        if spec.channels[..index].contains(channel) {
+            problems.push(
+                SpecProblem::new(
+                    "SX0324",
+                    format!("/channels/{index}"),
+                    format!("`{channel}` is listed twice"),
+                )
+                .help("remove one of the two"),
+            );
+        }
+    }
+}
+
+fn schedule(spec: &AlertRuleSpec, problems: &mut Vec<SpecProblem>) {
+    let mut wrong = |message: String| {
+        problems.push(
+            SpecProblem::new("SX0310", "/schedule", message)
+                .help("for example \"0 9 * * *\", every day at nine"),
+        );
+    };
+    if spec.schedule.split_whitespace().count() != 5 {
+        return wrong("a schedule has five fields: minute hour day month weekday".to_owned());
+    }
+    match croner::Cron::from_str(&spec.schedule) {
+        Err(error) => wrong(format!("not a cron expression: {}", in_short(&error))),
+        Ok(cron) => {
+            // Any moment does: what comes at all comes within eight years, however far 29 February is.
+            let since = DateTime::<Utc>::UNIX_EPOCH;
+            if cron.find_next_occurrence(&since, false).is_err() {
+                wrong("the schedule never comes: no year has such a day".to_owned());
+            }
+        }
+    }
+}
+
+/// The last part of what the cron parser says: the ones before it only name its own types.
+fn in_short(error: &croner::errors::CronError) -> String {
+    let text = error.to_string();
+    let last = text.rsplit(": ").next().unwrap_or_default();
+    let last = last.trim_start_matches("CronPattern ").trim_end_matches('.');
+    let mut letters = last.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+fn group_labels(labels: &[String], problems: &mut Vec<SpecProblem>) {
+    for (index, label) in labels.iter().enumerate() {
+        let own = label.strip_prefix(crate::model::matcher::OWN_LABEL);
+        if own.is_some_and(|own| !own.is_empty()) || GROUPED_BY.contains(&label.as_str()) {
+            continue;
+        }
+        let near = crate::model::diagnostic::did_you_mean(label, GROUPED_BY.iter().copied());
+        let help = near.map_or_else(
+            || format!("write {}, or label.KEY", GROUPED_BY.join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
+        problems.push(
+            SpecProblem::new(
+                "SX0324",
+                format!("/grouping/by/{index}"),
+                format!("alerts cannot be grouped by `{label}`"),
+            )
+            .help(help),
+        );
+    }
+}
+
+fn thresholds(expiry: &CredentialExpiry, problems: &mut Vec<SpecProblem>) {
+    for name in expiry.severities.keys().filter(|name| !expiry.thresholds.contains(name)) {
+        problems.push(
+            SpecProblem::new(
+                "SX0324",
+                "/when/credentialExpiry/severities",
+                format!("`{name}` is none of the thresholds"),
+            )
+            .help(format!("the thresholds are {}", expiry.thresholds.join(", "))),
+        );
+    }
+    for (index, text) in expiry.thresholds.iter().enumerate() {
+        let same = expiry.thresholds[..index].iter().find(|other| sort_of(other) == sort_of(text));
+        if let Some(other) = same {
+            let message = if other == text {
+                format!("`{text}` is listed twice")
+            } else {
+                format!("`{text}` is as long as `{other}`")
+            };
+            problems.push(
+                SpecProblem::new("SX0324", format!("/when/credentialExpiry/thresholds/{index}"), message)
+                    .help("remove one of the two"),
+            );
+        }
+    }
+}
+
+/// Equal for thresholds that are crossed at the same moment.
+fn sort_of(text: &str) -> (bool, i64) {
+    if text == "expired" {
+        return (false, 0);
+    }
+    if let Some(share) = text.strip_suffix('%') {
+        return (true, share.parse().unwrap_or_default());
+    }
+    let seconds = duration_seconds(text.trim_start_matches('-')).unwrap_or_default();
+    (false, if text.starts_with('-') { -seconds } else { seconds })
+}

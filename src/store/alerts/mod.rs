@@ -1,0 +1,135 @@
+//! Alerts in the database: what an evaluation reads, in sets and only what can matter, and what it writes, in one transaction.
+//!
+//! Statements per workspace are counted in dozens at most, however many credentials there are (`tests/bench`, P12).
+
+mod acknowledge;
+mod facts;
+mod list;
+mod manifests;
+mod rows;
+mod write;
+
+use chrono::{DateTime, Utc};
+use sqlx::{Executor as _, PgConnection, Row as _};
+
+use crate::alerts::facts::{Facts, Outcome};
+use crate::engine::alerting::{AlertStore, Ask, Read};
+use crate::engine::delivery::NewNotification;
+use crate::engine::{StateError, StateErrorKind};
+
+use super::connect::Connection;
+use super::error::within;
+use super::outbox;
+
+pub use acknowledge::{Acknowledged, acknowledge};
+pub use list::{AlertFilter, ListedAlert};
+
+/// Whoever changes alerts of a workspace holds this row, so that two that do take turns. It is the row of a rule that cannot be:
+/// the name is empty. A lock of the session would not hold behind a transaction pooler.
+const LOCK: &str = "insert into synthex.alert_evaluations as e (workspace, rule, evaluated_at) values ($1, '', $2) \
+     on conflict (workspace, rule) do update set evaluated_at = excluded.evaluated_at";
+
+/// Takes the turn of a workspace, until the transaction ends.
+async fn lock(connection: &mut PgConnection, workspace: &str, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query(LOCK).bind(workspace).bind(now).persistent(false).execute(connection).await.map(|_| ())
+}
+
+async fn enter(connection: &mut PgConnection, workspace: &str) -> Result<(), sqlx::Error> {
+    let query = sqlx::query("select set_config('synthex.workspace', $1, true)").bind(workspace);
+    query.persistent(false).execute(connection).await.map(|_| ())
+}
+
+async fn read(connection: &mut PgConnection, ask: &Ask<'_>) -> Result<Read, sqlx::Error> {
+    enter(connection, ask.workspace).await?;
+    if !ask.is_dry {
+        lock(connection, ask.workspace, ask.now).await?;
+    }
+    let mut facts = Facts {
+        workspace: ask.workspace.to_owned(),
+        scope: ask.scope.clone(),
+        seed: ask.seed,
+        ..Facts::default()
+    };
+    let mut unreadable = Vec::new();
+    manifests::read(connection, &mut facts, &mut unreadable).await?;
+    if let Some(overlay) = ask.overlay {
+        overlay.lay_over_rules(&mut facts);
+    }
+    rows::read_open(connection, &mut facts).await?;
+    // What a rule that cannot be read has raised stays as it is.
+    facts.open.retain(|alert| {
+        !alert
+            .rule
+            .as_ref()
+            .is_some_and(|rule| unreadable.iter().any(|own| own.strip_prefix("rule ") == Some(rule)))
+    });
+    rows::read_ended(connection, &mut facts, ask.now).await?;
+    facts::read_credentials(connection, &mut facts, ask.now).await?;
+    facts::read_health(connection, &mut facts).await?;
+    facts::read_usage(connection, &mut facts, ask.now).await?;
+    rows::read_thresholds(connection, &mut facts).await?;
+    rows::read_groups(connection, &mut facts).await?;
+    if let Some(overlay) = ask.overlay {
+        facts::read_tenants(connection, &mut facts, &overlay.tenants()).await?;
+        overlay.lay_over_rest(&mut facts);
+    }
+    Ok(Read { facts, unreadable })
+}
+
+impl AlertStore for Connection {
+    async fn workspaces(&mut self) -> Result<Vec<String>, StateError> {
+        let limit = self.timeout;
+        let work = super::connect::in_transaction(&mut self.inner, async |connection| {
+            let sql = "select name from synthex.workspaces where deleted_at is null order by name";
+            let rows = sqlx::query(sql).persistent(false).fetch_all(connection).await?;
+            rows.iter().map(|row| row.try_get(0)).collect()
+        });
+        within(limit, "listing the workspaces", work).await
+    }
+
+    async fn begin(&mut self, ask: &Ask<'_>) -> Result<Read, StateError> {
+        let begin = if ask.is_dry { "begin isolation level repeatable read read only" } else { "begin" };
+        self.run(begin, "beginning to evaluate alerts").await?;
+        let found = within(self.timeout, "reading what alerts are about", read(&mut self.inner, ask)).await;
+        if found.is_err() {
+            // The first error is the one that says what is wrong.
+            let _ = self.rollback().await;
+        }
+        found
+    }
+
+    async fn finish(
+        &mut self,
+        workspace: &str,
+        outcome: &Outcome,
+        notifications: &[NewNotification],
+        now: DateTime<Utc>,
+    ) -> Result<(), StateError> {
+        let inner = &mut self.inner;
+        let work = async {
+            let is_whole = write::write(inner, workspace, outcome, now).await?;
+            if is_whole {
+                outbox::enqueue(inner, notifications, now).await?;
+                inner.execute("commit").await?;
+            }
+            Ok(is_whole)
+        };
+        let found = within(self.timeout, "writing alerts", work).await;
+        if !matches!(found, Ok(true)) {
+            let _ = self.rollback().await;
+        }
+        match found {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(StateError::new(
+                StateErrorKind::Stale,
+                format!("somebody else changed alerts of workspace `{workspace}` meanwhile"),
+            )
+            .help("run the command again")),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn give_up(&mut self) -> Result<(), StateError> {
+        self.rollback().await
+    }
+}

@@ -1,0 +1,55 @@
+//! Channels as they stand: what they declare, and what was learnt of them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+
+use crate::engine::delivery::Channel;
+use crate::kinds::notification_channel::{KIND, NotificationChannelSpec};
+use crate::store::read::{self, Shared};
+use crate::store::statements;
+
+/// Workspace and name of a channel.
+pub(super) type ChannelKey = (String, String);
+
+/// Reads channels, in one statement; those that are missing are left out.
+///
+/// # Errors
+/// Whatever the database reports.
+pub(super) async fn channels(
+    connection: &mut PgConnection,
+    keys: &BTreeSet<ChannelKey>,
+) -> Result<HashMap<ChannelKey, Channel>, sqlx::Error> {
+    let mut found = HashMap::with_capacity(keys.len());
+    if keys.is_empty() {
+        return Ok(found);
+    }
+    // The statement comes from the registry, as all that read declared rows do; what was learnt is put beside it.
+    let sql = statements::rows(&KIND).replacen(
+        " from synthex.notification_channels as t",
+        ", t.digest, case when s.disabled_at is not null and s.disabled_digest is not distinct from t.digest \
+          then coalesce(s.disabled_reason, 'its receiver is gone') end \
+         from synthex.notification_channels as t \
+         left join synthex.channel_status as s on s.workspace = t.workspace and s.channel = t.name",
+        1,
+    );
+    let (workspaces, names): (Vec<&str>, Vec<&str>) =
+        keys.iter().map(|(workspace, name)| (workspace.as_str(), name.as_str())).unzip();
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(workspaces).bind(names).persistent(false);
+    let mut shared = Shared::default();
+    for row in query.fetch_all(connection).await? {
+        let mut own = read::row_of(&KIND, &row, &mut shared)?;
+        let last = row.len();
+        let channel = Channel {
+            workspace: own.key.workspace.to_string(),
+            name: own.key.name.to_string(),
+            spec: serde_json::from_value::<NotificationChannelSpec>(own.canonical["spec"].take())
+                .map_err(|error| error.to_string()),
+            digest: row.try_get(last - 2)?,
+            is_deleted: own.deleted,
+            gone: row.try_get(last - 1)?,
+        };
+        found.insert((channel.workspace.clone(), channel.name.clone()), channel);
+    }
+    Ok(found)
+}

@@ -1,0 +1,63 @@
+//! Alerts on health and usage.
+
+use super::Watch;
+
+const RULE: &str = "{when: {healthStatus: {}}, channels: [box], reminder: never}";
+
+#[test]
+fn what_is_unhealthy_is_told_and_so_is_its_end() {
+    let watch = Watch::new("alerts_health", RULE);
+    watch.health("T1", "degraded", "plan_paused");
+    watch.health("T2", "unknown", "unreachable");
+    watch.health("T3", "unhealthy", "shop_frozen");
+    watch.check("2031-01-02T00:00:00Z", &["--deliver"]);
+    assert_eq!(watch.told(), ["firing Shopify of T3 is unhealthy"]);
+    let alert = watch.alert("2031-01-02T00:00:00Z");
+    assert!(alert["message"].as_str().unwrap().contains("it said shop_frozen"), "{alert:#}");
+    // What cannot be found out ends nothing.
+    watch.health("T3", "unknown", "unreachable");
+    watch.check("2031-01-02T01:00:00Z", &[]);
+    assert_eq!(watch.told().len(), 1);
+    watch.health("T3", "healthy", "ok");
+    watch.check("2031-01-02T02:00:00Z", &[]);
+    assert_eq!(watch.told()[1], "resolved Shopify of T3 is well again");
+}
+
+#[test]
+fn a_provider_that_answers_for_nobody_is_one_alert() {
+    let watch = Watch::new("alerts_outage", RULE);
+    for tenant in ["T1", "T2", "T3"] {
+        watch.health(tenant, "unhealthy", "unreachable");
+    }
+    watch.check("2031-01-02T00:00:00Z", &["--deliver"]);
+    assert_eq!(watch.told(), ["firing The Shopify API does not answer for 3 of 3 tenants"]);
+    let alerts = watch.list("2031-01-02T00:00:00Z", &[]);
+    assert_eq!(alerts.iter().filter(|alert| alert["mutedBy"][0] == "inhibition/shopify").count(), 3);
+    for tenant in ["T1", "T2", "T3"] {
+        watch.health(tenant, "healthy", "ok");
+    }
+    watch.check("2031-01-02T01:00:00Z", &[]);
+    assert_eq!(watch.told()[1..], ["resolved The Shopify API answers again"]);
+    assert_eq!(watch.list("2031-01-02T01:00:00Z", &[]).len(), 0);
+}
+
+#[test]
+fn usage_above_a_limit() {
+    let watch = Watch::new(
+        "alerts_usage",
+        "{when: {usageThreshold: {metric: api-call, above: 2, window: 1h}}, channels: [box]}",
+    );
+    watch.estate.database.sql(
+        "insert into synthex.usage_metrics (id, recorded_at, workspace, actor, metric_type, metric_name, service, outcome) \
+         select gen_random_uuid(), at::timestamptz, workspace, 'a', type, 'x', 'shopify', 'succeeded' from (values \
+         ('2031-01-01T00:00:00Z', 'w', 'api_call'), ('2031-01-01T00:10:00Z', 'w', 'api_call'), ('2031-01-01T00:59:59Z', 'w', 'api_call'), \
+         ('2031-01-01T00:30:00Z', 'v', 'api_call'), ('2031-01-01T00:30:00Z', 'w', 'error')) as t (at, workspace, type)",
+    );
+    // The end of the window does not count, its beginning does.
+    watch.check("2031-01-01T00:59:59Z", &[]);
+    assert_eq!(watch.told().len(), 0);
+    watch.check("2031-01-01T01:00:00Z", &["--deliver"]);
+    assert_eq!(watch.told(), ["firing 3 API calls in 1h, more than 2"]);
+    watch.check("2031-01-01T01:00:01Z", &[]);
+    assert_eq!(watch.told()[1], "resolved The number of API calls is within its limit again");
+}

@@ -1,0 +1,133 @@
+//! Rules that change or go, what none covers, and the options of `check-now`.
+
+use serde_json::json;
+
+use super::{USUAL, Watch};
+
+const AT: &str = "2031-06-25T09:00:00Z";
+
+#[test]
+fn a_rule_that_goes_ends_its_alerts_once() {
+    let watch = Watch::new("alerts_rule_gone", USUAL);
+    watch.check(AT, &[]);
+    watch.estate.project.remove("manifests/expiry.yaml");
+    watch.apply();
+    let found = watch.check(AT, &[]);
+    assert_eq!(found["summary"]["resolved"], 1, "{found:#}");
+    assert_eq!(found["changes"][0]["alert"]["resolveReason"], "rule_removed");
+    assert_eq!(watch.told().len(), 2);
+    watch.check(AT, &[]);
+    assert_eq!(watch.told().len(), 2);
+}
+
+#[test]
+fn a_rule_that_changes_ends_what_it_no_longer_means() {
+    let watch = Watch::new("alerts_rule_changed", USUAL);
+    watch.check(AT, &[]);
+    watch.estate.edit(
+        "expiry.yaml",
+        "reminder: never",
+        "reminder: never, severity: critical, description: new",
+    );
+    watch.apply();
+    watch.check(AT, &[]);
+    assert_eq!(watch.told().len(), 1);
+    watch.estate.edit("expiry.yaml", "reminder: never", "reminder: never, selector: {tenants: [T2]}");
+    watch.apply();
+    let found = watch.check(AT, &[]);
+    assert_eq!(found["changes"][0]["alert"]["resolveReason"], "rule_changed", "{found:#}");
+    assert_eq!(watch.told().len(), 2);
+}
+
+#[test]
+fn what_no_rule_covers_is_kept_and_counted() {
+    let watch = Watch::without_rules("alerts_unrouted");
+    watch.apply();
+    watch.health("T2", "unhealthy", "shop_frozen");
+    let at = "2031-07-01T00:00:00Z";
+    let found = watch.check(at, &[]);
+    assert_eq!((&found["unroutedTotal"], &found["summary"]["unrouted"]), (&json!(2), &json!(2)), "{found:#}");
+    let found = watch.check(at, &[]);
+    assert_eq!((&found["unroutedTotal"], &found["summary"]["unrouted"]), (&json!(2), &json!(0)), "{found:#}");
+    assert_eq!(watch.told().len(), 0);
+    let alerts = watch.list(at, &["--unrouted"]);
+    assert_eq!(alerts.len(), 2);
+    assert!(
+        alerts.iter().all(|alert| alert["rule"].is_null() && alert["status"] == "unrouted"),
+        "{alerts:#?}"
+    );
+    watch.estate.run(&["alerts", "check-now", "--as-of", at]).ok().stdout_has("2 covered by no rule");
+    let id = alerts[0]["id"].as_str().unwrap();
+    watch
+        .estate
+        .run(&["alerts", "acknowledge", "--alert-id", id, "--as-of", at])
+        .code(5)
+        .stderr_has("no rule covers");
+    watch.estate.declare("AlertRule", "expiry", USUAL);
+    watch.apply();
+    let found = watch.check(at, &[]);
+    assert_eq!(found["unroutedTotal"], 1, "{found:#}");
+    assert_eq!(watch.told(), ["firing The Shopify credential c1 of T1 expired 1 day ago"]);
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let watch = Watch::new("alerts_dry", USUAL);
+    let found = watch.check(AT, &["--dry-run"]);
+    assert_eq!((&found["dryRun"], &found["summary"]["fired"]), (&json!(true), &json!(1)), "{found:#}");
+    assert_eq!(found["messages"][0]["channels"], json!(["box"]));
+    let written = "select (select count(*) from synthex.alerts) + (select count(*) from synthex.notifications) \
+         + (select count(*) from synthex.alert_thresholds) + (select count(*) from synthex.alert_evaluations)";
+    assert_eq!(watch.estate.database.query_one_i64(written), 0);
+    watch
+        .estate
+        .run(&["alerts", "check-now", "--dry-run", "--as-of", AT])
+        .ok()
+        .stdout_has("nothing was written");
+}
+
+#[test]
+fn one_rule_and_the_schedule() {
+    let watch = Watch::new("alerts_one_rule", USUAL);
+    watch.estate.declare("AlertRule", "second", USUAL);
+    watch.apply();
+    watch.check(AT, &["--rule", "second"]);
+    assert_eq!(watch.told().len(), 1);
+    let wrong = watch.estate.run(&["alerts", "check-now", "--rule", "secnd", "--as-of", AT]).code(3);
+    wrong.stderr_has("did you mean `second`");
+    // At nine: the second was evaluated then, the first never was.
+    let found = watch.check(AT, &["--due"]);
+    assert_eq!(found["summary"]["fired"], 1, "{found:#}");
+    watch.expires("2031-07-20T00:00:00Z");
+    watch.check("2031-06-26T08:59:59Z", &["--due"]);
+    let firing = |watch: &Watch| watch.told().iter().filter(|text| text.starts_with("firing")).count();
+    assert_eq!(firing(&watch), 2);
+    watch.check("2031-06-26T09:00:00Z", &["--due"]);
+    assert_eq!(firing(&watch), 4);
+}
+
+#[test]
+fn what_is_queued_can_be_delivered_at_once() {
+    let watch = Watch::new("alerts_deliver", USUAL);
+    let found = watch.check(AT, &["--deliver"]);
+    assert_eq!(found["delivered"]["sent"], 1, "{found:#}");
+    assert_eq!(watch.estate.database.query_one_i64("select count(*) from synthex.inbox_items"), 1);
+}
+
+#[test]
+fn a_rule_that_somebody_broke_by_hand_holds_up_no_other() {
+    let watch = Watch::new("alerts_broken", USUAL);
+    watch.estate.declare("AlertRule", "second", USUAL);
+    watch.apply();
+    watch.check(AT, &[]);
+    assert_eq!(watch.told().len(), 2);
+    watch
+        .estate
+        .database
+        .sql("update synthex.alert_rules set condition = '{\"moon\": {}}' where name = 'second'");
+    let found = watch.check("2031-06-29T09:00:00Z", &[]);
+    assert_eq!(found["unreadable"], json!([{"workspaceId": "w", "what": "rule second"}]), "{found:#}");
+    // Its alert stays as it is, and the other rule goes on.
+    assert_eq!(watch.told().len(), 3);
+    assert_eq!(watch.list(AT, &["--firing"]).len(), 2);
+}
