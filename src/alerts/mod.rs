@@ -1,6 +1,6 @@
 //! When something is worth telling, and what is told: pure, with the time as an argument.
 //!
-//! [`evaluate`] is the way in. It takes plain facts, says of each alert whether it is bad or good ([`signals`]), lets its life go
+//! [`evaluate()`] is the way in. It takes plain facts, says of each alert whether it is bad or good ([`signals`]), lets its life go
 //! on ([`life`]), looks what mutes it ([`muting`], [`inhibition`]) and puts together what is told ([`telling`]). It reads
 //! nothing and writes nothing: `engine::alerting` does.
 

@@ -3,7 +3,7 @@
 //!
 //! An attempt is first prepared, which needs no network, and then made; `channels test --dry-run` shows what was prepared, so
 //! that what it shows is what is sent. Addresses come from manifests, so everything goes through the guard of `http`. What a
-//! receiver says is kept without what is secret ([`hidden`]).
+//! receiver says is kept without what is secret (`hidden`).
 
 mod answers;
 pub mod console;

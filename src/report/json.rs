@@ -20,7 +20,7 @@ pub fn write(value: &impl Serialize, out: &mut impl io::Write) -> io::Result<()>
     out.write_all(b"\n")
 }
 
-/// A value as [`write`] would write it `depth` levels deep, without the blanks before it and the line break behind it.
+/// A value as [`write()`] would write it `depth` levels deep, without the blanks before it and the line break behind it.
 #[must_use]
 pub fn nested(value: &impl Serialize, depth: usize) -> Vec<u8> {
     let mut visible = Visible::default();
