@@ -45,10 +45,17 @@ pub async fn of(
     Ok(Some(Impact::new(now, lines)).filter(|impact| !impact.counts.is_empty()))
 }
 
-/// A tenant that is new has no alert, and its credentials are changes of their own.
+/// A tenant that is new has no alert, and its credentials are changes of their own. Of one that is there only what rules,
+/// silences and words look at counts, so that a change of something else in thousands of tenants costs nothing here.
 fn concerns(action: &Action) -> bool {
+    const SEEN: [&str; 6] = ["labels", "status", "market", "region", "type", "displayName"];
+    let is_seen = |path: &[String]| path.first().is_some_and(|first| SEEN.contains(&first.as_str()));
     Overlay::concerns(action.key.kind.name)
-        && !(action.key.kind.name == "Tenant" && action.kind == ActionKind::Create)
+        && match (action.key.kind.name, action.kind) {
+            ("Tenant", ActionKind::Create) => false,
+            ("Tenant", ActionKind::Update) => action.changes.iter().any(|field| is_seen(&field.path)),
+            _ => true,
+        }
 }
 
 fn edit(action: &Action) -> Edit {
