@@ -40,6 +40,9 @@ pub fn is_of_monitoring(kind: &str) -> bool {
     )
 }
 
+/// What of a tenant rules, silences and words look at: the fields of its canonical form that [`tenant`] reads.
+pub const TENANT_FIELDS: [&str; 6] = ["labels", "status", "market", "region", "type", "displayName"];
+
 impl Declared {
     /// Adds a resource: its kind, its name, and `{"labels": ..., "spec": ...}`. What is of another kind is passed over, and so
     /// is what cannot be read: somebody may have written it into the database by hand.

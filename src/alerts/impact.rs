@@ -4,6 +4,7 @@
 //! The evaluation is asked twice, of what is there and of what would be there. Nothing is written, and nothing of it is part of
 //! the plan: it depends on the time, and on what has happened when the plan is applied.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -23,39 +24,70 @@ const MOST: usize = 25;
 
 /// A change of a resource that a plan makes.
 #[derive(Clone, Debug)]
-pub struct Edit {
+pub struct Edit<'a> {
     /// The kind, as in a manifest.
     pub kind: &'static str,
     /// The name that the row has now.
-    pub old_name: String,
+    pub old_name: &'a str,
     /// The name that it will have.
-    pub name: String,
-    /// `{"labels": ..., "spec": ...}` now; `None` where there is none.
-    pub before: Option<Value>,
+    pub name: &'a str,
+    /// `{"labels": ..., "spec": ...}` as text, now; `None` where there is none. It is read where it is needed: a plan may change
+    /// thousands that no alert is about.
+    pub before: Option<&'a str>,
     /// The same afterwards; `None` where it is deleted.
-    pub after: Option<Value>,
+    pub after: Option<Cow<'a, str>>,
+    /// Whether it ends the suspension of a tenant, so that its credentials matter again.
+    pub is_resumed: bool,
+}
+
+impl Edit<'_> {
+    fn new_value(&self) -> Option<Value> {
+        self.after.as_deref().map(|text| serde_json::from_str(text).unwrap_or_default())
+    }
+
+    fn old_spec<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        read(&serde_json::from_str(self.before?).ok()?)
+    }
+
+    fn new_spec<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        read(&self.new_value()?)
+    }
 }
 
 /// What a plan changes in one workspace, as far as alerts care.
 #[derive(Clone, Debug, Default)]
-pub struct Overlay {
+pub struct Overlay<'a> {
     /// The changes.
-    pub edits: Vec<Edit>,
+    pub edits: Vec<Edit<'a>>,
 }
 
-impl Overlay {
-    /// Whether a kind can change what happens to alerts.
+impl Overlay<'_> {
+    /// Whether the changes can do anything to alerts, beside what is so now. Tenants that nothing is known of, and that stay
+    /// suspended or not as they are, have no part in any.
     #[must_use]
-    pub fn concerns(kind: &str) -> bool {
-        super::declared::is_of_monitoring(kind)
+    pub fn concerns(&self, facts: &Facts) -> bool {
+        let open: BTreeSet<&str> = facts.open.iter().filter_map(|alert| alert.tenant.as_deref()).collect();
+        self.edits.iter().any(|edit| {
+            edit.kind != "Tenant"
+                || edit.is_resumed
+                || facts.tenants.contains_key(edit.old_name)
+                || open.contains(edit.old_name)
+        })
+    }
+
+    /// The tenants whose suspension ends.
+    #[must_use]
+    pub fn resumed(&self) -> Vec<&str> {
+        self.edits.iter().filter(|edit| edit.is_resumed).map(|edit| edit.old_name).collect()
     }
 
     /// The channels that are switched off or gone afterwards.
     #[must_use]
     pub fn off(&self) -> BTreeSet<&str> {
         let channels = self.edits.iter().filter(|edit| edit.kind == "NotificationChannel");
-        let is_off = |edit: &&Edit| edit.after.as_ref().is_none_or(|after| after["spec"]["enabled"] == false);
-        channels.filter(is_off).map(|edit| edit.name.as_str()).collect()
+        let is_off =
+            |edit: &&Edit<'_>| edit.new_value().is_none_or(|after| after["spec"]["enabled"] == false);
+        channels.filter(is_off).map(|edit| edit.name).collect()
     }
 
     /// Puts what is planned in place of rules, silences and windows: what else is read depends on them.
@@ -63,13 +95,17 @@ impl Overlay {
         for edit in &self.edits {
             match edit.kind {
                 "AlertRule" => {
-                    let spec: Option<AlertRuleSpec> = spec(edit);
+                    let spec: Option<AlertRuleSpec> = edit.new_spec();
                     facts.rules.retain(|rule| {
                         rule.name != edit.name && (spec.is_none() || rule.name != edit.old_name)
                     });
                     match spec {
                         Some(spec) => {
-                            facts.rules.push(RuleFact { name: edit.name.clone(), spec, is_deleted: false });
+                            facts.rules.push(RuleFact {
+                                name: edit.name.to_owned(),
+                                spec,
+                                is_deleted: false,
+                            });
                         }
                         None => facts.rules.retain(|rule| rule.name != edit.old_name),
                     }
@@ -87,7 +123,7 @@ impl Overlay {
     pub fn tenants(&self) -> Vec<String> {
         let credentials = self.edits.iter().filter(|edit| edit.kind == "Credential");
         let mut names: Vec<String> =
-            credentials.filter_map(spec::<CredentialSpec>).map(|spec| spec.tenant.0).collect();
+            credentials.filter_map(Edit::new_spec::<CredentialSpec>).map(|spec| spec.tenant.0).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -95,22 +131,30 @@ impl Overlay {
 
     /// Puts what is planned in place of tenants and credentials, once they are read.
     pub fn lay_over_rest(&self, facts: &mut Facts) {
+        let of_credentials = self.tenants();
+        let is_known = |facts: &Facts, edit: &Edit<'_>| {
+            let is_planned = |name| of_credentials.binary_search_by(|own| own.as_str().cmp(name)).is_ok();
+            facts.tenants.contains_key(edit.old_name) || is_planned(edit.name) || edit.is_resumed
+        };
         for edit in self.edits.iter().filter(|edit| edit.kind == "Tenant") {
-            if let Some(after) = &edit.after {
-                facts.tenants.insert(edit.name.clone(), tenant(after));
-            } else if let Some(own) = facts.tenants.get_mut(&edit.old_name) {
+            if !is_known(facts, edit) {
+                continue;
+            }
+            if let Some(after) = edit.new_value() {
+                facts.tenants.insert(edit.name.to_owned(), tenant(&after));
+            } else if let Some(own) = facts.tenants.get_mut(edit.old_name) {
                 own.is_deleted = true;
             }
         }
         for (index, edit) in self.edits.iter().enumerate().filter(|(_, edit)| edit.kind == "Credential") {
             let place = facts.credentials.iter().position(|own| own.name == edit.old_name);
-            let Some(spec) = spec::<CredentialSpec>(edit) else {
+            let Some(spec) = edit.new_spec::<CredentialSpec>() else {
                 if let Some(own) = place.and_then(|place| facts.credentials.get_mut(place)) {
                     own.is_deleted = true;
                 }
                 continue;
             };
-            let before = edit.before.as_ref().and_then(read::<CredentialSpec>);
+            let before = edit.old_spec::<CredentialSpec>();
             let own = place.map(|place| facts.credentials.remove(place));
             let fact = credential(edit, &spec, before.as_ref(), own, index);
             facts.credentials.push(fact);
@@ -122,19 +166,15 @@ fn read<T: serde::de::DeserializeOwned>(canonical: &Value) -> Option<T> {
     T::deserialize(&canonical["spec"]).ok()
 }
 
-fn spec<T: serde::de::DeserializeOwned>(edit: &Edit) -> Option<T> {
-    edit.after.as_ref().and_then(read)
-}
-
-fn lay<T: serde::de::DeserializeOwned>(list: &mut Vec<(String, T)>, edit: &Edit) {
+fn lay<T: serde::de::DeserializeOwned>(list: &mut Vec<(String, T)>, edit: &Edit<'_>) {
     list.retain(|(name, _)| *name != edit.name && *name != edit.old_name);
-    list.extend(spec(edit).map(|spec| (edit.name.clone(), spec)));
+    list.extend(edit.new_spec().map(|spec| (edit.name.to_owned(), spec)));
     list.sort_by(|left, right| left.0.cmp(&right.0));
 }
 
 /// What was observed of a credential stays; what was declared of it is as planned.
 fn credential(
-    edit: &Edit,
+    edit: &Edit<'_>,
     spec: &CredentialSpec,
     before: Option<&CredentialSpec>,
     own: Option<CredentialFact>,
@@ -156,7 +196,7 @@ fn credential(
         is_revoked: false,
         is_deleted: false,
     });
-    fact.name.clone_from(&edit.name);
+    edit.name.clone_into(&mut fact.name);
     fact.tenant.clone_from(&spec.tenant.0);
     service.as_str().unwrap_or_default().clone_into(&mut fact.service);
     if fact.expires_at == before.and_then(|before| before.expires_at) {

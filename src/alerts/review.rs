@@ -40,7 +40,7 @@ pub struct Remark<'a> {
 /// that a rule watches nothing.
 #[must_use]
 pub fn review(entries: &[Entry], now: DateTime<Utc>, is_whole: bool) -> Vec<Remark<'_>> {
-    const REVIEWED: [&str; 3] = ["AlertRule", "NotificationChannel", "Silence"];
+    const REVIEWED: [&str; 4] = ["AlertRule", "NotificationChannel", "Silence", "HealthCheck"];
     let mut remarks = Vec::new();
     let of_interest: Vec<&Entry> =
         entries.iter().filter(|entry| REVIEWED.contains(&entry.key.kind.name)).collect();
@@ -48,7 +48,12 @@ pub fn review(entries: &[Entry], now: DateTime<Utc>, is_whole: bool) -> Vec<Rema
         return remarks;
     }
     let declared = read(entries, &of_interest);
+    let mut looked_at: BTreeMap<(&str, String), &Entry> = BTreeMap::new();
     for entry in of_interest {
+        if entry.key.kind.name == "HealthCheck" {
+            remarks.extend(second(&mut looked_at, entry));
+            continue;
+        }
         let Some(own) = declared.get(&*entry.key.workspace) else { continue };
         let mut reviewing = Reviewing { entry, own, remarks: &mut remarks };
         match entry.key.kind.name {
@@ -58,6 +63,24 @@ pub fn review(entries: &[Entry], now: DateTime<Utc>, is_whole: bool) -> Vec<Rema
         }
     }
     remarks
+}
+
+/// A second health check of a service, which does not count: of several the first by name does.
+fn second<'a>(seen: &mut BTreeMap<(&'a str, String), &'a Entry>, entry: &'a Entry) -> Option<Remark<'a>> {
+    let canonical: Value = serde_json::from_str(&entry.canonical).ok()?;
+    let service = canonical["spec"]["service"].as_str()?.to_owned();
+    let first = *seen.entry((&*entry.key.workspace, service.clone())).or_insert(entry);
+    (first.key != entry.key).then(|| Remark {
+        entry,
+        severity: Severity::Warning,
+        code: "SX0335",
+        pointer: "/service".to_owned(),
+        what: format!(
+            "`{}` says already how `{service}` is looked at in this workspace, and this does not count",
+            first.key
+        ),
+        help: "keep one of them: the first by name counts".to_owned(),
+    })
 }
 
 /// What is declared, by workspace. Tenants and credentials are read only where some rule looks at them: there may be many.

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::alerts::facts::Scope;
 use crate::alerts::impact::{Edit, Impact, Overlay, compare};
-use crate::alerts::{self};
+use crate::alerts::{self, declared};
 use crate::engine::StateError;
 use crate::engine::alerting::{AlertStore, Ask};
-use crate::plan::{Action, ActionKind, Plan};
+use crate::plan::{Action, ActionKind, FieldChange, Plan};
 
 /// What the plan would do to alerts; `None` where that is nothing. Where it changes nothing that alerts depend on, nothing is
 /// asked.
@@ -22,13 +21,10 @@ pub async fn of(
     plan: &Plan,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Option<Impact>, StateError> {
-    let mut overlays: BTreeMap<String, Overlay> = BTreeMap::new();
+    let mut overlays: BTreeMap<String, Overlay<'_>> = BTreeMap::new();
     for action in plan.actions.iter().filter(|action| concerns(action)) {
         let overlay = overlays.entry(action.key.workspace.to_string()).or_default();
         overlay.edits.push(edit(action));
-    }
-    if overlays.is_empty() {
-        return Ok(None);
     }
     let mut lines = Vec::new();
     for (workspace, overlay) in &overlays {
@@ -36,6 +32,9 @@ pub async fn of(
             |overlay| Ask { workspace, scope: &Scope::All, now, seed: Uuid::nil(), is_dry: true, overlay };
         let before = store.begin(&ask(None)).await?.facts;
         store.give_up().await?;
+        if !overlay.concerns(&before) {
+            continue;
+        }
         let after = store.begin(&ask(Some(overlay))).await?.facts;
         store.give_up().await?;
         let outcomes = (alerts::evaluate(&before, now), alerts::evaluate(&after, now));
@@ -45,26 +44,27 @@ pub async fn of(
     Ok(Some(Impact::new(now, lines)).filter(|impact| !impact.counts.is_empty()))
 }
 
-/// A tenant that is new has no alert, and its credentials are changes of their own. Of one that is there only what rules,
-/// silences and words look at counts, so that a change of something else in thousands of tenants costs nothing here.
+/// Of a tenant that is there only what alerts look at counts, so that a change of something else in thousands of tenants costs
+/// nothing here.
 fn concerns(action: &Action) -> bool {
-    const SEEN: [&str; 6] = ["labels", "status", "market", "region", "type", "displayName"];
-    let is_seen = |path: &[String]| path.first().is_some_and(|first| SEEN.contains(&first.as_str()));
-    Overlay::concerns(action.key.kind.name)
-        && match (action.key.kind.name, action.kind) {
-            ("Tenant", ActionKind::Create) => false,
-            ("Tenant", ActionKind::Update) => action.changes.iter().any(|field| is_seen(&field.path)),
-            _ => true,
-        }
+    let is_seen =
+        |path: &[String]| path.first().is_some_and(|first| declared::TENANT_FIELDS.contains(&first.as_str()));
+    declared::is_of_monitoring(action.key.kind.name)
+        && (action.key.kind.name != "Tenant"
+            || action.kind != ActionKind::Update
+            || action.changes.iter().any(|field| is_seen(&field.path)))
 }
 
-fn edit(action: &Action) -> Edit {
-    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+fn edit(action: &Action) -> Edit<'_> {
+    let is_resumed = |field: &FieldChange| {
+        field.path.iter().eq(["status"]) && field.before.as_ref().is_some_and(|before| before == "suspended")
+    };
     Edit {
         kind: action.key.kind.name,
-        old_name: action.old_key().name.to_string(),
-        name: action.key.name.to_string(),
-        before: action.before.as_deref().map(read),
-        after: action.written().map(|text| read(&text)),
+        old_name: action.from.as_ref().unwrap_or(&action.key.name),
+        name: &action.key.name,
+        before: action.before.as_deref(),
+        after: action.written(),
+        is_resumed: action.key.kind.name == "Tenant" && action.changes.iter().any(is_resumed),
     }
 }

@@ -23,9 +23,10 @@ pub struct Listing {
     pub options: ConnectOptions,
     /// The database, as shown.
     pub database: String,
-    connection: Connection,
+    /// The connection, outside of a transaction.
+    pub connection: Connection,
     /// Where to look, one after the other; `None` for all workspaces at once.
-    scopes: Vec<Option<String>>,
+    pub scopes: Vec<Option<String>>,
 }
 
 /// Counts of what lives.

@@ -8,15 +8,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::engine::delivery::{Counts, Delivered, Settings, deliver};
-use crate::engine::{Interrupt, StateError, StateErrorKind, StateReader as _};
+use crate::engine::{Interrupt, StateError, StateErrorKind};
 use crate::store::{ConnectOptions, Connection, outbox::OutboxStore};
 
-use super::commands;
 use super::context::Context;
-use super::database;
 use super::error::CliError;
-use super::preferences::{self, Choice};
-use super::project::{self, Found};
+use super::listing::Listing;
+use super::project::Found;
 use super::sending;
 
 /// A database with an outbox.
@@ -37,10 +35,8 @@ impl Post {
     /// # Errors
     /// It cannot be reached, has no outbox yet, or no workspace is known where one must be.
     pub async fn open(context: &Context, command: &str, only: Option<&str>) -> Result<Self, CliError> {
-        let (source, found) = commands::place(context)?;
-        let options = database::open(context, &source, command).await?;
-        let mut connection = options.connect().await?;
-        connection.begin_reading().await?;
+        let Listing { found, options, mut connection, scopes, .. } =
+            Listing::open(context, command, only).await?;
         if !connection.has_outbox().await? {
             let error =
                 StateError::new(StateErrorKind::Incompatible, "this database has no notifications yet")
@@ -48,23 +44,6 @@ impl Post {
                     .help("run `synthex db migrate`, or `synthex apply`, which does it too");
             return Err(error.into());
         }
-        let is_confined = connection.is_confined().await?;
-        if let Some(only) = only {
-            let named = preferences::workspace(context)?.filter(|choice| choice.name == only);
-            let choice =
-                named.unwrap_or_else(|| Choice { name: only.to_owned(), by: preferences::BY_OPTION });
-            project::must_know_choice(&mut connection, found.as_ref(), &choice).await?;
-        }
-        connection.rollback().await?;
-        let scopes = match (only, is_confined) {
-            (Some(only), _) => vec![Some(only.to_owned())],
-            (None, false) => vec![None],
-            // Row-level security shows this role one workspace at a time.
-            (None, true) => {
-                let found = found.as_ref().ok_or_else(project::no_workspace)?;
-                project::visible_workspaces(found, None)?.into_iter().map(Some).collect()
-            }
-        };
         Ok(Self { found, options, connection, scopes })
     }
 

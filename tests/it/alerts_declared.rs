@@ -146,6 +146,12 @@ fn what_is_valid_and_not_meant_is_pointed_out() {
         json["diagnostics"].as_array().unwrap().iter().all(|one| one["severity"] == "warning"),
         "{json:#}"
     );
+    estate.declare("HealthCheck", "seldom", "{service: memory, interval: 1d}");
+    validate("2026-06-01")
+        .ok()
+        .stderr_has("warning[SX0335]")
+        .stderr_has("manifests/seldom.yaml:4:")
+        .stderr_has("`health-check/w/often` says already how `memory` is looked at");
     // A template that cannot be used is no warning.
     estate.edit("chat.yaml", "fallback: log", "fallback: log, template: {title: \"{{ titel }}\"}");
     let wrong = validate("2026-06-01").code(3);

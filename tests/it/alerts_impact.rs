@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::estate::Estate;
+use crate::support::project::tenant_yaml;
 
 /// `c1` expires on 2031-06-30, and the rule `expiry` tells it seven days before.
 const EIGHT_DAYS_BEFORE: &str = "2031-06-22T00:00:00Z";
@@ -134,4 +135,53 @@ fn what_would_be_over_muted_or_told_to_nobody_is_known_before_it_is_applied() {
     );
     // It was asked, and nothing was written.
     assert_eq!(estate.database.query_one_i64(open), 1);
+}
+
+#[test]
+fn a_tenant_that_comes_back_or_is_new_counts_and_one_of_which_nothing_is_known_does_not() {
+    let estate = Estate::new("impact_tenants");
+    estate.edit(
+        "expiry.yaml",
+        "channels: [chat, log]",
+        "channels: [log], selector: {matchLabels: {tier: gold}}",
+    );
+    let labelled = |name: &str, tier: &str| {
+        let file = format!("manifests/{name}.yaml");
+        estate.project.write(
+            &file,
+            tenant_yaml(name, "w")
+                .replace("workspace: w\n", &format!("workspace: w\n  labels: {{tier: {tier}}}\n")),
+        );
+    };
+    labelled("T1", "gold");
+    estate.edit("T1.yaml", "status: active", "status: suspended");
+    estate.apply().ok();
+    let at = FIVE_DAYS_BEFORE;
+    let fires = |credential: &str| format!(r#"fire expiry credential {credential} - ["log"]"#);
+    // It is suspended, and is not any more.
+    estate.edit("T1.yaml", "status: suspended", "status: active");
+    assert_eq!(lines(&impact(&estate, at, &[])), [fires("c1 of T1")]);
+    // By what it is labelled then.
+    labelled("T1", "silver");
+    assert_eq!(
+        impact(&estate, at, &[])["counts"],
+        json!({"orphan": 1}),
+        "no rule looks at it: {:#}",
+        impact(&estate, at, &[])
+    );
+    labelled("T1", "gold");
+    estate.apply().ok();
+    // A new one, and its credential, by its labels.
+    labelled("T8", "gold");
+    estate.declare(
+        "Credential",
+        "c8",
+        "{tenant: T8, service: shopify, secretRef: {env: C8}, expiresAt: 2031-06-26T00:00:00Z}",
+    );
+    assert_eq!(lines(&impact(&estate, at, &[])), [fires("c8 of T8")]);
+    estate.project.remove("manifests/c8.yaml");
+    assert_eq!(impact(&estate, at, &[]), Value::Null);
+    // Of T3 there is nothing that could be an alert.
+    labelled("T3", "gold");
+    assert_eq!(impact(&estate, at, &[]), Value::Null);
 }

@@ -3,6 +3,8 @@
 
 mod forms;
 mod guard;
+mod https;
+mod secrets;
 
 use std::time::{Duration, Instant};
 
@@ -314,4 +316,13 @@ fn the_mail_services_take_a_mail_in_their_own_way() {
     receivers.fails("resend", &named(403, "invalid_api_key"), "invalid_api_key", true);
     receivers.fails("resend", &named(422, "validation_error"), "validation_error", true);
     receivers.fails("resend", &named(429, "daily_quota_exceeded"), "daily_quota_exceeded", false);
+    let full = Reply::json(200, json!({"id": "49a4"}))
+        .header("ratelimit-remaining", "0")
+        .header("ratelimit-reset", "40");
+    receivers.services.scene("/emails", move |_| full.clone());
+    let send = ["notify", "send", "--title", "t", "--message", "m", "--channel", "resend", "-w", "w"];
+    receivers.synthex(&send).run().ok();
+    let waits = "select (paused_until - last_sent_at between interval '35 s' and interval '45 s')::text \
+         from synthex.channel_status where channel = 'resend'";
+    assert_eq!(receivers.estate.value(waits).as_deref(), Some("true"));
 }

@@ -1,11 +1,14 @@
 //! Mail by SMTP, with the real binary and a real server: what is sent, encrypted and under which name, and what every bad day of
 //! a mail server comes to (M-D8, M-D9, S21).
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::certificates::Authority;
 use crate::support::cli::Outcome;
 use crate::support::estate::Estate;
+use crate::support::eventually;
 use crate::support::mail::{MailServer, Manners};
 
 const PASSWORD: &str = "canary-mail-password";
@@ -182,4 +185,35 @@ fn when_the_answer_to_a_mail_is_lost_nobody_knows_and_the_name_stays() {
     let tried = office.test(&["--format", "json"]).code(8).json();
     assert_eq!(tried["attempts"][0]["code"], "refused_address");
     assert!(server.talks().is_empty());
+}
+
+#[test]
+fn what_is_sent_again_has_the_name_it_had_and_a_message_that_is_new_has_another() {
+    let office = Office::new("mail_again");
+    let server = MailServer::new(Manners { hangs_up_after: Some("DATA"), ..office.good() });
+    office.declare(&server, "", "");
+    office.estate.edit("mail.yaml", "timeout: 2s", "timeout: 2s, retry: [1s, 1s]");
+    office.estate.apply().ok();
+    let run = |args: &[&str]| office.estate.synthex(args).env("PASSWORD", PASSWORD).run();
+    let send = || run(&["notify", "send", "--title", "t", "--message", "m", "--channel", "mail", "-w", "w"]);
+    let ids = || {
+        let mails = server.mails();
+        let id =
+            |mail: &String| mail.lines().find(|line| line.starts_with("Message-ID:")).unwrap().to_owned();
+        mails.iter().map(id).collect::<Vec<String>>()
+    };
+    send().code(8);
+    let came_thrice = eventually(Duration::from_secs(30), || {
+        run(&["notify", "deliver", "--once"]);
+        ids().len() == 3
+    });
+    assert!(came_thrice, "{:?}", ids());
+    send().code(8);
+    let ids = ids();
+    assert!(ids[0] == ids[1] && ids[1] == ids[2] && ids[2] != ids[3], "{ids:#?}");
+    let delivery = office
+        .estate
+        .value("select id::text from synthex.notification_deliveries order by seq limit 1")
+        .unwrap();
+    assert_eq!(ids[0], format!("Message-ID: <{delivery}@agency.example>"));
 }

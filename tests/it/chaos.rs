@@ -4,6 +4,7 @@
 //! Without `SYNTHEX_CHAOS` each test tries a small sample, so that the ordinary suite stays quick. `tests/chaos/run` sets
 //! it, which means the full counts, and prints what was done.
 
+mod alerts;
 mod audit;
 mod crowd;
 mod cuts;

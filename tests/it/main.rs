@@ -53,6 +53,7 @@ mod interrupt;
 mod leases;
 mod left_alone;
 mod markdown;
+mod monitoring;
 mod moved_and_ignored;
 mod notify;
 mod outcomes;

@@ -78,7 +78,7 @@ pub struct Ask<'a> {
     /// Whether nothing is written.
     pub is_dry: bool,
     /// What a plan would change, in place of what is there; only where nothing is written.
-    pub overlay: Option<&'a Overlay>,
+    pub overlay: Option<&'a Overlay<'a>>,
 }
 
 /// What came of one workspace.

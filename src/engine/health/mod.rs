@@ -30,7 +30,7 @@ pub use asking::{AskTarget, PROVIDER_UNREACHABLE};
 pub use host::{Connections, DatabaseFacts, ExpiryCounts, Space};
 pub use level::level;
 pub use quota::{Bucket, QuotaGroup, next_reset};
-pub use runner::{Outcome, Progress, Request, jittered, run};
+pub use runner::{Outcome, Progress, Request, run};
 pub use settings::{ServiceSettings, Settings};
 pub use streak::{Found, Patience, Settled, overall, settle};
 pub use target::{Labels, Scope, Target, Work};

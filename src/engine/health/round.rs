@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::kinds::credential::Service;
 use crate::model::health::CheckedService;
 
-use super::runner::{Outcome, Request, patience};
+use super::runner::{Outcome, Request, jittered, patience};
 use super::{
     Check, CheckKey, Claim, Found, HealthStore, Labels, PROVIDER_UNREACHABLE, Recorded, Settled, Target,
     Work, settle, unreachable_evidence,
@@ -115,6 +115,7 @@ impl<'r, S: HealthStore> Round<'r, S> {
             let mut claimed = Claimed { keys: Vec::new(), before: HashMap::new(), target };
             for key in &claimed.target.keys {
                 match found.remove(key) {
+                    None if self.request.only_due => {}
                     None => self.outcome.busy.push(key.clone()),
                     Some(before) => {
                         claimed.keys.push(key.clone());
@@ -153,18 +154,19 @@ impl<'r, S: HealthStore> Round<'r, S> {
             }
             let labels = claimed.target.labels_of(&check.key);
             let before = claimed.before.get(&check.key);
-            self.take(check, before, &labels);
+            let first = claimed.target.keys.first().unwrap_or(&check.key).clone();
+            self.take(check, before, &labels, &first);
         }
     }
 
     /// What follows from a result.
-    fn take(&mut self, mut check: Check, before: Option<&Settled>, labels: &Labels) {
+    fn take(&mut self, mut check: Check, before: Option<&Settled>, labels: &Labels, first: &CheckKey) {
         let patience = self.request.settings.of(&check.key.workspace, check.key.service).patience;
         let found = Found { status: check.status, is_failure: check.is_failure };
         let (status, settled) = settle(before, found, check.checked_at, &patience);
         check.status = status;
         check.maintenance = (self.request.in_maintenance)(labels, check.checked_at);
-        let due_at = self.request.next.map(|next| check.checked_at + next(&check.key, patience.interval));
+        let due_at = Some(check.checked_at + jittered(patience.interval, first));
         self.open.retain(|key| *key != check.key);
         let id = (self.request.new_id)();
         self.unsaved.push(Recorded { id, check, settled, due_at });

@@ -16,8 +16,8 @@ use crate::engine::apply::Interrupt;
 use crate::engine::credentials::{Finding, Outcome as Found, Subject};
 use crate::engine::state::{StateError, StateErrorKind};
 use crate::kinds::credential::Service;
-use crate::model::Clock;
 use crate::model::health::{CheckedService, HealthStatus};
+use crate::model::{Clock, Digest};
 
 use super::round::{Claimed, Round};
 use super::{
@@ -30,9 +30,6 @@ const GATHERED_FOR: Duration = Duration::from_millis(20);
 
 /// How long what is under way may take after a signal.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// How long after a look the next one is due, by the key and its interval.
-pub type Next<'a> = dyn Fn(&CheckKey, TimeDelta) -> TimeDelta + 'a;
 
 /// Whether a result with these labels falls into a maintenance window.
 pub type InMaintenance<'a> = dyn Fn(&Labels, DateTime<Utc>) -> bool + 'a;
@@ -51,10 +48,8 @@ pub struct Request<'a> {
     pub new_id: fn() -> Uuid,
     /// Whether a result with these labels falls into a maintenance window (M-S5).
     pub in_maintenance: &'a InMaintenance<'a>,
-    /// How long after a look the next one is due, by the interval: the interval and a jitter. `None` where nobody looks by
-    /// himself.
-    pub next: Option<&'a Next<'a>>,
-    /// Whether only what is due is looked at, though everything is named: what another process has just looked at is not.
+    /// Whether only what is due is looked at, though everything is named: what was looked at a moment ago is not, and is not
+    /// missed either.
     pub only_due: bool,
     /// The providers of whose tenants all are looked at, so that what is true of all of them is true of the provider (M-S9).
     pub whole: &'a [Service],
@@ -145,11 +140,12 @@ pub async fn run(
 }
 
 /// How long after a look the next one is due: the interval, a tenth longer or shorter, so that not everything is due at once.
-/// `permille` is from 0, a tenth shorter, to 1000, a tenth longer.
-#[must_use]
-pub fn jittered(interval: TimeDelta, permille: i32) -> TimeDelta {
+/// `key` is the first one of what is looked at together, which so stays together.
+pub(super) fn jittered(interval: TimeDelta, key: &CheckKey) -> TimeDelta {
+    let digest = Digest::of(key.to_string().as_bytes());
+    let permille = i32::from(u16::from_le_bytes([digest.as_bytes()[0], digest.as_bytes()[1]]) % 1_001);
     let tenth = interval / 10;
-    interval - tenth + tenth * 2 * permille.clamp(0, 1000) / 1000
+    interval - tenth + tenth * 2 * permille / 1000
 }
 
 /// How long a target may take at most.
@@ -227,8 +223,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_jitter_is_a_tenth_at_most() {
-        let minutes = |permille| jittered(TimeDelta::minutes(10), permille).num_seconds();
-        assert_eq!([minutes(0), minutes(500), minutes(1000), minutes(9999)], [540, 600, 660, 660]);
+    fn a_jitter_is_a_tenth_at_most_and_spreads() {
+        let seconds = |number: u32| {
+            let key = CheckKey::new("w", CheckedService::Shopify, &format!("T{number}"));
+            jittered(TimeDelta::minutes(10), &key).num_seconds()
+        };
+        let all: Vec<i64> = (0..500).map(seconds).collect();
+        assert!(all.iter().all(|one| (540..=660).contains(one)), "{all:?}");
+        let early = all.iter().filter(|one| **one < 600).count();
+        assert!((200..300).contains(&early), "{early} of 500 are early");
+        assert_eq!(seconds(7), seconds(7));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Rule;
 
-pub(super) const RULES: [Rule; 13] = [
+pub(super) const RULES: [Rule; 14] = [
     Rule {
         code: "SX0320",
         title: "a condition on labels cannot be read, or chooses nothing",
@@ -131,5 +131,11 @@ the history of the repository.",
         title: "a silence mutes every critical alert of a workspace",
         text: "Its conditions fit all alerts with `severity=critical`, whatever they are about: while it lasts, nobody is told of the
 worst. Name what it is meant for, such as one tenant, service or check.",
+    },
+    Rule {
+        code: "SX0335",
+        title: "a second health check of one service",
+        text: "How a service is looked at is said once for each workspace. Of several `HealthCheck`s the first by name counts, and the others do
+nothing. Keep one of them.",
     },
 ];

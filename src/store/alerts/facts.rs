@@ -48,8 +48,8 @@ fn keep_tenant(row: &PgRow, at: usize, facts: &mut Facts) -> Result<(), sqlx::Er
 
 /// Credentials that may have crossed something, cannot renew themselves, or have an open alert. What is observed wins over what
 /// is declared; the declared end of a pair that was renewed since is that of another pair. `$2` is the latest expiry that can
-/// matter, `$3` the largest share of a life in percent, `$4` whether an unknown expiry matters, `$5` now. Somebody may have
-/// written `infinity`, or a year before our era, which no calendar here reaches; what is unknown stays unknown, which `least`
+/// matter, `$3` the largest share of a life in percent, `$4` whether an unknown expiry matters, `$5` now, `$6` tenants that count as if they
+/// were not suspended. Somebody may have written `infinity`, or a year before our era, which no calendar here reaches; what is unknown stays unknown, which `least`
 /// alone would not leave it.
 const CREDENTIALS: &str = concat!(
     "select c.id, c.name, c.tenant, c.service, x.expires_at, x.issued_at, md5(c.secret_ref::text), c.renewal <> 'none', \
@@ -68,7 +68,8 @@ const CREDENTIALS: &str = concat!(
        case when r.issued_at is not null then least(greatest(r.issued_at, timestamptz '0001-01-01 00:00Z'), \
         timestamptz '9999-12-31 00:00Z') end as issued_at) as x \
      where c.workspace = $1 and ( \
-      (c.deleted_at is null and c.status = 'active' and t.deleted_at is null and t.status <> 'suspended' and ( \
+      (c.deleted_at is null and c.status = 'active' and t.deleted_at is null \
+       and (t.status <> 'suspended' or t.name = any($6)) and ( \
         x.expires_at <= $2 or x.expires_at - (x.expires_at - x.issued_at) * ($3::float8 / 100) <= $5 \
         or ($4 and x.expires_at is null) or (c.renewal <> 'none' and s.renewal_failures >= 3))) \
       or c.id in (select a.subject_id from synthex.alerts as a where a.workspace = $1 and a.status <> 'resolved' \
@@ -79,6 +80,7 @@ pub(super) async fn read_credentials(
     connection: &mut PgConnection,
     facts: &mut Facts,
     now: DateTime<Utc>,
+    resumed: &[&str],
 ) -> Result<(), sqlx::Error> {
     // What has expired matters also where no rule says so (M-M9).
     let (mut lead, mut share, mut is_unknown_wanted) = (TimeDelta::zero(), None::<i32>, false);
@@ -97,6 +99,7 @@ pub(super) async fn read_credentials(
         .bind(share)
         .bind(is_unknown_wanted)
         .bind(now)
+        .bind(resumed)
         .persistent(false);
     for row in query.fetch_all(connection).await? {
         facts.credentials.push(CredentialFact {

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Executor as _, PgConnection, Row as _};
 
 use crate::alerts::facts::{Facts, Outcome};
+use crate::alerts::impact::Overlay;
 use crate::engine::alerting::{AlertStore, Ask, Read};
 use crate::engine::delivery::NewNotification;
 use crate::engine::{StateError, StateErrorKind};
@@ -64,7 +65,8 @@ async fn read(connection: &mut PgConnection, ask: &Ask<'_>) -> Result<Read, sqlx
             .is_some_and(|rule| unreadable.iter().any(|own| own.strip_prefix("rule ") == Some(rule)))
     });
     rows::read_ended(connection, &mut facts, ask.now).await?;
-    facts::read_credentials(connection, &mut facts, ask.now).await?;
+    let resumed = ask.overlay.map(Overlay::resumed).unwrap_or_default();
+    facts::read_credentials(connection, &mut facts, ask.now, &resumed).await?;
     facts::read_health(connection, &mut facts).await?;
     facts::read_usage(connection, &mut facts, ask.now).await?;
     rows::read_thresholds(connection, &mut facts).await?;

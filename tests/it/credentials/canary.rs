@@ -8,7 +8,7 @@ use base64::Engine as _;
 use serde_json::json;
 
 use super::Shops;
-use crate::support::services::Reply;
+use crate::support::services::{Reply, google_account};
 
 /// One for each place that a secret is kept in, and what providers give.
 const CANARIES: [&str; 7] = [
@@ -44,7 +44,7 @@ fn clean(place: &str, text: &str) {
 fn nothing_secret_shows_anywhere() {
     let [env, access, refresh, client, manager, new_access, new_refresh] = CANARIES;
     let shops = Shops::new("canary");
-    let account = shops.secret("account.json", &super::verify::account());
+    let account = shops.secret("account.json", &google_account());
     let pair =
         json!({"access_token": access, "refresh_token": refresh, "client_id": "id", "client_secret": client});
     shops.secret("pair.json", &pair.to_string());

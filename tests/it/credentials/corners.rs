@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::verify::account;
 use super::{NOW, Shops, by_name, expiring, status};
-use crate::support::services::Reply;
+use crate::support::services::{Reply, google_account};
 
 #[test]
 fn a_secret_that_says_nonsense_about_its_end_is_malformed_and_not_sent() {
@@ -46,7 +45,7 @@ fn trouble_with_our_own_key_is_no_verdict_on_the_credential() {
     shops.apply();
     shops.services.scene("/token", |_| Reply::json(400, json!({"error": "invalid_grant"})));
     let malformed = shops.secret("malformed.json", "{\"private_key\": ");
-    let dead = shops.secret("dead.json", &account());
+    let dead = shops.secret("dead.json", &google_account());
     let absent = dead.with_file_name("absent.json");
     for key in [&malformed, &dead, &absent] {
         let run = shops.credentials(&["verify", "--all", "--format", "json"]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Shops, status};
-use crate::support::services::{Asked, Reply};
+use crate::support::services::{Asked, Reply, google_account};
 
 /// A shop that knows the newest access token only.
 fn shop_knows(token: &'static str) -> impl Fn(&Asked) -> Reply {
@@ -57,7 +57,7 @@ fn credential_management_from_declaring_to_cleaning_up() {
 #[test]
 fn authentication_of_services_over_both_services() {
     let shops = Shops::new("cred_auth");
-    shops.secret("account.json", &super::verify::account());
+    shops.secret("account.json", &google_account());
     shops.declare("Acme", "secretRef: {env: TOKEN}");
     let tenant = shops.estate.project.read("manifests/t-Acme.yaml");
     shops.estate.project.write(

@@ -3,15 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Shops, by_name};
-use crate::support::services::{Asked, Reply};
-
-const KEY: &str = include_str!("../../cases/keys/service-account.pem");
-
-/// A service account's key file.
-pub(super) fn account() -> String {
-    json!({"type": "service_account", "client_email": "robot@project.example", "private_key": KEY})
-        .to_string()
-}
+use crate::support::services::{Asked, GOOGLE_KEY, Reply, google_account};
 
 /// The answer of a shop that is named after what it is to say.
 fn shopify(asked: &Asked) -> Reply {
@@ -137,7 +129,7 @@ fn declare_accounts(shops: &Shops, secret: &str) {
 #[test]
 fn every_answer_of_google_is_told_apart_and_one_token_serves_all() {
     let shops = Shops::new("verify_google");
-    shops.secret("account.json", &account());
+    shops.secret("account.json", &google_account());
     declare_accounts(&shops, "secrets/account.json");
     shops.apply();
     shops.services.scene("/accounts/v1/accounts", merchant);
@@ -170,7 +162,7 @@ fn check_assertion(assertion: &str) {
     assert_eq!(claims["scope"], "https://www.googleapis.com/auth/content");
     assert!(claims["aud"].as_str().unwrap().ends_with("/token"));
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 3600);
-    let der = rustls::pki_types::PrivatePkcs8KeyDer::from_pem_slice(KEY.as_bytes()).unwrap();
+    let der = rustls::pki_types::PrivatePkcs8KeyDer::from_pem_slice(GOOGLE_KEY.as_bytes()).unwrap();
     let pair = ring::signature::RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).unwrap();
     let key = ring::signature::UnparsedPublicKey::new(
         &ring::signature::RSA_PKCS1_2048_8192_SHA256,
@@ -182,7 +174,7 @@ fn check_assertion(assertion: &str) {
 #[test]
 fn secret_manager_is_read_only_where_the_checksum_is_right() {
     let shops = Shops::new("verify_sm");
-    let key = shops.secret("account.json", &account());
+    let key = shops.secret("account.json", &google_account());
     let names = ["good", "flipped", "unsummed", "disabled", "destroyed", "denied", "none"];
     for name in names {
         shops.declare(

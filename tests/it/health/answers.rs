@@ -6,15 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Shops, found, said};
-use crate::support::services::{Asked, Reply};
-
-const KEY: &str = include_str!("../../cases/keys/service-account.pem");
-
-/// A service account's key file.
-pub(super) fn account() -> String {
-    json!({"type": "service_account", "client_email": "robot@project.example", "private_key": KEY})
-        .to_string()
-}
+use crate::support::services::{Asked, Reply, google_account};
 
 /// A shop with points left in its bucket.
 pub(super) fn shop_with(asked: &Asked, plan: &str, available: u32, version: &str) -> Reply {
@@ -172,7 +164,7 @@ fn token(_: &Asked) -> Reply {
 #[test]
 fn what_google_says_of_project_account_credential_and_quotas_is_told_apart() {
     let shops = Shops::new("health_google");
-    shops.secret("account.json", &account());
+    shops.secret("account.json", &google_account());
     for id in ["1", "2", "3", "4", "5", "6", "7", "11", "12", "13", "14", "15", "16"] {
         shops.declare_account(id, "{file: secrets/account.json}");
     }

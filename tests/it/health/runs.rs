@@ -256,3 +256,36 @@ fn a_dry_run_keeps_nothing() {
     let rows = "select ((select count(*) from synthex.health_checks) + (select count(*) from synthex.health_status))::text";
     assert_eq!(shops.estate.value(rows).as_deref(), Some("0"));
 }
+
+#[test]
+fn a_job_of_every_minute_looks_at_what_is_due() {
+    let shops = Shops::with("health_due", &["a", "b"], well);
+    let asked = || shops.services.asked("/graphql.json").len();
+    let due = |at: &str, expected: usize| {
+        let (report, code) = shops.check_at(at, &["--due", "--service", "shopify"]);
+        assert_eq!(asked(), expected, "at {at}: {report:#}");
+        (report, code)
+    };
+    due("2026-11-20T12:00:00Z", 2);
+    let (nothing, code) = due("2026-11-20T12:13:00Z", 2);
+    assert_eq!((nothing["checks"].as_array().unwrap().len(), code), (0, 0), "{nothing:#}");
+    let words = ["health", "check", "--due", "--service", "shopify", "--as-of", "2026-11-20T12:13:00Z"];
+    shops.run(&words).run().ok().stderr_has("Nothing is due.");
+    // A quarter of an hour, a tenth more or less; and each time all of what is asked at once.
+    let (report, code) = due("2026-11-20T12:17:00Z", 4);
+    assert_eq!(code, 0, "{report:#}");
+    for name in ["shopify/w/a", "credentials/w/a-cred", "quotas/w/a", "shopify/w/b"] {
+        assert_eq!(said(&report, name), "healthy ok");
+    }
+    // What was looked at for another reason is not due either; and an interval is what the manifest says.
+    shops.check_at("2026-11-20T12:40:00Z", &["--service", "shopify"]);
+    due("2026-11-20T12:41:00Z", 6);
+    for service in ["shopify", "credentials", "quotas"] {
+        shops.estate.declare("HealthCheck", service, &format!("{{service: {service}, interval: 1h}}"));
+    }
+    shops.estate.apply().ok();
+    due("2026-11-20T13:00:00Z", 8);
+    due("2026-11-20T13:50:00Z", 8);
+    due("2026-11-20T14:07:00Z", 10);
+    shops.run(&["health", "check", "--due", "--dry-run"]).run().code(3).stderr_has("--dry-run");
+}

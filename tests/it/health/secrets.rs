@@ -7,12 +7,12 @@ use base64::Engine as _;
 use serde_json::json;
 
 use super::{Shops, said};
-use crate::support::services::Reply;
+use crate::support::services::{Reply, google_account};
 
 #[test]
 fn secret_manager_has_codes_of_its_own_and_shops_are_not_asked() {
     let shops = Shops::new("health_sm");
-    let key = shops.secret("account.json", &super::answers::account());
+    let key = shops.secret("account.json", &google_account());
     for name in ["good", "flipped", "disabled", "destroyed", "denied"] {
         let secret = format!("secretRef: {{gcpSecretManager: projects/p/secrets/{name}/versions/latest}}");
         shops.declare_with(name, &secret);

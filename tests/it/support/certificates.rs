@@ -1,5 +1,4 @@
-//! Certificates of a test's own authority, made with `openssl`: one for `localhost` and 127.0.0.1, one for another name, one
-//! that has expired.
+//! Certificates of a test's own authority, made with `openssl`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,15 +29,24 @@ impl Authority {
 
     /// A server with a certificate for these names: `DNS:localhost,IP:127.0.0.1`.
     pub fn server(&self, names: &str) -> Arc<ServerConfig> {
+        self.server_for(names, "-days 2")
+    }
+
+    /// The same, with a certificate that is over.
+    pub fn expired(&self, names: &str) -> Arc<ServerConfig> {
+        self.server_for(names, "-days -1")
+    }
+
+    fn server_for(&self, names: &str, life: &str) -> Arc<ServerConfig> {
         std::fs::write(
             self.folder.path().join("ext"),
             format!("subjectAltName={names}\nbasicConstraints=CA:FALSE\n"),
         )
         .expect("a file");
         self.openssl("req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=server -keyout s.key -out s.csr");
-        self.openssl(
-            "x509 -req -in s.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out s.pem",
-        );
+        self.openssl(&format!(
+            "x509 -req -in s.csr -CA ca.pem -CAkey ca.key -CAcreateserial {life} -extfile ext -out s.pem"
+        ));
         let read = |name: &str| std::fs::read(self.folder.path().join(name)).expect("what openssl wrote");
         let certificate = CertificateDer::from_pem_slice(&read("s.pem")).expect("a certificate");
         let key = PrivateKeyDer::from_pem_slice(&read("s.key")).expect("a key");

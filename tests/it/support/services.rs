@@ -1,14 +1,24 @@
 //! Shopify, Google and Secret Manager, as far as synthex asks them: one loopback server that plays scenes, and remembers
 //! what it was asked.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use super::cli::Synthex;
+
+/// Its key.
+pub const GOOGLE_KEY: &str = include_str!("../../cases/keys/service-account.pem");
+
+/// The key file of a service account of Google.
+pub fn google_account() -> String {
+    json!({"type": "service_account", "client_email": "robot@project.example", "private_key": GOOGLE_KEY})
+        .to_string()
+}
 
 /// What was asked.
 #[derive(Clone, Debug, Default)]
@@ -139,14 +149,29 @@ pub struct Services {
 impl Services {
     /// Services that nothing may be asked of: what is asked all the same gets 501.
     pub fn new() -> Services {
+        Services::over(None)
+    }
+
+    /// The same over TLS, with this certificate.
+    pub fn secure(config: Arc<ServerConfig>) -> Services {
+        Services::over(Some(config))
+    }
+
+    fn over(tls: Option<Arc<ServerConfig>>) -> Services {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let world = Arc::new(World::default());
         let shared = Arc::clone(&world);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let world = Arc::clone(&shared);
-                std::thread::spawn(move || serve(stream, &world));
+                let (world, tls) = (Arc::clone(&shared), tls.clone());
+                std::thread::spawn(move || {
+                    let wire: Box<dyn Stream> = match tls.and_then(|tls| ServerConnection::new(tls).ok()) {
+                        Some(connection) => Box::new(StreamOwned::new(connection, stream)),
+                        None => Box::new(stream),
+                    };
+                    serve(wire, &world);
+                });
             }
         });
         Services { address, world }
@@ -186,7 +211,10 @@ impl Services {
     }
 }
 
-fn serve(stream: TcpStream, world: &World) {
+trait Stream: Read + Write {}
+impl<S: Read + Write> Stream for S {}
+
+fn serve(stream: Box<dyn Stream>, world: &World) {
     let mut reader = BufReader::new(stream);
     let Some(asked) = read(&mut reader) else { return };
     world.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked.clone());
@@ -209,10 +237,11 @@ fn serve(stream: TcpStream, world: &World) {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     // The client may be dead by now.
-    let _gone = reader.get_mut().write_all(format!("{head}\r\n{}", reply.body).as_bytes());
+    let wire = reader.get_mut();
+    let _gone = wire.write_all(format!("{head}\r\n{}", reply.body).as_bytes()).and_then(|()| wire.flush());
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
+fn read(reader: &mut BufReader<Box<dyn Stream>>) -> Option<Asked> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let mut words = line.split_whitespace();

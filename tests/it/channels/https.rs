@@ -1,0 +1,68 @@
+//! Webhooks over TLS: which certificates are trusted, and that nothing is said to a server whose certificate is not.
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+
+use super::*;
+use crate::support::certificates::Authority;
+
+/// What came of a test of the channel `hook` at a server with this certificate, and what the server was asked.
+fn tried(receivers: &Receivers, config: Arc<ServerConfig>, trusted: &str) -> (Value, usize) {
+    let server = Services::secure(config);
+    server.scene("/hook", |_| Reply::text(204, ""));
+    let port = server.port();
+    let network = format!("network: {{allowCidrs: [127.0.0.0/8, '::1/128'], allowPorts: [{port}]{trusted}}}");
+    let spec = format!(
+        "{{type: webhook, webhook: {{url: 'https://localhost:{port}/hook', signingSecret: {{env: SIGN}}}}, {network}, delivery: {{timeout: 2s}}}}"
+    );
+    receivers.estate.declare("NotificationChannel", "hook", &spec);
+    receivers.estate.apply().ok();
+    let outcome = receivers.test("hook", &["--format", "json"]);
+    let json = outcome.json();
+    assert_eq!(outcome.code, if json["ok"] == true { 0 } else { 8 }, "{outcome}");
+    (json["attempts"][0].clone(), server.asked("").len())
+}
+
+#[test]
+fn only_a_certificate_that_is_trusted_and_current_and_of_that_name_is_spoken_to() {
+    let receivers = Receivers::new("channels_https");
+    let authority = Authority::new();
+    // Beside the manifest's project, as the documentation has it.
+    let ca = std::fs::read(authority.file()).unwrap();
+    receivers.estate.project.write("certs/own-ca.pem", String::from_utf8(ca).unwrap());
+    let trusted = ", caFile: certs/own-ca.pem";
+    let (good, asked) = tried(&receivers, authority.server("DNS:localhost"), trusted);
+    assert_eq!((&good["ok"], &good["status"], asked), (&json!(true), &json!(204), 1), "{good:#}");
+    for (what, config, trusted) in [
+        ("an authority that nobody named", authority.server("DNS:localhost"), ""),
+        ("another authority", Authority::new().server("DNS:localhost"), trusted),
+        ("another name", authority.server("DNS:other.example"), trusted),
+        ("a certificate that is over", authority.expired("DNS:localhost"), trusted),
+    ] {
+        let (bad, asked) = tried(&receivers, config, trusted);
+        assert_eq!(
+            (&bad["code"], &bad["permanent"], asked),
+            (&json!("tls"), &json!(false), 0),
+            "{what}: {bad:#}"
+        );
+        assert!(
+            bad["what"].as_str().unwrap().contains("no secure connection to localhost"),
+            "{what}: {bad:#}"
+        );
+    }
+}
+
+#[test]
+fn a_file_of_certificates_that_cannot_be_used_is_said_to_be_that() {
+    let receivers = Receivers::new("channels_ca_file");
+    let authority = Authority::new();
+    let server = || authority.server("DNS:localhost");
+    let (missing, asked) = tried(&receivers, server(), ", caFile: certs/none.pem");
+    assert_eq!((&missing["code"], asked), (&json!("ca_file"), 0), "{missing:#}");
+    assert!(missing["what"].as_str().unwrap().contains("certs/none.pem"), "{missing:#}");
+    receivers.estate.project.write("certs/empty.pem", "no certificate");
+    let (empty, asked) = tried(&receivers, server(), ", caFile: certs/empty.pem");
+    assert_eq!(asked, 0);
+    assert!(empty["what"].as_str().unwrap().contains("`network.caFile`"), "{empty:#}");
+}
