@@ -322,7 +322,7 @@ fn the_mail_services_take_a_mail_in_their_own_way() {
     receivers.services.scene("/emails", move |_| full.clone());
     let send = ["notify", "send", "--title", "t", "--message", "m", "--channel", "resend", "-w", "w"];
     receivers.synthex(&send).run().ok();
-    let waits = "select (paused_until - last_sent_at between interval '35 s' and interval '45 s')::text \
+    let waits = "select (next_slot_at - last_sent_at between interval '35 s' and interval '45 s')::text \
          from synthex.channel_status where channel = 'resend'";
     assert_eq!(receivers.estate.value(waits).as_deref(), Some("true"));
 }

@@ -274,7 +274,7 @@ fn a_job_of_every_minute_looks_at_what_is_due() {
     // A quarter of an hour, a tenth more or less; and each time all of what is asked at once.
     let (report, code) = due("2026-11-20T12:17:00Z", 4);
     assert_eq!(code, 0, "{report:#}");
-    for name in ["shopify/w/a", "credentials/w/a-cred", "quotas/w/a", "shopify/w/b"] {
+    for name in ["shopify/w/a", "credentials/w/a-cred", "quotas/w/shopify/a", "shopify/w/b"] {
         assert_eq!(said(&report, name), "healthy ok");
     }
     // What was looked at for another reason is not due either; and an interval is what the manifest says.

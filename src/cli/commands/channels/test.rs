@@ -245,6 +245,7 @@ fn advice(failure: &Failure) -> &'static str {
         "tls" | "bad_certificate" => {
             "renew the receiver's certificate, or name the authority that signed it in `network.caFile`"
         }
+        "ca_file" => "correct `network.caFile`, or put the file there",
         "no_starttls" | "no_encryption" => "set `encryption:` to what the mail server offers",
         "auth_failed" | "no_auth" => "correct `username`, and the password where it is kept",
         "secret" | "bad_secret" => "correct the secret where it is kept",
