@@ -5,7 +5,7 @@
 //! the plan: it depends on the time, and on what has happened when the plan is applied.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -146,18 +146,25 @@ impl Overlay<'_> {
                 own.is_deleted = true;
             }
         }
+        self.lay_over_credentials(&mut facts.credentials);
+    }
+
+    /// Renames swap names, so that all rows are found by the names they have before any gets its new one.
+    fn lay_over_credentials(&self, credentials: &mut Vec<CredentialFact>) {
+        let places: HashMap<String, usize> =
+            credentials.iter().enumerate().map(|(place, own)| (own.name.clone(), place)).collect();
         for (index, edit) in self.edits.iter().enumerate().filter(|(_, edit)| edit.kind == "Credential") {
-            let place = facts.credentials.iter().position(|own| own.name == edit.old_name);
+            let place = places.get(edit.old_name).copied();
+            let own = place.and_then(|place| credentials.get_mut(place));
             let Some(spec) = edit.new_spec::<CredentialSpec>() else {
-                if let Some(own) = place.and_then(|place| facts.credentials.get_mut(place)) {
-                    own.is_deleted = true;
-                }
+                own.into_iter().for_each(|own| own.is_deleted = true);
                 continue;
             };
-            let before = edit.old_spec::<CredentialSpec>();
-            let own = place.map(|place| facts.credentials.remove(place));
-            let fact = credential(edit, &spec, before.as_ref(), own, index);
-            facts.credentials.push(fact);
+            let fact = credential(edit, &spec, edit.old_spec().as_ref(), own.as_deref().cloned(), index);
+            match own {
+                Some(own) => *own = fact,
+                None => credentials.push(fact),
+            }
         }
     }
 }
