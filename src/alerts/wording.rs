@@ -10,10 +10,13 @@ use super::alert::{Alert, AlertKind, AlertStatus, ResolveReason};
 use super::expiry;
 use super::facts::TenantFact;
 use super::inhibition::ALL_TENANTS;
-use super::message::{Event, Item, Message};
+use super::message::{Event, Item, Message, Topic};
 
 /// How many items the text of a message tells of; the others are counted. All are in its items.
 const MOST_LINES: usize = 10;
+
+/// What is said of alerts that come and go.
+pub const HELD_BACK: &str = "Nothing more is told of it until it is quiet.";
 
 /// The longest title, and the longest text, in characters: those of the table.
 const MOST_TITLE: usize = 1_000;
@@ -183,13 +186,20 @@ fn remedy(alert: &Alert, workspace: &str) -> (Option<&'static str>, Option<Strin
             Some(
                 "Look at the provider's status page, and at the network; alerts of single tenants are held back meanwhile.",
             ),
-            Some(format!("synthex health check --service {}", alert.service.as_deref().unwrap_or_default())),
+            Some(format!(
+                "synthex health check --service {} --workspace {workspace}",
+                alert.service.as_deref().unwrap_or_default()
+            )),
         ),
-        AlertKind::HealthStatus => (
-            None,
-            Some(format!("synthex health check --service {}", alert.service.as_deref().unwrap_or_default())),
-        ),
-        AlertKind::UsageThreshold => (Some("See what uses it."), Some("synthex analytics report".to_owned())),
+        AlertKind::HealthStatus => {
+            let of =
+                alert.tenant.as_ref().map_or_else(String::new, |tenant| format!(" --tenant-id {tenant}"));
+            let service = alert.service.as_deref().unwrap_or_default();
+            (None, Some(format!("synthex health check --service {service}{of} --workspace {workspace}")))
+        }
+        AlertKind::UsageThreshold => {
+            (Some("See what uses it."), Some(format!("synthex analytics report --workspace {workspace}")))
+        }
     }
 }
 
@@ -201,8 +211,10 @@ pub fn item(alert: &Alert, workspace: &str, tenant: Option<&TenantFact>, now: Da
         || alert.labels.get("region").map(String::as_str),
         |tenant| Some(tenant.region.as_str()),
     );
+    // Of one that is over, the expiry and the reason are those of what is gone.
+    let is_over = alert.status == AlertStatus::Resolved;
     let is_expiry = alert.kind == AlertKind::CredentialExpiry;
-    let expires_at = alert.expires_at.filter(|_| is_expiry);
+    let expires_at = alert.expires_at.filter(|_| is_expiry && !is_over);
     Item {
         alert: Some(alert.id),
         severity: alert.severity,
@@ -214,7 +226,7 @@ pub fn item(alert: &Alert, workspace: &str, tenant: Option<&TenantFact>, now: Da
         since: alert.fired_at.or(Some(alert.started_at)),
         expires_at,
         expires_local: expires_at.and_then(|at| local(at, region?)),
-        why: text_of(alert, "why").map(|why| at_most(why.to_owned(), MOST_TITLE)),
+        why: text_of(alert, "why").filter(|_| !is_over).map(|why| at_most(why.to_owned(), MOST_TITLE)),
         remedy: remedy.map(str::to_owned),
         command,
     }
@@ -270,7 +282,7 @@ pub fn message(
         ([one], Event::Firing | Event::Resolved) => one.what.clone(),
         ([one], Event::Reminder) => format!("Still so: {}", lower_first(&one.what)),
         ([one], Event::Flapping) => format!("Comes and goes: {}", lower_first(&one.what)),
-        (many, event) => summary(event, many, rule),
+        (many, event) => summary(event, kind, many, workspace, rule),
     };
     let mut text = String::new();
     for item in items.iter().take(MOST_LINES) {
@@ -285,7 +297,7 @@ pub fn message(
         text.push_str(&format!("and {} more\n", items.len() - MOST_LINES));
     }
     if event == Event::Flapping {
-        text.push_str("\nNothing more is told of it until it is quiet.");
+        text.push_str(&format!("\n{HELD_BACK}"));
     }
     Message {
         topic: kind.topic(),
@@ -304,7 +316,7 @@ fn lower_first(text: &str) -> String {
     text.strip_prefix("Nobody").map_or_else(|| lower(text), |rest| format!("nobody{rest}"))
 }
 
-fn summary(event: Event, items: &[Item], rule: &str) -> String {
+fn summary(event: Event, kind: AlertKind, items: &[Item], workspace: &str, rule: &str) -> String {
     use crate::kinds::alert_rule::AlertSeverity::{Critical, Info, Warning};
     let count = |severity| items.iter().filter(|item| item.severity == severity).count();
     let counts: Vec<String> = [Critical, Warning, Info]
@@ -312,13 +324,19 @@ fn summary(event: Event, items: &[Item], rule: &str) -> String {
         .filter(|severity| count(*severity) > 0)
         .map(|severity| format!("{} {}", count(severity), severity.code()))
         .collect();
-    let verb = match event {
-        Event::Resolved => "alerts are over",
-        Event::Reminder => "alerts still stand",
-        Event::Flapping => "alerts come and go",
-        _ => "alerts",
+    let about = match kind.topic() {
+        Topic::CredentialExpiry => "credential alerts",
+        Topic::HealthAlert => "health alerts",
+        Topic::UsageThreshold => "usage alerts",
+        Topic::SystemError | Topic::Message => "alerts",
     };
-    format!("{} {verb} ({}), by rule {rule}", items.len(), counts.join(", "))
+    let verb = match event {
+        Event::Resolved => " are over",
+        Event::Reminder => " still stand",
+        Event::Flapping => " come and go",
+        _ => "",
+    };
+    format!("{} {about}{verb} ({}) in {workspace}, by rule {rule}", items.len(), counts.join(", "))
 }
 
 #[cfg(test)]

@@ -5,7 +5,11 @@ use crate::kinds::alert_rule::AlertSeverity;
 
 use super::fit::{Escaped, fit};
 use super::text::MOST_LISTED;
-use super::{Words, facts, line};
+use super::{Words, is_command, line};
+
+/// From how many bytes on no more items are listed: some programs hide what is behind the first 100 KB of a mail, and with it
+/// that there is more.
+const MOST_BYTES: usize = 80 * 1024;
 
 const FONT: &str = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
 const CELL: &str = "padding:8px 10px;border-bottom:1px solid #e5e7eb;vertical-align:top;text-align:left";
@@ -34,19 +38,23 @@ pub fn page(words: &Words<'_>) -> String {
         title = escape(&words.title),
         color = color(message.severity),
     );
-    for paragraph in words.text.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty()) {
+    for paragraph in words.lead.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty()) {
         out.push_str(&format!(
             "<p style=\"margin:0 0 12px\">{}</p>\n",
             escape(paragraph).replace('\n', "<br>\n")
         ));
     }
-    let listed = words.items().len().min(MOST_LISTED);
-    if listed > 0 {
+    let mut listed = 0;
+    if !words.items().is_empty() {
         out.push_str(
             "<table role=\"presentation\" style=\"border-collapse:collapse;width:100%;max-width:900px\">\n",
         );
-        for item in words.items().iter().take(listed) {
-            row(&mut out, item);
+        for item in words.items().iter().take(MOST_LISTED) {
+            if out.len() > MOST_BYTES {
+                break;
+            }
+            row(&mut out, words, item);
+            listed += 1;
         }
         out.push_str("</table>\n");
     }
@@ -60,16 +68,16 @@ pub fn page(words: &Words<'_>) -> String {
     out
 }
 
-fn row(out: &mut String, item: &Item) {
+fn row(out: &mut String, words: &Words<'_>, item: &Item) {
     out.push_str(&format!(
         "<tr><td style=\"{CELL};color:{};white-space:nowrap\"><strong>{}</strong></td><td style=\"{CELL}\"><strong>{}</strong>",
         color(item.severity),
         item.severity.code(),
         escape(&line(&item.what))
     ));
-    for (name, value) in facts(item) {
+    for (name, value) in words.facts(item) {
         let value = escape(&value);
-        let value = if name == "Command" {
+        let value = if is_command(name) {
             format!("<code style=\"background:#f3f4f6;padding:1px 4px\">{value}</code>")
         } else {
             value

@@ -13,7 +13,9 @@ pub mod text;
 pub mod webhook;
 
 use crate::alerts::notice::{Notice, instant};
-use crate::alerts::{Event, Item, template};
+use crate::alerts::wording::HELD_BACK;
+use crate::alerts::{Event, Item, Message, template};
+use crate::kinds::alert_rule::AlertSeverity;
 use crate::kinds::notification_channel::Template;
 use crate::report::clean;
 
@@ -24,6 +26,9 @@ const MOST_TITLE: usize = 300;
 
 /// The most characters of any other single line.
 const MOST_LINE: usize = 1_000;
+
+/// In messages of so many items each has the command that acknowledges it.
+const MOST_ACKNOWLEDGED: usize = 5;
 
 /// The most characters of the text below the title.
 const MOST_TEXT: usize = 8_000;
@@ -37,6 +42,8 @@ pub struct Words<'a> {
     pub title: String,
     /// The text below it; it may have several lines, and may be empty.
     pub text: String,
+    /// What of it stands above the items where those are listed: what they do not say themselves.
+    pub lead: String,
     /// Whether items are listed below the text. A body of the channel's own lists what it wants to.
     pub lists_items: bool,
 }
@@ -59,24 +66,34 @@ impl<'a> Words<'a> {
         }
         let lists_items = body.is_none();
         let title = title.unwrap_or_else(|| notice.message.title.clone());
-        let mut paragraphs = vec![lines(&body.unwrap_or_else(|| notice.message.text.clone()))];
+        let is_of_items = lists_items && tells_of_items(notice.message);
+        let text = lines(&body.unwrap_or_else(|| notice.message.text.clone()));
+        let mut paragraphs = Vec::new();
         if notice.is_late {
-            paragraphs.insert(
-                0,
-                format!(
-                    "This message is late: it is of {}, and could not be sent before {}.",
-                    instant(notice.message.at),
-                    instant(notice.now)
-                ),
-            );
+            paragraphs.push(format!(
+                "This message is late: it is of {}, and could not be sent before {}.",
+                instant(notice.message.at),
+                instant(notice.now)
+            ));
         }
-        paragraphs.extend(trouble);
-        paragraphs.retain(|paragraph| !paragraph.is_empty());
+        let mut lead = paragraphs.clone();
+        if is_of_items {
+            lead.extend((notice.message.event == Event::Flapping).then(|| HELD_BACK.to_owned()));
+        } else {
+            lead.push(text.clone());
+        }
+        paragraphs.push(text);
+        let joined = |mut paragraphs: Vec<String>| {
+            paragraphs.extend(trouble.clone());
+            paragraphs.retain(|paragraph| !paragraph.is_empty());
+            cut(&paragraphs.join("\n\n"), MOST_TEXT)
+        };
         let marks: String = marks(&notice).iter().map(|mark| format!("[{mark}] ")).collect();
         Self {
             notice,
             title: cut(&format!("{marks}{}", line(&title)), MOST_TITLE),
-            text: cut(&paragraphs.join("\n\n"), MOST_TEXT),
+            text: joined(paragraphs),
+            lead: joined(lead),
             lists_items,
         }
     }
@@ -100,6 +117,42 @@ impl<'a> Words<'a> {
         )
     }
 
+    /// The lines about an item, each with its name: where, since when, until when, why, what to do, with which command. They are
+    /// the same for every attempt.
+    #[must_use]
+    pub fn facts(&self, item: &Item) -> Vec<(&'static str, String)> {
+        let message = self.notice.message;
+        let is_over = message.event == Event::Resolved;
+        let mut facts = Vec::new();
+        let tenant = match (&item.tenant, &item.tenant_name) {
+            (Some(id), Some(name)) => Some(format!("{name} ({id})")),
+            (Some(id), None) => Some(id.clone()),
+            (None, name) => name.clone(),
+        };
+        let about: Vec<&str> =
+            [&item.service, &item.subject].into_iter().filter_map(|part| part.as_deref()).collect();
+        let expires = item.expires_at.map(|at| match &item.expires_local {
+            Some(local) => format!("{} ({local})", instant(at)),
+            None => instant(at),
+        });
+        let has_expired = item.expires_at.is_some_and(|at| at <= message.at);
+        let knows = matches!(message.event, Event::Firing | Event::Reminder)
+            && message.items.len() <= MOST_ACKNOWLEDGED;
+        let acknowledge = item.alert.filter(|_| knows).map(|alert| {
+            format!("synthex alerts acknowledge --alert-id {alert} --workspace {}", message.workspace)
+        });
+        let mut push = |name, value: Option<String>| facts.extend(value.map(|value| (name, line(&value))));
+        push("Tenant", tenant);
+        push("About", (!about.is_empty()).then(|| about.join(", ")));
+        push(if is_over { "It began" } else { "Alert since" }, item.since.map(instant));
+        push(if has_expired { "Expired" } else { "Expires" }, expires);
+        push("Why", item.why.clone());
+        push("To do", item.remedy.clone());
+        push("Command", item.command.clone());
+        push("Acknowledge", acknowledge);
+        facts
+    }
+
     /// What is said where not all items are listed.
     #[must_use]
     pub fn cut_items(&self, listed: usize) -> Option<String> {
@@ -120,38 +173,32 @@ fn marks(notice: &Notice<'_>) -> Vec<String> {
     if notice.is_late {
         marks.push("LATE".to_owned());
     }
-    marks.extend(match notice.message.event {
-        Event::Firing => Some(notice.message.severity.code().to_uppercase()),
-        Event::Message => None,
-        other => Some(other.code().replace('_', " ").to_uppercase()),
-    });
+    let (event, severity) = (notice.message.event, notice.message.severity);
+    if !matches!(event, Event::Firing | Event::Message) {
+        marks.push(event.code().replace('_', " ").to_uppercase());
+    }
+    // What is over or made up is not urgent; what a person says is marked where they say that it is.
+    let is_urgent = match event {
+        Event::Resolved | Event::FiredAndResolved | Event::Test => false,
+        Event::Message => severity > AlertSeverity::Info,
+        _ => true,
+    };
+    if is_urgent {
+        marks.push(severity.code().to_uppercase());
+    }
     marks
 }
 
-/// The lines about an item, each with its name: where, since when, until when, why, what to do, with which command.
-#[must_use]
-pub fn facts(item: &Item) -> Vec<(&'static str, String)> {
-    let mut facts = Vec::new();
-    let tenant = match (&item.tenant, &item.tenant_name) {
-        (Some(id), Some(name)) => Some(format!("{name} ({id})")),
-        (Some(id), None) => Some(id.clone()),
-        (None, name) => name.clone(),
-    };
-    let about: Vec<&str> =
-        [&item.service, &item.subject].into_iter().filter_map(|part| part.as_deref()).collect();
-    let expires = item.expires_at.map(|at| match &item.expires_local {
-        Some(local) => format!("{} ({local})", instant(at)),
-        None => instant(at),
-    });
-    let mut push = |name, value: Option<String>| facts.extend(value.map(|value| (name, line(&value))));
-    push("Tenant", tenant);
-    push("About", (!about.is_empty()).then(|| about.join(", ")));
-    push("Since", item.since.map(instant));
-    push("Expires", expires);
-    push("Why", item.why.clone());
-    push("To do", item.remedy.clone());
-    push("Command", item.command.clone());
-    facts
+/// Whether the text of a message says nothing but what its items say.
+fn tells_of_items(message: &Message) -> bool {
+    let is_of_alerts =
+        matches!(message.event, Event::Firing | Event::Resolved | Event::Reminder | Event::Flapping);
+    is_of_alerts && message.rule.is_some() && !message.items.is_empty()
+}
+
+/// Whether a fact is something to run.
+fn is_command(name: &str) -> bool {
+    matches!(name, "Command" | "Acknowledge")
 }
 
 /// A value on one line, with nothing in it that moves a cursor or hides from the eye, and not endless.

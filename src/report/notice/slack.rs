@@ -6,11 +6,11 @@
 
 use serde_json::{Value, json};
 
-use crate::alerts::Item;
+use crate::alerts::{Event, Item};
 use crate::kinds::alert_rule::AlertSeverity;
 
 use super::fit::{Escaped, fit};
-use super::{Words, facts, line};
+use super::{Words, is_command, line};
 
 /// The most blocks.
 const MOST_BLOCKS: usize = 50;
@@ -41,8 +41,8 @@ pub fn payload(words: &Words<'_>) -> Value {
     let mut blocks =
         vec![json!({"type": "header", "text": {"type": "plain_text", "text": header, "emoji": false}})];
     let mut total = header.chars().count();
-    if !words.text.is_empty() {
-        let text = escape(&words.text, MOST_SECTION);
+    if !words.lead.is_empty() {
+        let text = escape(&words.lead, MOST_SECTION);
         total += text.chars().count();
         blocks.push(section(text));
     }
@@ -51,7 +51,7 @@ pub fn payload(words: &Words<'_>) -> Value {
     total += origin.chars().count() + 300;
     let mut listed = 0;
     for item in words.items() {
-        let text = item_text(item);
+        let text = item_text(words, item);
         let length = text.chars().map(char::len_utf16).sum::<usize>();
         if blocks.len() + 2 >= MOST_BLOCKS || total + length > MOST_TOTAL {
             break;
@@ -78,15 +78,19 @@ fn section(text: String) -> Value {
     json!({"type": "section", "text": {"type": "mrkdwn", "text": text}})
 }
 
-fn item_text(item: &Item) -> String {
-    let mut text = format!("{} *{}*", sign(item.severity), bold(&escape(&line(&item.what), 500)));
-    for (name, value) in facts(item) {
+fn item_text(words: &Words<'_>, item: &Item) -> String {
+    let sign = match words.notice.message.event {
+        Event::Resolved | Event::FiredAndResolved => ":white_check_mark:",
+        _ => sign(item.severity),
+    };
+    let mut text = format!("{sign} *{}*", bold(&escape(&line(&item.what), 500)));
+    for (name, value) in words.facts(item) {
         let room = MOST_ITEM.saturating_sub(text.chars().map(char::len_utf16).sum());
         if room < 40 {
             break;
         }
         let value = escape(&value, room - 20);
-        let value = if name == "Command" { format!("`{}`", value.replace('`', "'")) } else { value };
+        let value = if is_command(name) { format!("`{}`", value.replace('`', "'")) } else { value };
         text.push_str(&format!("\n{name}: {value}"));
     }
     text
