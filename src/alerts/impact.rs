@@ -17,7 +17,7 @@ use crate::model::Digest;
 
 use super::alert::{Alert, AlertStatus, ResolveReason};
 use super::declared::tenant;
-use super::facts::{CredentialFact, Facts, Outcome, RuleFact};
+use super::facts::{CredentialFact, Facts, Happening, Outcome, RuleFact, Scope};
 
 /// How many alerts are listed one by one.
 const MOST: usize = 25;
@@ -73,6 +73,15 @@ impl Overlay<'_> {
                 || facts.tenants.contains_key(edit.old_name)
                 || open.contains(edit.old_name)
         })
+    }
+
+    /// What is so afterwards in a workspace of a database where nothing is yet, and nothing has happened.
+    #[must_use]
+    pub fn of_nothing(&self, workspace: &str) -> Facts {
+        let mut facts = Facts { workspace: workspace.to_owned(), scope: Scope::All, ..Facts::default() };
+        self.lay_over_rules(&mut facts);
+        self.lay_over_rest(&mut facts);
+        facts
     }
 
     /// The tenants whose suspension ends.
@@ -233,11 +242,26 @@ pub enum Effect {
     Resolve,
     /// It would fire.
     Fire,
+    /// It stands already, and would be told again: its credential expires at another time, or it would be worse.
+    Retell,
     /// It would not be muted any longer.
     Unmute,
 }
 
 impl Effect {
+    /// What happens, in words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Orphan => "would be told to nobody",
+            Self::Mute => "would be muted",
+            Self::Resolve => "would be over",
+            Self::Fire => "would fire",
+            Self::Retell => "would be told again",
+            Self::Unmute => "would not be muted any longer",
+        }
+    }
+
     /// The word for it.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -246,6 +270,7 @@ impl Effect {
             Self::Mute => "mute",
             Self::Resolve => "resolve",
             Self::Fire => "fire",
+            Self::Retell => "retell",
             Self::Unmute => "unmute",
         }
     }
@@ -275,19 +300,13 @@ impl Line {
     #[must_use]
     pub fn words(&self) -> String {
         let Self { effect, workspace, rule, about, severity, channels, why } = self;
-        let what = match effect {
-            Effect::Orphan => "would be told to nobody",
-            Effect::Mute => "would be muted",
-            Effect::Resolve => "would be over",
-            Effect::Fire => "would fire",
-            Effect::Unmute => "would not be muted any longer",
-        };
+        let what = effect.words();
         let rule =
             rule.as_ref().map_or_else(|| "no rule".to_owned(), |rule| format!("rule/{workspace}/{rule}"));
         let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
         let through =
             if channels.is_empty() { String::new() } else { format!(", through {}", channels.join(", ")) };
-        format!("{what}{why}: {rule}, {about}, {severity}{through}")
+        format!("{what}: {rule}, {about}, {severity}{through}{why}")
     }
 }
 
@@ -323,8 +342,10 @@ impl Impact {
     #[must_use]
     pub fn headline(&self) -> String {
         let at = self.as_of.format("%Y-%m-%d %H:%M UTC");
-        let what = if self.counts.is_empty() { ": none" } else { "" };
-        format!("Alert impact (as of {at}; it depends on the time){what}")
+        let counts: Vec<String> =
+            self.counts.iter().map(|(effect, count)| format!("{count} {}", effect.words())).collect();
+        let what = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
+        format!("Alert impact (as of {at}; it depends on the time): {what}")
     }
 
     /// How many are not listed.
@@ -338,6 +359,7 @@ impl Impact {
 #[must_use]
 pub fn compare(now: (&Facts, &Outcome), then: (&Facts, &Outcome), off: &BTreeSet<&str>) -> Vec<Line> {
     let (before, after) = (alerts(now), alerts(then));
+    let (told_before, told_after) = (told(now.1), told(then.1));
     let recorded: BTreeSet<Digest> = now.0.open.iter().map(|alert| alert.fingerprint).collect();
     let mut lines = Vec::new();
     let all: BTreeSet<&Digest> = before.keys().chain(after.keys()).collect();
@@ -370,6 +392,10 @@ pub fn compare(now: (&Facts, &Outcome), then: (&Facts, &Outcome), off: &BTreeSet
                     (_, true) if is_off(is) => {
                         say(Effect::Orphan, is, Some("its channels are switched off".to_owned()));
                     }
+                    (_, true) if !told_before.contains_key(fingerprint) => {
+                        let why = told_after.get(fingerprint);
+                        why.into_iter().for_each(|why| say(Effect::Retell, is, Some((*why).to_owned())));
+                    }
                     _ => {}
                 }
             }
@@ -388,6 +414,17 @@ fn alerts<'a>((facts, outcome): (&'a Facts, &'a Outcome)) -> BTreeMap<Digest, &'
         all.insert(alert.fingerprint, alert);
     }
     all
+}
+
+/// What is told as something new, and why that is.
+fn told(outcome: &Outcome) -> BTreeMap<Digest, &'static str> {
+    let why = |happening| match happening {
+        Happening::Fired => Some("it expires at another time, or its secret is another"),
+        Happening::Worsened => Some("it would be worse"),
+        _ => None,
+    };
+    let all = outcome.changes.iter();
+    all.filter_map(|change| Some((change.alert.fingerprint, why(change.happening)?))).collect()
 }
 
 fn muted(alert: &Alert) -> Option<String> {

@@ -4,20 +4,21 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::alerts::facts::Scope;
+use crate::alerts::facts::{Facts, Scope};
 use crate::alerts::impact::{Edit, Impact, Overlay, compare};
 use crate::alerts::{self, declared};
 use crate::engine::StateError;
 use crate::engine::alerting::{AlertStore, Ask};
 use crate::plan::{Action, ActionKind, FieldChange, Plan};
 
-/// What the plan would do to alerts; `None` where that is nothing. Where it changes nothing that alerts depend on, nothing is
+/// What the plan would do to alerts; `None` where that is nothing. Without a store there is nothing yet, and all that follows is
+/// what the plan makes. Where it changes nothing that alerts depend on, nothing is
 /// asked.
 ///
 /// # Errors
 /// Whatever the database reports.
 pub async fn of(
-    store: &mut impl AlertStore,
+    mut store: Option<&mut impl AlertStore>,
     plan: &Plan,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Option<Impact>, StateError> {
@@ -30,18 +31,28 @@ pub async fn of(
     for (workspace, overlay) in &overlays {
         let ask =
             |overlay| Ask { workspace, scope: &Scope::All, now, seed: Uuid::nil(), is_dry: true, overlay };
-        let before = store.begin(&ask(None)).await?.facts;
-        store.give_up().await?;
+        let before = match &mut store {
+            Some(store) => read(*store, &ask(None)).await?,
+            None => Overlay::default().of_nothing(workspace),
+        };
         if !overlay.concerns(&before) {
             continue;
         }
-        let after = store.begin(&ask(Some(overlay))).await?.facts;
-        store.give_up().await?;
+        let after = match &mut store {
+            Some(store) => read(*store, &ask(Some(overlay))).await?,
+            None => overlay.of_nothing(workspace),
+        };
         let outcomes = (alerts::evaluate(&before, now), alerts::evaluate(&after, now));
         lines.extend(compare((&before, &outcomes.0), (&after, &outcomes.1), &overlay.off()));
     }
     // Without an effect there is nothing that depends on the time, and plans of the same thing are the same to the byte.
     Ok(Some(Impact::new(now, lines)).filter(|impact| !impact.counts.is_empty()))
+}
+
+async fn read(store: &mut impl AlertStore, ask: &Ask<'_>) -> Result<Facts, StateError> {
+    let read = store.begin(ask).await?;
+    store.give_up().await?;
+    Ok(read.facts)
 }
 
 /// Of a tenant that is there only what alerts look at counts, so that a change of something else in thousands of tenants costs

@@ -141,13 +141,11 @@ async fn alert_impact(
     plan: &Plan,
     notices: &mut Vec<String>,
 ) -> Option<Impact> {
-    if plan.actions.is_empty()
-        || connection.rollback().await.is_err()
-        || !connection.is_installed().await.ok()?
-    {
+    if plan.actions.is_empty() || connection.rollback().await.is_err() {
         return None;
     }
-    match super::impact::of(connection, plan, context.clock.now()).await {
+    let is_installed = connection.is_installed().await.ok()?;
+    match super::impact::of(is_installed.then_some(connection), plan, context.clock.now()).await {
         Ok(impact) => impact,
         Err(error) => {
             notices.push(format!("what this would do to alerts is not known: {}", error.what));

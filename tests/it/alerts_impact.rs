@@ -39,7 +39,7 @@ fn what_would_fire_is_known_before_it_is_applied() {
     assert_eq!((&found["as_of"], &found["time_dependent"]), (&json!(EIGHT_DAYS_BEFORE), &json!(true)));
     let shown = estate.run(&["plan", "--as-of", EIGHT_DAYS_BEFORE]).ok();
     shown
-        .stdout_has("Alert impact (as of 2031-06-22 00:00 UTC; it depends on the time)")
+        .stdout_has("Alert impact (as of 2031-06-22 00:00 UTC; it depends on the time): 1 would fire\n")
         .stdout_has("would fire: rule/w/expiry, credential c1 of T1, info, through chat, log");
     estate
         .run(&["plan", "--as-of", EIGHT_DAYS_BEFORE, "--format", "markdown"])
@@ -118,6 +118,21 @@ fn what_would_be_over_muted_or_told_to_nobody_is_known_before_it_is_applied() {
     estate.edit("expiry.yaml", "reminder: 24h", "reminder: 12h, description: other words");
     assert_eq!(impact(&estate, at, &[]), Value::Null);
     estate.project.write("manifests/expiry.yaml", before);
+    // What is told already and would be told again: by a slip in a date, for one.
+    check(
+        "c1.yaml",
+        "2031-06-30",
+        "2031-06-24",
+        &format!(
+            "retell expiry credential c1 of T1 it expires at another time, or its secret is another {through}"
+        ),
+    );
+    check(
+        "expiry.yaml",
+        "[7d, expired]",
+        "[7d, 6d, expired]",
+        &format!("retell expiry credential c1 of T1 it would be worse {through}"),
+    );
     // The rule goes, and then its channels are off.
     let rule = estate.project.read("manifests/expiry.yaml");
     estate.project.remove("manifests/expiry.yaml");
@@ -180,4 +195,16 @@ fn a_tenant_that_comes_back_or_is_new_counts_and_one_of_which_nothing_is_known_d
     // Of T3 there is nothing that could be an alert.
     labelled("T3", "gold");
     assert_eq!(impact(&estate, at, &[]), Value::Null);
+}
+
+#[test]
+fn the_first_plan_of_all_says_what_would_fire() {
+    let estate = Estate::new("impact_first");
+    let found = impact(&estate, EIGHT_DAYS_BEFORE, &[]);
+    assert_eq!(found, Value::Null, "nothing is due");
+    let found = impact(&estate, FIVE_DAYS_BEFORE, &[]);
+    assert_eq!(lines(&found), [r#"fire expiry credential c1 of T1 - ["chat","log"]"#]);
+    // As it was said, so it comes.
+    estate.apply().ok();
+    estate.run(&["alerts", "check-now", "--as-of", FIVE_DAYS_BEFORE]).ok().stdout_has("c1 of T1");
 }

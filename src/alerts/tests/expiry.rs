@@ -176,7 +176,10 @@ fn many_that_cross_at_once_are_one_message() {
         world = world.credential(&format!("c{day}"), Some(DAY * day - HOUR));
     }
     let outcome = world.run();
-    assert_eq!(said(&outcome), ["firing: 20 alerts (1 critical, 6 warning, 13 info), by rule expiry"]);
+    assert_eq!(
+        said(&outcome),
+        ["firing: 20 credential alerts (1 critical, 6 warning, 13 info) in w, by rule expiry"]
+    );
     let message = &outcome.tellings[0].message;
     assert_eq!(message.items.len(), 20);
     assert_eq!(message.items[0].what, "The Shopify credential c1 of T1 expires in 23 hours");

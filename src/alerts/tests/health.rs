@@ -168,14 +168,17 @@ fn a_provider_that_answers_for_nobody_is_one_alert() {
     world.set_shop("T1", Healthy, "ok");
     assert_eq!(
         world.after(HOUR),
-        ["resolved: The Shopify API answers again", "firing: 2 alerts (2 warning), by rule shops"]
+        [
+            "resolved: The Shopify API answers again",
+            "firing: 2 health alerts (2 warning) in w, by rule shops"
+        ]
     );
     // What is wrong with the tenants themselves is no outage.
     let mut world = shops(json!({}));
     for tenant in ["T1", "T2", "T3"] {
         world.set_shop(tenant, Unhealthy, "shop_frozen");
     }
-    assert_eq!(world.after(HOUR), ["firing: 3 alerts (3 warning), by rule shops"]);
+    assert_eq!(world.after(HOUR), ["firing: 3 health alerts (3 warning) in w, by rule shops"]);
 }
 
 #[test]

@@ -228,9 +228,6 @@ pub(super) fn table(document: &Document<'_>, limit: usize) -> String {
 pub(super) fn notes(document: &Document<'_>) -> Vec<String> {
     let plan = document.plan;
     let mut notes: Vec<String> = Vec::new();
-    notes.extend(document.options.only.words(plan).map(|words| prose(&words)));
-    notes.extend(remarks::withheld(&plan.withheld).map(|words| prose(&words)));
-    notes.extend(document.context.notices.iter().map(|notice| prose(&cut(notice, SENTENCE))));
     if let Some(impact) = document.context.impact.as_ref().filter(|impact| !impact.counts.is_empty()) {
         notes.push(prose(&impact.headline()));
         notes.extend(impact.lines.iter().map(|line| prose(&cut(&line.words(), SENTENCE))));
@@ -238,6 +235,9 @@ pub(super) fn notes(document: &Document<'_>) -> Vec<String> {
             notes.push(format!("{} more alerts are concerned", number(impact.more())));
         }
     }
+    notes.extend(document.options.only.words(plan).map(|words| prose(&words)));
+    notes.extend(remarks::withheld(&plan.withheld).map(|words| prose(&words)));
+    notes.extend(document.context.notices.iter().map(|notice| prose(&cut(notice, SENTENCE))));
     let keys = |keys: &[crate::model::ResourceKey]| {
         let named: Vec<String> = keys.iter().take(NAMED).map(|key| code(&key.to_string())).collect();
         let more = keys.len().saturating_sub(NAMED);

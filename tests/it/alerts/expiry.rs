@@ -160,7 +160,7 @@ fn many_at_once_are_one_message() {
     }
     watch.apply();
     watch.check("2031-06-25T09:00:00Z", &[]);
-    assert_eq!(watch.told(), ["firing 121 alerts (121 warning), by rule expiry"]);
+    assert_eq!(watch.told(), ["firing 121 credential alerts (121 warning) in w, by rule expiry"]);
     let items = "select (jsonb_array_length(content -> 'items'))::text from synthex.notifications";
     assert_eq!(watch.estate.value(items).unwrap(), "121");
     assert_eq!(watch.list("2031-06-25T09:00:00Z", &[]).len(), 121);

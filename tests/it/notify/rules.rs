@@ -108,7 +108,9 @@ fn only_the_target_that_failed_is_tried_again_and_the_inbox_has_it_at_once() {
     let counts = post.deliver(&sender, 0).counts;
     assert_eq!((counts.sent, counts.retrying), (3, 1));
     assert_eq!(
-        post.count("inbox_items where state = 'unread' and title = 'one' and recipient in ('ana', 'ben')"),
+        post.count(
+            "inbox_items where state = 'unread' and title = '[WARNING] one' and recipient in ('ana', 'ben')"
+        ),
         2
     );
     let sender = Script::new();
