@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::kinds::alert_rule::AlertSeverity;
 use crate::model::Digest;
 
+use super::fingerprint::Identity;
 use super::message::Topic;
 
 /// The labels of an alert, by which silences, windows and groups choose.
@@ -250,6 +251,26 @@ pub struct Alert {
 }
 
 impl Alert {
+    /// What it is known again by, under the names that things have now: [`Alert::fingerprint`], unless something was renamed
+    /// since that was written.
+    #[must_use]
+    pub fn identity(&self, workspace: &str) -> Digest {
+        let subject = match self.kind {
+            AlertKind::HealthStatus => {
+                format!("{}/{}", self.service.as_deref().unwrap_or_default(), self.subject)
+            }
+            _ => self.subject_id.map_or_else(|| self.subject.clone(), |id| id.to_string()),
+        };
+        Identity {
+            workspace,
+            rule: self.rule.as_deref().unwrap_or_default(),
+            kind: self.kind,
+            tenant: self.tenant.as_deref().unwrap_or_default(),
+            subject: &subject,
+        }
+        .fingerprint()
+    }
+
     /// The name of what raised a threshold: `expiring_30d`, `expired`, or the kind.
     #[must_use]
     pub fn type_code(&self) -> String {

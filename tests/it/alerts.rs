@@ -5,6 +5,7 @@ mod expiry;
 mod health;
 mod muting;
 mod racing;
+mod renames;
 mod rules;
 
 use serde_json::Value;

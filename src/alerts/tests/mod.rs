@@ -147,6 +147,11 @@ impl World {
         }
         for alert in &outcome.inserts {
             assert_ne!(alert.status, AlertStatus::Resolved);
+            assert_eq!(
+                alert.identity(&self.facts.workspace),
+                alert.fingerprint,
+                "it would not be known again"
+            );
             self.facts.open.push(alert.clone());
         }
         let fingerprints: BTreeSet<_> = self.facts.open.iter().map(|alert| alert.fingerprint).collect();

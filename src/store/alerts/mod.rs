@@ -57,6 +57,10 @@ async fn read(connection: &mut PgConnection, ask: &Ask<'_>) -> Result<Read, sqlx
         overlay.lay_over_rules(&mut facts);
     }
     rows::read_open(connection, &mut facts).await?;
+    let renamed = rows::know_again(&mut facts);
+    if !ask.is_dry && !renamed.is_empty() {
+        rows::write_fingerprints(connection, &facts.workspace, &renamed).await?;
+    }
     // What a rule that cannot be read has raised stays as it is.
     facts.open.retain(|alert| {
         !alert

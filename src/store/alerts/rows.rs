@@ -1,5 +1,7 @@
 //! Rows of alerts, and of what was told: read.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
@@ -82,6 +84,35 @@ pub(super) async fn read_open(connection: &mut PgConnection, facts: &mut Facts) 
         facts.open.extend(alert_of(&row)?);
     }
     Ok(())
+}
+
+/// Alerts whose tenant or rule has another name now stay the same alerts, under the fingerprint of that name. Gives back which
+/// they are.
+pub(super) fn know_again(facts: &mut Facts) -> Vec<(Uuid, Digest)> {
+    let mut known: HashSet<Digest> = facts.open.iter().map(|alert| alert.fingerprint).collect();
+    let mut renamed = Vec::new();
+    for alert in &mut facts.open {
+        let fingerprint = alert.identity(&facts.workspace);
+        if fingerprint != alert.fingerprint && known.insert(fingerprint) {
+            alert.fingerprint = fingerprint;
+            renamed.push((alert.id, fingerprint));
+        }
+    }
+    renamed
+}
+
+/// Writes the fingerprints of alerts that are known again.
+pub(super) async fn write_fingerprints(
+    connection: &mut PgConnection,
+    workspace: &str,
+    renamed: &[(Uuid, Digest)],
+) -> Result<(), sqlx::Error> {
+    let (ids, fingerprints): (Vec<Uuid>, Vec<Vec<u8>>) =
+        renamed.iter().map(|(id, fingerprint)| (*id, fingerprint.as_bytes().to_vec())).unzip();
+    let sql = "update synthex.alerts as a set fingerprint = u.fingerprint \
+         from unnest($2::uuid[], $3::bytea[]) as u (id, fingerprint) where a.workspace = $1 and a.id = u.id";
+    let query = sqlx::query(sql).bind(workspace).bind(ids).bind(fingerprints).persistent(false);
+    query.execute(connection).await.map(|_| ())
 }
 
 /// What ended within the windows of rules that guard against flapping; and which silences "until resolved" are spent.
