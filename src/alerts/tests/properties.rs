@@ -94,7 +94,7 @@ fn do_it(world: &mut World, what: &Happens) {
         Happens::Rule(3) => world
             .set_rule("expiry", json!({"when": {"credentialExpiry": {"thresholds": ["50%", "expired"]}}})),
         Happens::Rule(4) => {
-            world.set_rule("shops", json!({"when": {"healthStatus": {"statuses": ["degraded", "unknown"]}}}))
+            world.set_rule("shops", json!({"when": {"healthStatus": {"statuses": ["degraded", "unknown"]}}}));
         }
         Happens::Rule(5) => {
             world.facts.rules.iter_mut().for_each(|rule| rule.is_deleted ^= rule.name == "shops");

@@ -162,12 +162,12 @@ fn what_a_rule_on_health_no_longer_means_is_no_recovery() {
     watch.health("T1", "unhealthy", "shop_frozen");
     watch.check(AT, &["--deliver"]);
     watch.health("T1", "degraded", "plan_paused");
-    watch.check(AT, &["--deliver"]);
+    watch.check("2031-06-25T10:00:00Z", &["--deliver"]);
     watch.estate.edit("expiry.yaml", "degraded, ", "");
-    let plan = watch.estate.run(&["plan", "--as-of", AT]);
+    let plan = watch.estate.run(&["plan", "--as-of", "2031-06-25T11:00:00Z"]);
     plan.stdout_has("would be over (rule_changed)");
     watch.apply();
-    let found = watch.check(AT, &[]);
+    let found = watch.check("2031-06-25T11:00:00Z", &[]);
     assert_eq!(found["changes"][0]["alert"]["resolveReason"], "rule_changed", "{found:#}");
     assert_eq!(watch.told()[1..], ["resolved Shopify of T1 is no longer what the rule watches"]);
 }
