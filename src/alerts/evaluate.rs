@@ -161,7 +161,7 @@ fn mute(stage: &Stage<'_>, cases: &mut [Case<'_>]) {
     let muters = Muters::of(stage.facts, stage.now);
     // What is raised by a rule that is not looked at in this evaluation explains others as well.
     let elsewhere = stage.facts.open.iter().filter(|alert| !stage.is_in_scope(alert.rule.as_deref()));
-    let inhibitors = Inhibitors::among(cases.iter().map(|case| &case.after).chain(elsewhere));
+    let inhibitors = Inhibitors::among(stage.facts, cases.iter().map(|case| &case.after).chain(elsewhere));
     let mut ended = None;
     for case in cases {
         let alert = &mut case.after;
@@ -173,7 +173,7 @@ fn mute(stage: &Stage<'_>, cases: &mut [Case<'_>]) {
         }
         let muted = muters.muting(&alert.labels, &alert.fingerprint, follows);
         let mut by = inhibitors.muting(alert);
-        case.end_is_told = muted.end_is_told && by.is_empty();
+        case.end_is_told = muted.end_is_told;
         by.extend(muted.by);
         by.sort_unstable();
         alert.muted_since = match (by.is_empty(), alert.muted_since) {

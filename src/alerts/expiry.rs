@@ -56,15 +56,20 @@ pub fn is_crossed(expires_at: DateTime<Utc>, threshold: TimeDelta, now: DateTime
 /// a day ago.
 #[must_use]
 pub fn days_left(expires_at: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
-    let day = 86_400_000;
-    let left = expires_at.signed_duration_since(now).num_milliseconds();
+    let (day, left) = (86_400, seconds_left(expires_at, now));
     left.div_euclid(day) + i64::from(left.rem_euclid(day) > 0)
+}
+
+/// The seconds that are left, a begun one counted whole: while any time is left, nothing has expired.
+fn seconds_left(expires_at: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
+    let left = expires_at.signed_duration_since(now);
+    left.num_seconds() + i64::from(left.subsec_nanos() > 0)
 }
 
 /// How long is left, for people: `in 5 days`, and hours where it is the last day (M-E12); `expired 3 hours ago`.
 #[must_use]
 pub fn words(expires_at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let left = expires_at.signed_duration_since(now).num_seconds();
+    let left = seconds_left(expires_at, now);
     let count = |number: i64, unit: &str| format!("{number} {unit}{}", if number == 1 { "" } else { "s" });
     // What is left is rounded up, what is gone is rounded down: neither is said to be more than it is.
     let up = |unit: i64| left.div_euclid(unit) + i64::from(left.rem_euclid(unit) > 0);
@@ -115,6 +120,16 @@ mod tests {
         check("2026-03-02T12:00:01Z", Standing::ExpiringSoon, 2, "in 2 days");
         check("2026-03-01T12:30:01Z", Standing::ExpiringSoon, 1, "in 31 minutes");
         check("2026-03-01T13:00:01Z", Standing::ExpiringSoon, 1, "in 2 hours");
+    }
+
+    #[test]
+    fn a_part_of_a_second_is_time_that_is_left() {
+        check("2026-03-01T12:00:00.5Z", Standing::ExpiringSoon, 1, "in 1 minute");
+        check("2026-03-01T12:00:00.000001Z", Standing::ExpiringSoon, 1, "in 1 minute");
+        check("2026-03-05T12:00:00.5Z", Standing::ExpiringSoon, 5, "in 5 days");
+        check("2026-03-01T13:00:00.5Z", Standing::ExpiringSoon, 1, "in 2 hours");
+        check("2026-03-01T11:59:59.5Z", Standing::Expired, 0, "expired just now");
+        check("2026-03-01T11:58:59.5Z", Standing::Expired, 0, "expired 1 minute ago");
     }
 
     #[test]

@@ -47,7 +47,8 @@ pub struct Facts {
     pub groups: Vec<GroupRow>,
     /// When each rule was last evaluated.
     pub evaluated: BTreeMap<String, DateTime<Utc>>,
-    /// Silences "until resolved" whose alert is over: they do not mute it when it comes again (M-L6).
+    /// Silences "until resolved" whose alert is over since they began: they do not mute it when it comes again (M-L6). One that
+    /// was never raised ends none.
     pub spent: BTreeSet<(String, Digest)>,
     /// Which rules look for new alerts.
     pub scope: Scope,
@@ -150,6 +151,8 @@ pub struct HealthFact {
     pub failures: i64,
     /// How many good ones.
     pub successes: i64,
+    /// How many unhealthy ones came in a row; below zero, how many that were not.
+    pub severe: i64,
 }
 
 /// A threshold of a credential that was crossed (M-E6).

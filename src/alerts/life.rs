@@ -53,21 +53,35 @@ impl Life<'_> {
     /// How it goes on.
     #[must_use]
     pub fn go_on(&self, signal: &Signal<'_>) -> Step {
-        match (self.open, signal.reading) {
+        match (self.open.map(|open| self.by_now(open)), signal.reading) {
             (None, Reading::Bad { since, is_settled }) if self.may_open => {
                 Step { ended: None, open: Some(self.begin(signal, since, is_settled)) }
             }
             (None, _) => Step::default(),
-            (Some(open), Reading::Bad { .. }) if is_another_secret(open, signal) => {
+            (Some(open), Reading::Bad { .. }) if is_another_secret(&open, signal) => {
                 let next = Life { open: None, before: None, ..*self }.go_on(signal);
-                Step { ended: Some(self.end(open.clone(), ResolveReason::Renewed)), open: next.open }
+                Step { ended: Some(self.end(open, ResolveReason::Renewed)), open: next.open }
             }
             (Some(open), Reading::Bad { is_settled, .. }) => {
-                Step { ended: None, open: Some(self.stand(open.clone(), signal, is_settled)) }
+                Step { ended: None, open: Some(self.stand(open, signal, is_settled)) }
             }
-            (Some(open), Reading::Hold) => Step { ended: None, open: Some(self.calm(open.clone())) },
-            (Some(open), Reading::Good(reason)) => self.recover(open.clone(), reason),
+            (Some(open), Reading::Hold) => Step { ended: None, open: Some(self.calm(open)) },
+            (Some(open), Reading::Good(reason)) => self.recover(open, reason),
         }
+    }
+
+    /// An alert whose row was written by a clock that was ahead: what is still to come counts as now, and is written so. Nothing
+    /// waits for that clock then: no reminder, no `for`, no end of its coming and going.
+    fn by_now(&self, alert: &Alert) -> Alert {
+        let mut alert = alert.clone();
+        let by_now = |at: &mut DateTime<Utc>| *at = self.now.min(*at);
+        by_now(&mut alert.started_at);
+        [&mut alert.fired_at, &mut alert.notified_at, &mut alert.muted_since]
+            .into_iter()
+            .flatten()
+            .for_each(by_now);
+        alert.transitions.iter_mut().for_each(by_now);
+        alert
     }
 
     /// It ends, whatever is said of it.
@@ -116,7 +130,7 @@ impl Life<'_> {
             muted_by: Vec::new(),
             muted_since: None,
             is_flapping: false,
-            transitions: self.before.map(|before| before.transitions.clone()).unwrap_or_default(),
+            transitions: self.before.map(|before| self.by_now(before).transitions).unwrap_or_default(),
             notified_at: None,
             reminders: 0,
             revision: 1,

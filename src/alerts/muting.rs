@@ -25,6 +25,8 @@ struct Muter<'a> {
     matchers: Vec<Matcher>,
     /// The silence that lasts until the alert is over, by its name.
     until_resolved: Option<&'a str>,
+    /// Whether the end of what it mutes is told.
+    tells_end: bool,
 }
 
 /// The silences and windows that count at a moment.
@@ -38,7 +40,8 @@ pub struct Muters<'a> {
 pub struct Muted {
     /// By name, sorted.
     pub by: Vec<String>,
-    /// Whether only silences mute it that last until it is over: its end is told (M-L6).
+    /// Whether its end is told, where its beginning was (M-L7): no silence mutes it but those that last until it is over (M-L6).
+    /// Somebody who is silenced for a while asked to hear nothing (M-S3).
     pub end_is_told: bool,
 }
 
@@ -56,12 +59,14 @@ impl<'a> Muters<'a> {
             let has_end = spec.until_resolved || spec.ends().is_some();
             if let (true, true, Some(matchers)) = (is_on, has_end, read(&spec.matchers)) {
                 let until_resolved = spec.until_resolved.then_some(name.as_str());
-                own.push(Muter { name: format!("{SILENCE}{name}"), matchers, until_resolved });
+                let tells_end = spec.until_resolved;
+                own.push(Muter { name: format!("{SILENCE}{name}"), matchers, until_resolved, tells_end });
             }
         }
         for (name, spec) in &facts.windows {
             if let (Some(_), Some(matchers)) = (window::opening(spec, now), read(&spec.matchers)) {
-                own.push(Muter { name: format!("{WINDOW}{name}"), matchers, until_resolved: None });
+                let name = format!("{WINDOW}{name}");
+                own.push(Muter { name, matchers, until_resolved: None, tells_end: true });
             }
         }
         own.sort_by(|left, right| left.name.cmp(&right.name));
@@ -79,7 +84,7 @@ impl<'a> Muters<'a> {
                 .is_some_and(|name| follows || self.facts.spent.contains(&(name.to_owned(), *fingerprint)));
             if !is_spent && all_fit(&muter.matchers, |label| labels.get(label).map(String::as_str)) {
                 muted.by.push(muter.name.clone());
-                muted.end_is_told &= muter.until_resolved.is_some();
+                muted.end_is_told &= muter.tells_end;
             }
         }
         muted

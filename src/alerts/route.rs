@@ -32,7 +32,7 @@ pub struct Hop {
     pub channel: String,
     /// Whether it is switched on.
     pub is_enabled: bool,
-    /// The channels that take what it cannot deliver, one after the other.
+    /// The channel that takes what it cannot deliver, if any. What that one cannot deliver, nobody takes (M-D11).
     pub fallbacks: Vec<String>,
 }
 
@@ -209,13 +209,8 @@ fn severities(expiry: &CredentialExpiry) -> Vec<AlertSeverity> {
 fn hops(declared: &Declared, rule: &AlertRuleSpec) -> Vec<Hop> {
     let hop = |name: &String| {
         let channel = declared.channels.get(name);
-        let mut fallbacks: Vec<String> = Vec::new();
-        let mut next = channel.and_then(|channel| channel.fallback.clone());
-        // Validation refuses circles; rows that were written by hand may have them.
-        while let Some(fallback) = next.filter(|fallback| fallback != name && !fallbacks.contains(fallback)) {
-            next = declared.channels.get(&fallback).and_then(|channel| channel.fallback.clone());
-            fallbacks.push(fallback);
-        }
+        let fallback = channel.and_then(|channel| channel.fallback.clone());
+        let fallbacks = fallback.filter(|fallback| fallback != name).into_iter().collect();
         Hop { channel: name.clone(), is_enabled: channel.is_some_and(|channel| channel.enabled), fallbacks }
     };
     rule.channels.iter().map(hop).collect()

@@ -27,7 +27,7 @@ pub struct Case<'a> {
     pub after: Alert,
     /// What was said of it.
     pub signal: Option<&'a Signal<'a>>,
-    /// Whether its end is told although it is muted (M-L6).
+    /// Whether its end is told although it is muted (M-L6, M-L7).
     pub end_is_told: bool,
 }
 
@@ -335,15 +335,18 @@ fn urgency(
     (std::cmp::Reverse(alert.severity), alert.expires_at, alert.tenant.as_deref(), &alert.subject, alert.id)
 }
 
-/// Whether a row is worth writing: the words and what shows it are written with the rest, and not for their own sake.
+/// Whether a row is worth writing: the words and what shows it are written with the rest, and not for their own sake. But what
+/// the rule asked for, and the state it took, are kept as they are: by them a rule that changed is told from a recovery (M-M3).
 fn differs(before: &Alert, after: &Alert) -> bool {
     let keep = |alert: &Alert| {
         let mut alert = alert.clone();
         alert.title.clear();
         alert.message.clear();
-        alert.evidence = serde_json::Value::Null;
+        alert.evidence =
+            ["status", "above", "window"].map(|name| alert.evidence.get(name).cloned()).into_iter().collect();
         if alert.status == AlertStatus::Unrouted {
             alert.labels.clear();
+            alert.evidence = serde_json::Value::Null;
         }
         alert
     };

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::kinds::alert_rule::{AlertSeverity, CredentialExpiry};
+use crate::kinds::alert_rule::{AlertSeverity, CredentialExpiry, lead_seconds};
 
 use super::expiry::is_crossed;
 
@@ -28,14 +28,8 @@ impl FromStr for Threshold {
             let share = share.parse().map_err(|_| ())?;
             return if (1..=99).contains(&share) { Ok(Self::Share(share)) } else { Err(()) };
         }
-        let (is_after, length) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-        let seconds = crate::model::text::duration_seconds(length)
-            // Four digits of weeks are more than the ten years that other lengths of time may have.
-            .or_else(|| length.strip_suffix('w')?.parse::<i64>().ok().filter(|weeks| *weeks > 0)?.checked_mul(604_800))
-            .or_else(|| length.strip_suffix('d')?.parse::<i64>().ok().filter(|days| *days > 0)?.checked_mul(86_400))
-            .ok_or(())?;
-        let delta = TimeDelta::try_seconds(seconds).ok_or(())?;
-        Ok(Self::Before(if is_after { -delta } else { delta }))
+        let seconds = lead_seconds(text).ok_or(())?;
+        TimeDelta::try_seconds(seconds).map(Self::Before).ok_or(())
     }
 }
 

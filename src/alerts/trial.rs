@@ -122,6 +122,7 @@ fn health(facts: &mut Facts, one: &GivenHealth, now: DateTime<Utc>) {
         message: format!("{} is {}", one.service.code(), one.status.code()),
         failures: if is_well { 0 } else { results },
         successes: if is_well { results } else { 0 },
+        severe: if one.status == HealthStatus::Unhealthy { results } else { -results },
     });
     // A provider that answers for nobody is told as one alert, once that many are looked at: so many more than are down that
     // a test is about what it says.

@@ -11,7 +11,9 @@ use crate::model::market::{Market, TenantType};
 use crate::model::text::{DURATION_PATTERN, Labels, is_false};
 use crate::model::{Column, Kind, Resource, Scope, SqlType};
 
-pub use condition::{AlertingStatus, Condition, CredentialExpiry, HealthStatus, UsageMetric, UsageThreshold};
+pub use condition::{
+    AlertingStatus, Condition, CredentialExpiry, HealthStatus, UsageMetric, UsageThreshold, lead_seconds,
+};
 
 /// The kind.
 pub static KIND: Kind = Kind {
@@ -80,8 +82,8 @@ pub struct AlertRuleSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^([1-9][0-9]{0,8}[smhdw]|never)$"))]
     pub reminder: Option<String>,
-    /// How alerts that come together are told together. Left out, each is told by itself, but those of one evaluation that go
-    /// through the same channel are one message.
+    /// How alerts that come together are told together. Left out, nothing waits, and those that one evaluation finds are one
+    /// message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grouping: Option<Grouping>,
     /// From when on an alert that comes and goes is told once more, and then not until it is quiet.

@@ -14,14 +14,11 @@ use uuid::Uuid;
 
 use crate::engine::health::{CheckKey, Claim, Connections, DatabaseFacts, HealthStore, Recorded, Settled};
 use crate::engine::{StateError, StateReader as _};
-use crate::model::health::{CheckedService, HealthStatus};
+use crate::model::health::{CheckedService, HealthStatus, NEVER_CHECKED};
 
 use super::connect::{ConnectOptions, Connection, in_transaction};
 use super::error::within;
 use super::migrate::{known, migration_state};
-
-/// The code of a state that is claimed and was never looked at.
-pub const NEVER_CHECKED: &str = "never_checked";
 
 /// How long a message may be.
 const MOST_MESSAGE: usize = 1000;

@@ -90,6 +90,19 @@ impl Watch {
         found[0].clone()
     }
 
+    /// A look at shops, as a health check would have written it: what they have settled on, what the last result said, with its
+    /// code, and how many results in a row were bad and good.
+    fn looked(&self, tenants: &[&str], stands: &str, last: (&str, &str), failures: i64, successes: i64) {
+        for tenant in tenants {
+            self.health(tenant, stands, last.1);
+            self.estate.database.sql(&format!(
+                "update synthex.health_status set last_status = '{}', failures = {failures}, successes = {successes}, \
+                  severe = {failures} - {successes} where subject = '{tenant}'",
+                last.0
+            ));
+        }
+    }
+
     /// How a shop stands, as a health check would have written it.
     fn health(&self, tenant: &str, status: &str, code: &str) {
         self.estate.database.sql(&format!(

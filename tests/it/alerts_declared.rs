@@ -45,6 +45,11 @@ fn the_way_of_an_alert_is_known_from_its_labels_alone() {
     route("tenant=T1,check=disk", &["--expect", ""]).ok();
     route("kind=credential_expiry,severity=critical", &["--expect", "log,chat"]).ok();
     route("kind=credential_expiry,severity=info", &["--expect", ""]).ok();
+    // What the fallback cannot deliver, its own fallback does not take.
+    estate.declare("NotificationChannel", "last", "{type: console}");
+    estate.edit("log.yaml", "{type: console}", "{type: console, fallback: last}");
+    let gold = route("tenant=T1,kind=health_status,check=shopify", &["--format", "json"]).ok().json();
+    assert_eq!(gold["rules"][0]["channels"][0]["fallbacks"], json!(["log"]), "{gold:#}");
     // Somebody else than expected: 1, and who.
     let wrong = route("tenant=T1,check=shopify", &["--expect", "log"]).code(1);
     wrong.stderr_has("Expected log, and it reaches chat.");

@@ -10,7 +10,7 @@ use super::super::expiry::is_crossed;
 use super::super::facts::{CredentialFact, TenantFact};
 use super::super::fingerprint::Identity;
 use super::super::labels::{self, About, selects};
-use super::super::threshold::Thresholds;
+use super::super::threshold::{Threshold, Thresholds};
 use super::{Reading, Rule, Signal, Stage};
 
 /// How many renewals in a row must fail before somebody is told (M-E9).
@@ -45,7 +45,7 @@ pub(super) fn gather<'a>(stage: &'a Stage<'a>, signals: &mut Vec<Signal<'a>>) {
                 selects(&rule.fact.spec.selector, Some((credential.tenant.as_str(), tenant)))
             });
             is_covered |= is_meant;
-            if !is_meant && !subject.has_open {
+            if !is_meant && subject.open.is_empty() {
                 continue;
             }
             subject.expiry(rule, thresholds, is_meant, signals);
@@ -56,13 +56,19 @@ pub(super) fn gather<'a>(stage: &'a Stage<'a>, signals: &mut Vec<Signal<'a>>) {
     }
 }
 
+/// How long before the expiry a threshold is crossed.
+fn lead(threshold: &str, life: Option<TimeDelta>) -> Option<TimeDelta> {
+    threshold.parse::<Threshold>().ok()?.lead(life)
+}
+
 /// A credential, and whether it counts.
 struct Subject<'a> {
     stage: &'a Stage<'a>,
     credential: &'a CredentialFact,
     tenant: Result<&'a TenantFact, ResolveReason>,
     id: String,
-    has_open: bool,
+    /// Its open alerts: of which kind, and of which rule.
+    open: &'a [(AlertKind, Option<&'a str>)],
 }
 
 impl<'a> Subject<'a> {
@@ -74,8 +80,14 @@ impl<'a> Subject<'a> {
                 if credential.is_revoked { Err(ResolveReason::Revoked) } else { Ok(tenant) }
             })
         };
-        let has_open = stage.open_ids.contains(&credential.id);
-        Self { stage, credential, tenant, id: credential.id.to_string(), has_open }
+        let open = stage.open_by_id.get(&credential.id).map(Vec::as_slice).unwrap_or_default();
+        Self { stage, credential, tenant, id: credential.id.to_string(), open }
+    }
+
+    /// Whether there is an alert that something good would end. All that is said of other credentials, and there are many, says
+    /// nothing.
+    fn is_open(&self, rule: Option<&Rule<'_>>, kind: AlertKind) -> bool {
+        self.open.contains(&(kind, rule.map(|rule| rule.fact.name.as_str())))
     }
 
     /// A signal. Its labels are made only where they may be needed.
@@ -150,7 +162,7 @@ impl<'a> Subject<'a> {
             .expires_at
             .filter(|_| self.over(is_meant).is_none())
             .and_then(|at| thresholds.crossed(at, credential.issued_at, now));
-        if crossed.is_none() && !self.has_open {
+        if crossed.is_none() && !self.is_open(Some(rule), AlertKind::CredentialExpiry) {
             return;
         }
         let generation = generation(credential);
@@ -163,16 +175,25 @@ impl<'a> Subject<'a> {
         let mut signal = self.signal(Some(rule), AlertKind::CredentialExpiry, severity, reading);
         if let Some(open) = self.stage.open.get(&signal.fingerprint) {
             let is_same = open.generation.as_ref() == Some(&generation);
-            let keeps = open.threshold.as_deref().filter(|own| is_same && thresholds.has(own));
+            let own = open.threshold.as_deref().filter(|_| is_same);
+            let keeps = own.filter(|own| thresholds.has(own));
             match (&crossed, signal.reading) {
                 (None, Reading::Hold) if !is_same => signal.reading = Reading::Good(ResolveReason::Renewed),
                 (None, Reading::Hold) if keeps.is_none() => {
                     signal.reading = Reading::Good(ResolveReason::RuleChanged);
                 }
                 (Some(crossed), Reading::Bad { .. }) => {
-                    // A clock that was put back makes nothing less urgent, and nothing is told again because of it.
-                    let is_tighter = |own: &str| own != crossed.tightest && !crossed.wider.contains(&own);
-                    if let Some(own) = keeps.filter(|own| is_tighter(own)) {
+                    // A clock that was put back makes nothing less urgent, and nothing is told again because of it. The same of
+                    // a threshold that the rule no longer has, where those that it has are wider.
+                    let life =
+                        credential.expires_at.zip(credential.issued_at).map(|(end, begin)| end - begin);
+                    let is_tighter = |own: &str| {
+                        let is_crossed = own == crossed.tightest || crossed.wider.contains(&own);
+                        let is_wider =
+                            || lead(own, life).is_none_or(|own| Some(own) > lead(crossed.tightest, life));
+                        !is_crossed && (thresholds.has(own) || !is_wider())
+                    };
+                    if let Some(own) = own.filter(|own| is_tighter(own)) {
                         signal.threshold = Some(own);
                         signal.severity = open.severity;
                     }
@@ -202,10 +223,11 @@ impl<'a> Subject<'a> {
         signals: &mut Vec<Signal<'a>>,
     ) {
         let is_wanted = condition.require_expiry && self.credential.expires_at.is_none();
-        if !is_wanted && !self.has_open {
+        let over = self.over(is_meant);
+        if (!is_wanted || over.is_some()) && !self.is_open(Some(rule), AlertKind::ExpiryUnknown) {
             return;
         }
-        let reading = match self.over(is_meant) {
+        let reading = match over {
             Some(reason) => Reading::Good(reason),
             None if is_wanted => self.bad(),
             None if self.credential.expires_at.is_some() => Reading::Good(ResolveReason::Recovered),
@@ -217,10 +239,11 @@ impl<'a> Subject<'a> {
     fn renewal(&self, rule: &'a Rule<'a>, is_meant: bool, signals: &mut Vec<Signal<'a>>) {
         let credential = self.credential;
         let failures = if credential.renews_itself { credential.renewal_failures } else { 0 };
-        if failures < FAILURES && !self.has_open {
+        let over = self.over(is_meant);
+        if (failures < FAILURES || over.is_some()) && !self.is_open(Some(rule), AlertKind::RenewalFailed) {
             return;
         }
-        let reading = match self.over(is_meant) {
+        let reading = match over {
             Some(reason) => Reading::Good(reason),
             None if failures >= FAILURES => self.bad(),
             None if failures > 0 => Reading::Hold,
@@ -236,7 +259,8 @@ impl<'a> Subject<'a> {
         let credential = self.credential;
         let is_expired =
             credential.expires_at.is_some_and(|at| is_crossed(at, TimeDelta::zero(), self.stage.now));
-        if (!is_expired || is_covered) && !self.has_open {
+        let is_over = !is_expired || is_covered || self.tenant.is_err();
+        if is_over && !self.is_open(None, AlertKind::CredentialExpiry) {
             return;
         }
         let reading = match self.tenant {

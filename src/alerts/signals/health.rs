@@ -4,13 +4,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::kinds::alert_rule::{AlertSeverity, AlertingStatus, Condition, HealthStatus as Watched};
-use crate::model::health::HealthStatus;
+use crate::model::health::{HealthStatus, NEVER_CHECKED};
 use crate::model::text::duration_seconds;
 
 use super::super::alert::{Alert, AlertKind, ResolveReason};
 use super::super::facts::{HealthFact, TenantFact};
 use super::super::fingerprint::Identity;
-use super::super::inhibition::{self, ALL_TENANTS, Outage};
+use super::super::inhibition::{self, ALL_TENANTS, Provider};
 use super::super::labels::{self, About, selects};
 use super::{Reading, Rule, Signal, Stage};
 
@@ -29,35 +29,72 @@ fn raises(watched: &Watched, status: HealthStatus) -> bool {
     })
 }
 
-/// What a rule makes of how something stands. Without thresholds of its own, what the health check settled on counts. What
-/// could not be found out neither advances nor ends anything, unless the rule asks for just that.
-fn read(watched: &Watched, fact: &HealthFact, open: Option<&Alert>, now: DateTime<Utc>) -> Reading {
-    let is_settled_bad = raises(watched, fact.status);
-    let (is_bad, is_often_enough) = match watched.failure_threshold {
-        Some(threshold) if fact.last_status != HealthStatus::Unknown => {
-            (raises(watched, fact.last_status), fact.failures >= threshold)
+/// The state of something that a rule raises an alert for, if any, and whether results said so often enough. Without a threshold
+/// of its own, what the health check settled on counts. That something cannot be found out is no state that anything settles
+/// on: for a rule that asks for just that, the last result counts.
+fn trouble(watched: &Watched, fact: &HealthFact) -> Option<(HealthStatus, bool)> {
+    if fact.last_status == HealthStatus::Unknown && raises(watched, HealthStatus::Unknown) {
+        return Some((HealthStatus::Unknown, true));
+    }
+    let is_known = fact.last_status != HealthStatus::Unknown;
+    match watched.failure_threshold {
+        Some(threshold) if is_known && raises(watched, fact.last_status) => {
+            Some((fact.last_status, bad_results(watched, fact) >= threshold))
         }
-        Some(_) if !raises(watched, HealthStatus::Unknown) => (false, false),
-        _ => (is_settled_bad, true),
-    };
-    if is_bad {
+        Some(_) => None,
+        None => raises(watched, fact.status).then_some((fact.status, true)),
+    }
+}
+
+/// How many results in a row were among the states that a rule names.
+fn bad_results(watched: &Watched, fact: &HealthFact) -> i64 {
+    match (raises(watched, HealthStatus::Degraded), raises(watched, HealthStatus::Unhealthy)) {
+        (true, true) => fact.failures,
+        (false, true) => fact.severe.max(0),
+        (true, false) => fact.failures.min(-fact.severe).max(0),
+        (false, false) => 0,
+    }
+}
+
+/// How many results in a row were not.
+fn good_results(watched: &Watched, fact: &HealthFact) -> i64 {
+    match (raises(watched, HealthStatus::Degraded), raises(watched, HealthStatus::Unhealthy)) {
+        (true, true) => fact.successes,
+        (false, true) => (-fact.severe).max(0),
+        (true, false) => fact.successes.max(fact.severe),
+        (false, false) => fact.successes.max(fact.failures),
+    }
+}
+
+/// Whether something has lasted for as long as a rule wants.
+fn is_long_enough(watched: &Watched, since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    let lasting = watched.lasting.as_deref().and_then(duration_seconds).and_then(TimeDelta::try_seconds);
+    lasting.is_none_or(|lasting| now.signed_duration_since(since) >= lasting)
+}
+
+/// What a rule makes of how something stands. What could not be found out neither advances nor ends anything, unless the rule
+/// asks for just that; and what was never looked at says nothing at all.
+fn read(watched: &Watched, fact: &HealthFact, open: Option<&Alert>, now: DateTime<Utc>) -> Reading {
+    if fact.code == NEVER_CHECKED {
+        return Reading::Hold;
+    }
+    if let Some((_, is_often_enough)) = trouble(watched, fact) {
         let began = open.map_or(now, |alert| alert.started_at);
-        let since = if is_settled_bad { fact.since.min(began) } else { began };
-        let lasting = watched.lasting.as_deref().and_then(duration_seconds).and_then(TimeDelta::try_seconds);
-        let is_long_enough = lasting.is_none_or(|lasting| now.signed_duration_since(since) >= lasting);
-        return Reading::Bad { since, is_settled: is_often_enough && is_long_enough };
+        let since = if raises(watched, fact.status) { fact.since.min(began) } else { began };
+        return Reading::Bad { since, is_settled: is_often_enough && is_long_enough(watched, since, now) };
+    }
+    // The state that raised it is none of the rule's any more, and nothing is well because of that (M-M3).
+    let is_well = fact.status == HealthStatus::Healthy && fact.last_status == HealthStatus::Healthy;
+    let raised_for = open.and_then(|alert| HealthStatus::from_code(alert.evidence.get("status")?.as_str()?));
+    if !is_well && raised_for.is_some_and(|state| state != HealthStatus::Healthy && !raises(watched, state)) {
+        return Reading::Good(ResolveReason::RuleChanged);
     }
     if fact.last_status == HealthStatus::Unknown || fact.status == HealthStatus::Unknown {
         return Reading::Hold;
     }
-    let is_well = match watched.success_threshold {
-        Some(threshold) => !raises(watched, fact.last_status) && fact.successes >= threshold,
-        None if watched.failure_threshold.is_some() => {
-            !raises(watched, fact.last_status) && fact.successes >= SUCCESSES
-        }
-        None => !is_settled_bad,
-    };
-    if is_well { Reading::Good(ResolveReason::Recovered) } else { Reading::Hold }
+    let wanted = watched.success_threshold.or(watched.failure_threshold.map(|_| SUCCESSES));
+    let is_over = wanted.is_none_or(|wanted| good_results(watched, fact) >= wanted);
+    if is_over { Reading::Good(ResolveReason::Recovered) } else { Reading::Hold }
 }
 
 /// Whether a rule looks at a check at all.
@@ -92,6 +129,9 @@ pub(super) fn gather<'a>(stage: &'a Stage<'a>, signals: &mut Vec<Signal<'a>>) {
                 _ if !is_meant => Reading::Good(ResolveReason::RuleChanged),
                 _ => read(watched, fact, stage.open.get(&signal.fingerprint).copied(), stage.now),
             };
+            if let (Reading::Bad { .. }, Some((state, _))) = (signal.reading, trouble(watched, fact)) {
+                signal.evidence["status"] = state.code().into();
+            }
             push(stage, signal, fact, signals);
         }
         let mut signal = of(stage, None, fact, AlertSeverity::Warning);
@@ -106,9 +146,8 @@ pub(super) fn gather<'a>(stage: &'a Stage<'a>, signals: &mut Vec<Signal<'a>>) {
         };
         push(stage, signal, fact, signals);
     }
-    let outages = inhibition::outages(stage.facts);
-    for (rule, watched) in &rules {
-        outage_signals(stage, rule, watched, &outages, signals);
+    for provider in inhibition::providers(stage.facts) {
+        signals.extend(rules.iter().map(|(rule, watched)| outage_signal(stage, rule, watched, &provider)));
     }
 }
 
@@ -196,41 +235,59 @@ fn blank<'a>(
     }
 }
 
-/// A provider that answers for nearly nobody is one alert of each rule that looks at it.
-fn outage_signals<'a>(
+/// A provider that answers for nearly nobody is one alert of each rule that looks at it and means any of those tenants. It is
+/// raised when as many of them as make it an outage would be: a rule's thresholds and `for` count for it as for each of them.
+/// From the first one on it is pending.
+fn outage_signal<'a>(
     stage: &'a Stage<'a>,
     rule: &'a Rule<'a>,
     watched: &Watched,
-    outages: &[Outage],
-    signals: &mut Vec<Signal<'a>>,
-) {
-    use crate::model::health::CheckedService::{GoogleMerchant, Shopify};
-    for service in [Shopify, GoogleMerchant] {
-        let is_meant = (watched.checks.is_empty() || watched.checks.contains(&service))
-            && raises(watched, HealthStatus::Unhealthy);
-        let outage = outages.iter().find(|outage| outage.service == service && is_meant);
-        let evidence = outage.map_or(
-            serde_json::Value::Null,
-            |outage| json!({"code": outage.code, "without": outage.without, "of": outage.of}),
-        );
-        let severity = rule.fact.spec.severity;
-        let mut signal = blank(stage, Some(rule), service.code(), ALL_TENANTS, None, severity, evidence);
-        if outage.is_some() {
-            signal.reading = Reading::Bad { since: stage.now, is_settled: true };
-            signal.labels = labels::of(&About {
-                workspace: &stage.facts.workspace,
-                rule: &rule.fact.name,
-                kind: AlertKind::HealthStatus,
-                severity,
-                tenant: None,
-                service: Some(service.code()),
-                check: Some(service.code()),
-                credential: None,
-            });
-        } else {
-            let reason = if is_meant { ResolveReason::Recovered } else { ResolveReason::RuleChanged };
-            signal.reading = Reading::Good(reason);
-        }
-        signals.push(signal);
+    provider: &Provider<'a>,
+) -> Signal<'a> {
+    let (service, severity) = (provider.service.code(), rule.fact.spec.severity);
+    let mut signal = blank(stage, Some(rule), service, ALL_TENANTS, None, severity, serde_json::Value::Null);
+    let open = stage.open.get(&signal.fingerprint).copied();
+    let is_raised = open.is_some_and(|alert| alert.status.is_raised());
+    let looks = (watched.checks.is_empty() || watched.checks.contains(&provider.service))
+        && raises(watched, HealthStatus::Unhealthy);
+    let is_out = provider.is_out(open.map(|alert| alert.status));
+    let is_meant = |fact: &HealthFact| {
+        let tenant = fact.tenant.as_deref().and_then(|name| Some((name, stage.facts.tenants.get(name)?)));
+        tenant.is_some_and(|tenant| selects(&rule.fact.spec.selector, Some(tenant)))
+    };
+    let mut own = stage.facts.health.iter().filter(|fact| fact.service == provider.service);
+    let is_changed = !looks || is_out && !own.any(is_meant);
+    let affected = || provider.unanswered.iter().chain(&provider.recovering).copied();
+    // When each of those went down that the rule would raise an alert for.
+    let mut since: Vec<DateTime<Utc>> = affected()
+        .filter(|fact| trouble(watched, fact).is_some_and(|(_, is_often_enough)| is_often_enough))
+        .map(|fact| if raises(watched, fact.status) { fact.since } else { stage.now })
+        .collect();
+    since.sort_unstable();
+    if is_changed || !is_out || !affected().any(is_meant) || since.is_empty() && open.is_none() {
+        let reason = if is_changed { ResolveReason::RuleChanged } else { ResolveReason::Recovered };
+        signal.reading = Reading::Good(reason);
+        return signal;
     }
+    let began = open.map_or(stage.now, |alert| alert.started_at);
+    // Since when as many were down as make it an outage. What recovers already is none that is to come.
+    let settled = since.get(provider.most() - 1).map(|since| began.min(*since));
+    let is_settled = provider.unanswered.len() * 2 > provider.of
+        && settled.is_some_and(|since| is_long_enough(watched, since, stage.now));
+    signal.reading = Reading::Bad { since: settled.unwrap_or(began), is_settled: is_raised || is_settled };
+    let known = open.and_then(|alert| alert.evidence.get("code")?.as_str());
+    signal.evidence = json!({
+        "code": provider.code().or(known).unwrap_or_default(), "without": provider.without(), "of": provider.of,
+    });
+    signal.labels = labels::of(&About {
+        workspace: &stage.facts.workspace,
+        rule: &rule.fact.name,
+        kind: AlertKind::HealthStatus,
+        severity,
+        tenant: None,
+        service: Some(service),
+        check: Some(service),
+        credential: None,
+    });
+    signal
 }

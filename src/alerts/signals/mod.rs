@@ -4,7 +4,7 @@ mod expiry;
 mod health;
 mod usage;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -96,8 +96,8 @@ pub struct Stage<'a> {
     pub rules: Vec<Rule<'a>>,
     /// Open alerts, by what makes them that.
     pub open: HashMap<Digest, &'a Alert>,
-    /// Credentials with an open alert.
-    open_ids: HashSet<Uuid>,
+    /// Of credentials, the open alerts: of which kind, and of which rule.
+    open_by_id: HashMap<Uuid, Vec<(AlertKind, Option<&'a str>)>>,
 }
 
 impl<'a> Stage<'a> {
@@ -123,12 +123,18 @@ impl<'a> Stage<'a> {
             })
             .collect();
         rules.sort_by(|left, right| left.fact.name.cmp(&right.fact.name));
+        let mut open_by_id: HashMap<Uuid, Vec<_>> = HashMap::new();
+        for alert in &facts.open {
+            if let Some(id) = alert.subject_id {
+                open_by_id.entry(id).or_default().push((alert.kind, alert.rule.as_deref()));
+            }
+        }
         Self {
             facts,
             now,
             rules,
             open: facts.open.iter().map(|alert| (alert.fingerprint, alert)).collect(),
-            open_ids: facts.open.iter().filter_map(|alert| alert.subject_id).collect(),
+            open_by_id,
         }
     }
 
@@ -175,4 +181,24 @@ pub fn gather<'a>(stage: &'a Stage<'a>) -> Vec<Signal<'a>> {
     // Facts that name one thing twice raise it once.
     signals.dedup_by(|later, earlier| later.fingerprint == earlier.fingerprint);
     signals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alerts::tests::{DAY, World};
+
+    #[test]
+    fn of_many_rules_only_those_that_have_something_to_say_say_it() {
+        let mut world = World::new().expiring().credential("c1", Some(DAY * 5));
+        for number in 0..20 {
+            let when = serde_json::json!({"when": {"credentialExpiry": {"thresholds": ["1d"]}}});
+            world.set_rule(&format!("late{number}"), when);
+        }
+        world.run();
+        let stage = Stage::new(&world.facts, world.now);
+        let mut signals = Vec::new();
+        expiry::gather(&stage, &mut signals);
+        assert_eq!(signals.len(), 1, "{signals:#?}");
+    }
 }

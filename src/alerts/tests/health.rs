@@ -1,6 +1,7 @@
 //! Health: how often and for how long, unknown results, things that come and go, and outages of a whole provider.
 
 use super::*;
+use crate::engine::health::{Found, Patience, Settled, settle};
 use HealthStatus::{Degraded, Healthy, Unhealthy, Unknown};
 
 fn shops(when: Value) -> World {
@@ -11,19 +12,17 @@ fn shops(when: Value) -> World {
 #[track_caller]
 fn check(when: Value, results: &[(HealthStatus, &str)]) {
     let mut world = shops(when).shop("T1", Healthy, "ok");
-    let (mut failures, mut successes) = (0, 0);
-    for (number, (status, expected)) in results.iter().enumerate() {
-        match status {
-            Healthy => (failures, successes) = (0, successes + 1),
-            Unknown => {}
-            _ => (failures, successes) = (failures + 1, 0),
-        }
+    let patience = Patience { failure_threshold: 3, success_threshold: 2, interval: HOUR };
+    let mut settled: Option<Settled> = None;
+    // One that is well is looked at first.
+    for (number, (status, expected)) in [(Healthy, "")].iter().chain(results).enumerate() {
+        let at = world.now + TimeDelta::minutes(1);
+        let found = Found { status: *status, is_failure: false };
+        let next = settle(settled.as_ref(), found, at, &patience).1;
         let fact = &mut world.facts.health[0];
-        (fact.last_status, fact.failures, fact.successes) = (*status, failures, successes);
-        // What the health check itself settles on: three bad ones, two good ones.
-        if failures == 3 || (successes == 2 && fact.status != Healthy) {
-            (fact.status, fact.since) = (*status, world.now + TimeDelta::minutes(1));
-        }
+        (fact.status, fact.since, fact.last_status) = (next.status, next.since, next.last_status);
+        (fact.failures, fact.successes, fact.severe) = (next.failures, next.successes, next.severe);
+        settled = Some(next);
         let said = world.after(TimeDelta::minutes(1));
         let event = said.first().map_or("", |text| text.split(':').next().unwrap());
         assert_eq!(event, *expected, "result {number}: {said:?}");
@@ -59,6 +58,43 @@ fn what_is_unknown_neither_advances_nor_ends() {
         ],
     );
     check(json!({}), &[unknown, unknown, unknown, unknown, bad, bad, (Unhealthy, "firing"), unknown]);
+}
+
+#[test]
+fn a_rule_counts_only_results_that_it_names() {
+    let (bad, slow, good) = ((Unhealthy, ""), (Degraded, ""), (Healthy, ""));
+    let unhealthy = json!({"failureThreshold": 3});
+    check(unhealthy.clone(), &[slow, slow, bad, bad, (Unhealthy, "firing")]);
+    check(unhealthy, &[bad, bad, (Unhealthy, "firing"), slow, (Degraded, "resolved")]);
+    let degraded = json!({"failureThreshold": 2, "statuses": ["degraded"]});
+    check(degraded.clone(), &[bad, bad, slow, (Degraded, "firing"), bad, (Unhealthy, "resolved")]);
+    check(degraded, &[slow, good, slow, bad, slow, (Degraded, "firing"), good, (Healthy, "resolved")]);
+    let both = json!({"failureThreshold": 3, "statuses": ["degraded", "unhealthy"]});
+    check(both, &[slow, slow, (Unhealthy, "firing"), slow, good, slow, good, (Healthy, "resolved")]);
+}
+
+#[test]
+fn a_rule_that_names_unknown_looks_at_the_last_result() {
+    let (bad, unknown, good) = ((Unhealthy, ""), (Unknown, ""), (Healthy, ""));
+    let fires = (Unknown, "firing");
+    check(json!({"statuses": ["unknown"]}), &[good, fires, unknown, (Healthy, "resolved"), good]);
+    check(json!({"statuses": ["unknown"], "for": "2m"}), &[unknown, good, unknown, unknown, fires]);
+    check(
+        json!({"statuses": ["unknown", "unhealthy"], "failureThreshold": 2}),
+        &[bad, fires, bad, good, (Healthy, "resolved")],
+    );
+    // Of what is looked at for the first time, nobody can say that it is unknown.
+    let mut world = shops(json!({"statuses": ["unknown"]})).shop("T1", Unknown, "never_checked");
+    assert_eq!(world.after(HOUR), Vec::<String>::new());
+    assert_eq!(world.facts.open.len(), 0);
+}
+
+#[test]
+fn what_is_said_is_what_the_rule_looked_at() {
+    let mut world = shops(json!({"failureThreshold": 1})).shop("T1", Healthy, "shop_frozen");
+    world.facts.health[0].last_status = Unhealthy;
+    (world.facts.health[0].failures, world.facts.health[0].severe) = (1, 1);
+    assert_eq!(world.after(HOUR), ["firing: Shopify of T1 is unhealthy"]);
 }
 
 #[test]
@@ -152,33 +188,6 @@ fn what_comes_and_goes_and_stays_bad_is_told_when_it_is_quiet() {
         world.set_shop("T1", if round % 2 == 0 { Unhealthy } else { Healthy }, "x");
         assert_eq!(world.after(HOUR / 12).len(), 1);
     }
-}
-
-#[test]
-fn a_provider_that_answers_for_nobody_is_one_alert() {
-    let mut world = shops(json!({}));
-    for tenant in ["T1", "T2", "T3"] {
-        world.set_shop(tenant, Unhealthy, "unreachable");
-    }
-    assert_eq!(world.after(HOUR), ["firing: The Shopify API does not answer for 3 of 3 tenants"]);
-    assert_eq!(world.facts.open.len(), 4);
-    let muted = world.facts.open.iter().filter(|alert| alert.muted_by == ["inhibition/shopify"]).count();
-    assert_eq!(muted, 3);
-    // One is well again, two are not: that is no longer all of them, and of those two is told.
-    world.set_shop("T1", Healthy, "ok");
-    assert_eq!(
-        world.after(HOUR),
-        [
-            "resolved: The Shopify API answers again",
-            "firing: 2 health alerts (2 warning) in w, by rule shops"
-        ]
-    );
-    // What is wrong with the tenants themselves is no outage.
-    let mut world = shops(json!({}));
-    for tenant in ["T1", "T2", "T3"] {
-        world.set_shop(tenant, Unhealthy, "shop_frozen");
-    }
-    assert_eq!(world.after(HOUR), ["firing: 3 health alerts (3 warning) in w, by rule shops"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod expiry;
 mod health;
 mod muting;
+mod outage;
 mod properties;
 mod rules;
 
@@ -114,6 +115,7 @@ impl World {
             message: format!("it said {code}"),
             failures: if status == HealthStatus::Healthy { 0 } else { 3 },
             successes: if status == HealthStatus::Healthy { 2 } else { 0 },
+            severe: if status == HealthStatus::Unhealthy { 3 } else { -3 },
         });
         let watched = self.facts.health.iter().filter(|fact| fact.tenant.is_some()).count();
         self.facts.watched.insert(CheckedService::Shopify, i64::try_from(watched).unwrap());
@@ -124,6 +126,7 @@ impl World {
     pub fn run(&mut self) -> Outcome {
         self.runs += 1;
         self.facts.seed = Uuid::from_u128(self.runs);
+        self.spend();
         let outcome = evaluate(&self.facts, self.now);
         for alert in &outcome.updates {
             let at =
@@ -137,14 +140,7 @@ impl World {
             .into_iter()
             .partition(|own| own.status == AlertStatus::Resolved);
         self.facts.open = open;
-        for alert in Vec::<Alert>::from_iter(ended) {
-            for by in &alert.muted_by {
-                if let Some(name) = by.strip_prefix("silence/") {
-                    self.facts.spent.insert((name.to_owned(), alert.fingerprint));
-                }
-            }
-            self.facts.ended.push(alert);
-        }
+        self.facts.ended.extend(Vec::<Alert>::from_iter(ended));
         for alert in &outcome.inserts {
             assert_ne!(alert.status, AlertStatus::Resolved);
             assert_eq!(
@@ -171,8 +167,23 @@ impl World {
             self.facts.evaluated.insert(row.rule.clone(), self.now);
         }
         self.told.extend(outcome.tellings.iter().cloned());
+        self.spend();
         self.is_quiet();
         outcome
+    }
+
+    /// The silences "until resolved" that are over for some alert, as the database finds them.
+    fn spend(&mut self) {
+        let until_resolved = self.facts.silences.iter().filter(|(_, spec)| spec.until_resolved);
+        let spent = until_resolved.flat_map(|(name, spec)| {
+            let is_one = move |alert: &&Alert| {
+                alert.fired_at.is_some()
+                    && alert.resolved_at >= Some(spec.starts_at)
+                    && alert.muted_by.contains(&format!("silence/{name}"))
+            };
+            self.facts.ended.iter().filter(is_one).map(|alert| (name.clone(), alert.fingerprint))
+        });
+        self.facts.spent = spent.collect();
     }
 
     /// Evaluating the same again does nothing.

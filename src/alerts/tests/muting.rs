@@ -128,3 +128,66 @@ fn two_silences_one_after_the_other_are_one() {
     assert_eq!(world.after(HOUR), Vec::<String>::new());
     assert_eq!(world.after(HOUR), ["firing: Shopify of T1 is unhealthy"]);
 }
+
+#[test]
+fn the_end_of_what_was_told_is_told_in_a_window_and_under_an_inhibition() {
+    // Told at nine, well at noon, while the window is open.
+    let mut world = frozen();
+    window(&mut world, "11:00", "2h");
+    assert_eq!(world.after(TimeDelta::zero()).len(), 1);
+    assert_eq!(world.after(HOUR * 2), Vec::<String>::new());
+    world.set_shop("T1", HealthStatus::Healthy, "ok");
+    assert_eq!(world.after(HOUR), ["resolved: Shopify of T1 is well again"]);
+    // Of what began in the window, nobody hears.
+    let mut world = frozen();
+    window(&mut world, "08:00", "4h");
+    assert_eq!(world.after(TimeDelta::zero()), Vec::<String>::new());
+    world.set_shop("T1", HealthStatus::Healthy, "ok");
+    assert_eq!(world.after(HOUR), Vec::<String>::new());
+    // A silence asks for nothing at all, whatever else mutes it.
+    let mut world = frozen();
+    window(&mut world, "11:00", "2h");
+    world.run();
+    silence(&mut world, "s", json!({"duration": "1d"}));
+    world.after(HOUR * 2);
+    assert_eq!(world.alert().muted_by, ["silence/s", "window/nightly"]);
+    world.set_shop("T1", HealthStatus::Healthy, "ok");
+    assert_eq!(world.after(HOUR), Vec::<String>::new());
+    // The same while the database is down.
+    let mut world = frozen();
+    world.run();
+    world.set_shop("", HealthStatus::Unhealthy, "no_answer");
+    let database = world.facts.health.last_mut().unwrap();
+    (database.service, database.tenant) = (CheckedService::Database, None);
+    assert_eq!(world.after(HOUR), ["firing: The database is unhealthy"]);
+    world.set_shop("T1", HealthStatus::Healthy, "ok");
+    assert_eq!(world.after(HOUR), ["resolved: Shopify of T1 is well again"]);
+}
+
+#[test]
+fn a_silence_until_resolved_counts_anew_under_a_name_used_before() {
+    let mut world = frozen();
+    silence(&mut world, "s", json!({"untilResolved": true}));
+    assert_eq!(world.after(HOUR), Vec::<String>::new());
+    world.set_shop("T1", HealthStatus::Healthy, "ok");
+    assert_eq!(world.after(HOUR), Vec::<String>::new());
+    world.now += DAY * 30;
+    world.set_shop("T1", HealthStatus::Unhealthy, "shop_frozen");
+    silence(&mut world, "s", json!({"untilResolved": true}));
+    assert_eq!(world.after(HOUR), Vec::<String>::new());
+    assert_eq!(world.alert().muted_by, ["silence/s"]);
+}
+
+#[test]
+fn what_was_never_raised_ends_no_silence() {
+    let mut world = frozen();
+    world.set_rule("shops", json!({"when": {"healthStatus": {"for": "2h"}}, "reminder": "never"}));
+    silence(&mut world, "s", json!({"untilResolved": true}));
+    world.after(HOUR);
+    assert_eq!(world.alert().status, AlertStatus::Pending);
+    world.set_shop("T1", HealthStatus::Healthy, "ok");
+    world.after(HOUR);
+    world.set_shop("T1", HealthStatus::Unhealthy, "shop_frozen");
+    assert_eq!(world.after(HOUR * 3), Vec::<String>::new());
+    assert_eq!((world.alert().status, world.alert().muted_by.len()), (AlertStatus::Firing, 1));
+}

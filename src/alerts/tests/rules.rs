@@ -195,3 +195,124 @@ fn a_group_key_that_changes_leaves_nothing_waiting() {
     assert_eq!(world.after(HOUR).len(), 1);
     assert!(world.facts.groups.iter().all(|group| group.due_at.is_none()), "{:?}", world.facts.groups);
 }
+
+#[test]
+fn what_a_rule_on_health_or_usage_no_longer_means_is_no_recovery() {
+    use HealthStatus::{Degraded, Healthy, Unhealthy};
+    let rule = |world: &mut World, statuses: &[&str]| {
+        world.set_rule(
+            "shops",
+            json!({"when": {"healthStatus": {"statuses": statuses}}, "reminder": "never"}),
+        );
+    };
+    let reason = |world: &World| world.facts.ended.last().unwrap().resolve_reason.unwrap().code();
+    let mut world = World::new().shop("T1", Unhealthy, "shop_frozen");
+    rule(&mut world, &["degraded", "unhealthy"]);
+    world.run();
+    // It is degraded by now, and that is kept.
+    world.set_shop("T1", Degraded, "plan_paused");
+    assert_eq!(world.after(HOUR), Vec::<String>::new());
+    rule(&mut world, &["unhealthy"]);
+    assert_eq!(world.after(HOUR), ["resolved: Shopify of T1 is no longer what the rule watches"]);
+    assert_eq!(reason(&world), "rule_changed");
+    // Without another rule, what is merely degraded is not unhealthy any more.
+    world.set_shop("T1", Unhealthy, "shop_frozen");
+    world.run();
+    world.set_shop("T1", Degraded, "plan_paused");
+    world.after(HOUR);
+    assert_eq!(reason(&world), "recovered");
+    // What is well is well, whatever became of the rule.
+    rule(&mut world, &["degraded"]);
+    world.after(HOUR);
+    rule(&mut world, &["unhealthy"]);
+    world.set_shop("T1", Healthy, "ok");
+    world.after(HOUR);
+    assert_eq!(reason(&world), "recovered");
+
+    let usage = |world: &mut World, above: i64, window: &str, count: i64| {
+        let usage = json!({"metric": "api-call", "above": above, "window": window});
+        world.set_rule("shops", json!({"when": {"usageThreshold": usage}, "reminder": "never"}));
+        world.facts.usage = [("shops".to_owned(), count)].into();
+        world.after(HOUR);
+    };
+    let mut world = World::new();
+    for (above, window, count, expected) in
+        [(100, "24h", 50, "rule_changed"), (10, "1h", 5, "rule_changed"), (10, "24h", 5, "recovered")]
+    {
+        usage(&mut world, 10, "24h", 50);
+        assert_eq!(world.facts.open.len(), 1);
+        usage(&mut world, above, window, count);
+        assert_eq!(reason(&world), expected, "{above} {window} {count}");
+    }
+    // What counts is what the rule said last.
+    for (above, count) in [(10, 50), (20, 50), (20, 15)] {
+        usage(&mut world, above, "24h", count);
+    }
+    assert_eq!(reason(&world), "recovered");
+}
+
+#[test]
+fn a_threshold_that_a_rule_loses_makes_nothing_worse() {
+    use crate::alerts::life::{Acknowledgement, acknowledge};
+    let rule = |world: &mut World, thresholds: &[&str]| {
+        world.set_rule("expiry", json!({"when": {"credentialExpiry": {"thresholds": thresholds}}}));
+    };
+    let mut world = World::new().credential("c1", Some(DAY * 5));
+    rule(&mut world, &["7d", "1d"]);
+    assert_eq!(world.after(TimeDelta::zero()).len(), 1);
+    let said = Acknowledgement { by: "ana".to_owned(), comment: None, until: None };
+    let (now, alert) = (world.now, world.alert());
+    *alert = acknowledge(alert, &said, now).unwrap().unwrap();
+    for thresholds in [&["30d", "1d"][..], &["50%", "30d", "1d"], &["1w", "1d"]] {
+        rule(&mut world, thresholds);
+        assert_eq!(world.after(HOUR), Vec::<String>::new(), "{thresholds:?}");
+        assert_eq!(world.alert().status, AlertStatus::Acknowledged, "{thresholds:?}");
+        assert_eq!(world.alert().severity, AlertSeverity::Warning, "{thresholds:?}");
+    }
+    // A tighter one is news as ever.
+    assert_eq!(world.after(DAY * 4), ["firing: The Shopify credential c1 of T1 expires in 21 hours"]);
+    assert_eq!(world.alert().status, AlertStatus::Firing);
+}
+
+#[test]
+fn a_clock_that_was_ahead_holds_nothing_back() {
+    let year = DAY * 365;
+    let ahead = |world: &mut World| {
+        world.now += year;
+        world.run();
+        world.now -= year;
+        world.run();
+    };
+    // Reminders.
+    let mut world = World::new().rule("shops", json!({"when": {"healthStatus": {}}, "reminder": "1h"})).shop(
+        "T1",
+        HealthStatus::Unhealthy,
+        "shop_frozen",
+    );
+    world.run();
+    ahead(&mut world);
+    assert_eq!(world.after(HOUR - TimeDelta::seconds(1)), Vec::<String>::new());
+    assert_eq!(world.after(TimeDelta::seconds(1)), ["reminder: Still so: Shopify of T1 is unhealthy"]);
+    // What comes and goes, and is quiet.
+    let flapping = json!({"changes": 2, "window": "1h"});
+    let mut world = World::new()
+        .rule("shops", json!({"when": {"healthStatus": {}}, "flapping": flapping, "reminder": "never"}));
+    world.now += year;
+    for status in [HealthStatus::Unhealthy, HealthStatus::Healthy, HealthStatus::Unhealthy] {
+        world.set_shop("T1", status, "x");
+        world.run();
+    }
+    assert!(world.alert().is_flapping);
+    world.now -= year;
+    assert_eq!(world.after(TimeDelta::zero()), Vec::<String>::new());
+    assert_eq!(world.after(HOUR).len(), 1);
+    assert!(!world.alert().is_flapping);
+    // How long something lasts.
+    let mut world = World::new().rule("shops", json!({"when": {"healthStatus": {"for": "1h"}}}));
+    world.now += year;
+    world.set_shop("T1", HealthStatus::Unhealthy, "shop_frozen");
+    world.run();
+    world.now -= year;
+    assert_eq!(world.after(TimeDelta::zero()), Vec::<String>::new());
+    assert_eq!(world.after(HOUR).len(), 1);
+}

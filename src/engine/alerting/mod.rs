@@ -38,6 +38,12 @@ pub trait AlertStore {
     /// Whatever the database reports.
     fn workspaces(&mut self) -> impl Future<Output = Result<Vec<String>, StateError>>;
 
+    /// Ends what is open in workspaces that are deleted. Nobody is told: their channels are deleted too.
+    ///
+    /// # Errors
+    /// Whatever the database reports; nothing was written.
+    fn end_removed(&mut self, now: DateTime<Utc>) -> impl Future<Output = Result<(), StateError>>;
+
     /// Begins an evaluation: nobody else evaluates the workspace before it is written or given up. Where nothing is to be
     /// written, it only reads.
     ///
@@ -94,7 +100,8 @@ pub struct Evaluated {
     pub rules: Vec<String>,
 }
 
-/// Evaluates workspaces, one after the other; all that may be seen, where none are named.
+/// Evaluates workspaces, one after the other; all that may be seen, where none are named, and then the alerts of those that are
+/// deleted end.
 ///
 /// # Errors
 /// The workspaces cannot be listed.
@@ -108,7 +115,12 @@ pub async fn evaluate(
 ) -> Result<Vec<Evaluated>, StateError> {
     let workspaces = match only {
         Some(only) => only,
-        None => store.workspaces().await?,
+        None => {
+            if !is_dry && !matches!(scope, Scope::Only(_)) {
+                store.end_removed(now).await?;
+            }
+            store.workspaces().await?
+        }
     };
     let mut found = Vec::with_capacity(workspaces.len());
     for workspace in workspaces {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::model::kind::SpecProblem;
 use crate::model::text::duration_seconds;
 
-use super::{AlertRuleSpec, Condition, CredentialExpiry};
+use super::{AlertRuleSpec, Condition, CredentialExpiry, lead_seconds};
 
 /// What groups may have in common, besides the labels of the tenant.
 const GROUPED_BY: [&str; 9] =
@@ -156,6 +156,33 @@ fn sort_of(text: &str) -> (bool, i64) {
     if let Some(share) = text.strip_suffix('%') {
         return (true, share.parse().unwrap_or_default());
     }
-    let seconds = duration_seconds(text.trim_start_matches('-')).unwrap_or_default();
-    (false, if text.starts_with('-') { -seconds } else { seconds })
+    (false, lead_seconds(text).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(own: &[&str], expected: &[&str]) {
+        let expiry = CredentialExpiry {
+            thresholds: own.iter().map(|text| (*text).to_owned()).collect(),
+            severities: Default::default(),
+            require_expiry: false,
+        };
+        let mut problems = Vec::new();
+        thresholds(&expiry, &mut problems);
+        let found: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(found, expected, "{own:?}");
+    }
+
+    #[test]
+    fn thresholds_that_mean_the_same_are_refused_and_no_others() {
+        check(&["30d", "7d", "20%", "20h", "expired", "-7d"], &[]);
+        // Beyond ten years as well.
+        check(&["9999w", "9999d", "4000d", "3999d", "-4000d", "expired"], &[]);
+        check(&["24h", "1d"], &["`1d` is as long as `24h`"]);
+        check(&["7d", "7d"], &["`7d` is listed twice"]);
+        check(&["4004d", "572w"], &["`572w` is as long as `4004d`"]);
+    }
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::health::CheckedService;
-use crate::model::text::{DURATION_PATTERN, is_false};
+use crate::model::text::{DURATION_PATTERN, duration_seconds, is_false};
 
 use super::AlertSeverity;
 
@@ -44,6 +44,19 @@ pub struct CredentialExpiry {
 /// A threshold of credential expiry.
 const THRESHOLD_PATTERN: &str = r"^(-?[1-9][0-9]{0,3}[dhw]|[1-9][0-9]?%|expired)$";
 
+/// How many seconds before an expiry a threshold such as `30d` is; below zero for one after it (`-3d`). Four digits of days or
+/// weeks are more than the ten years that other lengths of time may have.
+#[must_use]
+pub fn lead_seconds(text: &str) -> Option<i64> {
+    let (sign, length) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let of = |unit: char, factor: i64| {
+        let count = length.strip_suffix(unit).filter(|count| !count.starts_with(['0', '+', '-']))?;
+        count.parse::<i64>().ok()?.checked_mul(factor)
+    };
+    let seconds = duration_seconds(length).or_else(|| of('d', 86_400)).or_else(|| of('w', 604_800))?;
+    Some(sign * seconds)
+}
+
 fn usual_thresholds() -> Vec<String> {
     ["30d", "7d", "1d", "expired"].map(str::to_owned).to_vec()
 }
@@ -63,7 +76,7 @@ pub struct HealthStatus {
     #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = DURATION_PATTERN))]
     pub lasting: Option<String>,
-    /// How many results in a row raise the alert. Left out, what the health check says: 3.
+    /// How many results in a row, of those that `statuses` names, raise the alert. Left out, what the health check says: 3.
     #[serde(
         default,
         deserialize_with = "crate::model::text::optional_whole",
@@ -71,7 +84,7 @@ pub struct HealthStatus {
     )]
     #[schemars(range(min = 1, max = 100))]
     pub failure_threshold: Option<i64>,
-    /// How many results in a row end it. Left out, what the health check says: 2.
+    /// How many results in a row, of others, end it. Left out, what the health check says: 2.
     #[serde(
         default,
         deserialize_with = "crate::model::text::optional_whole",

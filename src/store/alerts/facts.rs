@@ -5,6 +5,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
 use crate::alerts::facts::{CredentialFact, Facts, HealthFact, TenantFact};
+use crate::alerts::inhibition::is_unreachable;
 use crate::alerts::signals::metric_code;
 use crate::alerts::threshold::Thresholds;
 use crate::kinds::alert_rule::Condition;
@@ -142,7 +143,8 @@ pub(super) async fn read_tenants(
 
 /// What is not well, or was not a moment ago, or has an open alert; and of each provider how many tenants are looked at.
 const HEALTH: &str = concat!(
-    "select h.service, h.subject, h.tenant, h.status, h.since, h.last_status, h.code, h.message, h.failures, h.successes, ",
+    "select h.service, h.subject, h.tenant, h.status, h.since, h.last_status, h.code, h.message, h.failures, h.successes, \
+      h.severe, ",
     tenant_columns!(),
     " from synthex.health_status as h left join synthex.tenants as t on t.workspace = h.workspace and t.name = h.tenant \
      where h.workspace in ($1, '') and (h.status <> 'healthy' or h.last_status <> 'healthy' or h.failures > 0 \
@@ -171,11 +173,13 @@ pub(super) async fn read_health(connection: &mut PgConnection, facts: &mut Facts
             message: row.try_get(7)?,
             failures: row.try_get(8)?,
             successes: row.try_get(9)?,
+            severe: row.try_get(10)?,
         });
         keep_tenant(&row, row.len() - TENANT, facts)?;
     }
     // How many are looked at matters only where some are not well.
-    if facts.health.iter().any(|fact| fact.status == HealthStatus::Unhealthy && fact.tenant.is_some()) {
+    let is_down = |fact: &HealthFact| fact.status == HealthStatus::Unhealthy || is_unreachable(&fact.code);
+    if facts.health.iter().any(|fact| fact.tenant.is_some() && is_down(fact)) {
         let query = sqlx::query(WATCHED).bind(&facts.workspace).persistent(false);
         for row in query.fetch_all(connection).await? {
             if let Some(service) = word::<CheckedService>(Some(row.try_get(0)?)) {

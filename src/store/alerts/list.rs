@@ -1,5 +1,6 @@
 //! Alerts for people: chosen, sorted and cut by the database.
 
+use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
@@ -26,6 +27,8 @@ pub struct AlertFilter {
     pub tenant: Option<String>,
     /// With an id that begins like this, whatever else is asked for.
     pub id: Option<String>,
+    /// The moment: an acknowledgement that ended before then holds no more, though no evaluation has written that yet.
+    pub now: DateTime<Utc>,
     /// At most so many; all where it is `None`.
     pub limit: Option<i64>,
 }
@@ -55,7 +58,8 @@ impl Connection {
              left join synthex.tenants as t on t.workspace = a.workspace and t.name = a.tenant \
              where ($1::text is null or a.workspace = $1) \
              and case when $2::text is not null then starts_with(a.id::text, lower($2)) else \
-              (case when cardinality($3::text[]) = 0 then a.status <> 'resolved' else a.status = any($3) end) \
+              (case when cardinality($3::text[]) = 0 then a.status <> 'resolved' else \
+               case when a.status = 'acknowledged' and a.ack_until <= $8 then 'firing' else a.status end = any($3) end) \
               and (cardinality($4::text[]) = 0 or a.severity = any($4)) and ($5::text is null or a.rule = $5) \
               and ($6::text is null or a.tenant = $6) end \
              order by array_position(array['critical', 'warning', 'info'], a.severity), a.changed_at desc, a.id limit $7"
@@ -72,6 +76,7 @@ impl Connection {
                 .bind(&filter.rule)
                 .bind(&filter.tenant)
                 .bind(filter.limit)
+                .bind(filter.now)
                 .persistent(false);
             let (mut found, mut total) = (Vec::new(), 0);
             for row in query.fetch_all(connection).await? {

@@ -35,6 +35,11 @@ async fn lock(connection: &mut PgConnection, workspace: &str, now: DateTime<Utc>
     sqlx::query(LOCK).bind(workspace).bind(now).persistent(false).execute(connection).await.map(|_| ())
 }
 
+/// No evaluation looks at a workspace that is deleted, so this says that it is over (M-E13).
+const END_REMOVED: &str = "update synthex.alerts as a set status = 'resolved', changed_at = $1, resolved_at = $1, \
+      resolve_reason = 'removed', is_flapping = false, revision = a.revision + 1 \
+     from synthex.workspaces as w where w.name = a.workspace and w.deleted_at is not null and a.status <> 'resolved'";
+
 async fn enter(connection: &mut PgConnection, workspace: &str) -> Result<(), sqlx::Error> {
     let query = sqlx::query("select set_config('synthex.workspace', $1, true)").bind(workspace);
     query.persistent(false).execute(connection).await.map(|_| ())
@@ -91,6 +96,14 @@ impl AlertStore for Connection {
             rows.iter().map(|row| row.try_get(0)).collect()
         });
         within(limit, "listing the workspaces", work).await
+    }
+
+    async fn end_removed(&mut self, now: DateTime<Utc>) -> Result<(), StateError> {
+        let limit = self.timeout;
+        let work = super::connect::in_transaction(&mut self.inner, async |connection| {
+            sqlx::query(END_REMOVED).bind(now).persistent(false).execute(connection).await.map(|_| ())
+        });
+        within(limit, "ending alerts of deleted workspaces", work).await
     }
 
     async fn begin(&mut self, ask: &Ask<'_>) -> Result<Read, StateError> {

@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 use uuid::Uuid;
 
 use crate::alerts::facts::{Facts, GroupRow, ThresholdRow};
+use crate::alerts::muting::SILENCE;
 use crate::alerts::{Alert, AlertKind, AlertStatus, ResolveReason};
 use crate::kinds::alert_rule::AlertSeverity;
 use crate::model::Digest;
@@ -115,6 +116,14 @@ pub(super) async fn write_fingerprints(
     query.execute(connection).await.map(|_| ())
 }
 
+/// Silences "until resolved" whose alerts are over since they began. What ended before is of another silence that had the name,
+/// and what was never raised was never silenced either. The oldest of them bounds what is looked at, by `alerts_by_change`.
+const SPENT: &str = "select s.name, a.fingerprint from synthex.alerts as a \
+     join unnest($2::text[], $3::timestamptz[]) as s (name, since) \
+      on a.changed_at >= s.since and a.muted_by @> array[$4 || s.name] \
+     where a.workspace = $1 and a.status = 'resolved' and a.fired_at is not null \
+      and a.changed_at >= (select min(x) from unnest($3) as x) group by 1, 2";
+
 /// What ended within the windows of rules that guard against flapping; and which silences "until resolved" are spent.
 pub(super) async fn read_ended(
     connection: &mut PgConnection,
@@ -138,20 +147,14 @@ pub(super) async fn read_ended(
             facts.ended.extend(alert_of(&row)?);
         }
     }
-    let silences: Vec<String> = facts
-        .silences
-        .iter()
-        .filter(|(_, spec)| spec.until_resolved)
-        .map(|(name, _)| format!("{}{name}", crate::alerts::muting::SILENCE))
-        .collect();
+    let until_resolved = facts.silences.iter().filter(|(_, spec)| spec.until_resolved);
+    let (silences, since): (Vec<&str>, Vec<DateTime<Utc>>) =
+        until_resolved.map(|(name, spec)| (name.as_str(), spec.starts_at)).unzip();
     if !silences.is_empty() {
-        let sql = "select s, a.fingerprint from synthex.alerts as a, unnest($2::text[]) as s \
-             where a.workspace = $1 and a.status = 'resolved' and a.muted_by @> array[s] group by 1, 2";
-        let query = sqlx::query(sql).bind(&facts.workspace).bind(silences).persistent(false);
-        for row in query.fetch_all(connection).await? {
-            let (name, fingerprint): (&str, &[u8]) = (row.try_get(0)?, row.try_get(1)?);
-            let name = name.strip_prefix(crate::alerts::muting::SILENCE).unwrap_or(name);
-            facts.spent.extend(Digest::from_slice(fingerprint).map(|digest| (name.to_owned(), digest)));
+        let query = sqlx::query(SPENT).bind(&facts.workspace).bind(silences).bind(since).bind(SILENCE);
+        for row in query.persistent(false).fetch_all(connection).await? {
+            let (name, fingerprint): (String, &[u8]) = (row.try_get(0)?, row.try_get(1)?);
+            facts.spent.extend(Digest::from_slice(fingerprint).map(|digest| (name, digest)));
         }
     }
     Ok(())

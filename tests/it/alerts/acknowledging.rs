@@ -98,6 +98,11 @@ fn who_knows_is_kept_and_nobody_is_reminded() {
     assert_eq!(watch.list("2031-06-25T11:00:00Z", &["--acknowledged"]).len(), 1);
     watch.check("2031-06-25T13:59:59Z", &[]);
     assert_eq!(watch.told().len(), 2);
+    // It is over when its time has come, whether or not somebody has evaluated since.
+    for (args, before, after) in [("--firing", 0, 1), ("--unacknowledged", 0, 1), ("--acknowledged", 1, 0)] {
+        assert_eq!(watch.list("2031-06-25T13:59:59Z", &[args]).len(), before, "{args}");
+        assert_eq!(watch.list("2031-06-25T14:00:00Z", &[args]).len(), after, "{args}");
+    }
     watch.check("2031-06-25T14:00:00Z", &[]);
     assert_eq!(watch.told().len(), 3);
     assert_eq!(watch.alert("2031-06-25T14:00:00Z")["acknowledged"], false);

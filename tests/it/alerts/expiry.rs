@@ -165,3 +165,69 @@ fn many_at_once_are_one_message() {
     assert_eq!(watch.estate.value(items).unwrap(), "121");
     assert_eq!(watch.list("2031-06-25T09:00:00Z", &[]).len(), 121);
 }
+
+#[test]
+fn shares_of_a_life_and_days_after_its_end() {
+    let watch = Watch::new(
+        "alerts_shares",
+        "{when: {credentialExpiry: {thresholds: ['20%', expired, '-3d']}}, channels: [box], reminder: never}",
+    );
+    // A life of a hundred days.
+    let spec = "{tenant: T1, service: shopify, secretRef: {env: C1}, issuedAt: 2031-03-22T00:00:00Z, expiresAt: 2031-06-30T00:00:00Z}";
+    watch.estate.declare("Credential", "c1", spec);
+    watch.apply();
+    for (at, thresholds) in [
+        ("2031-06-09T23:59:59Z", &[][..]),
+        ("2031-06-10T00:00:00Z", &["20% told"]),
+        ("2031-06-29T23:59:59Z", &["20% told"]),
+        ("2031-06-30T00:00:00Z", &["20% told", "expired told"]),
+        ("2031-07-02T23:59:59Z", &["20% told", "expired told"]),
+        ("2031-07-03T00:00:00Z", &["20% told", "expired told", "-3d told"]),
+    ] {
+        watch.check(at, &[]);
+        assert_eq!(watch.thresholds(), thresholds, "{at}");
+    }
+}
+
+#[test]
+fn an_unknown_expiry_is_told_where_it_is_wanted() {
+    let watch = Watch::new(
+        "alerts_wanted",
+        "{when: {credentialExpiry: {requireExpiry: true}}, channels: [box], reminder: never}",
+    );
+    watch.check("2031-01-01T00:00:00Z", &["--deliver"]);
+    assert_eq!(watch.told(), ["firing Nobody knows when the Shopify credential c2 of T2 expires"]);
+    let known = "insert into synthex.credential_status (workspace, credential, observed_expires_at) \
+         select workspace, id, '2032-01-01Z' from synthex.credentials where name = 'c2'";
+    watch.estate.database.sql(known);
+    watch.check("2031-01-01T01:00:00Z", &[]);
+    assert_eq!(watch.told()[1..], ["resolved The Shopify credential c2 of T2 has a known expiry"]);
+}
+
+#[test]
+fn a_pair_that_was_renewed_has_another_life_than_the_declared_one() {
+    let watch = Watch::new(
+        "alerts_pair",
+        "{when: {credentialExpiry: {thresholds: ['20%', expired]}}, channels: [box], reminder: never}",
+    );
+    let spec = "{tenant: T1, service: shopify, secretRef: {file: secrets/c1}, renewal: shopify-refresh-token, \
+         issuedAt: 2031-03-22T00:00:00Z, expiresAt: 2031-06-30T00:00:00Z}";
+    watch.estate.declare("Credential", "c1", spec);
+    watch.apply();
+    let renewed = |observed: &str| {
+        watch.estate.database.sql(&format!(
+            "insert into synthex.credential_status (workspace, credential, last_renewed_at, observed_expires_at) \
+             select workspace, id, '2031-05-01Z', {observed} from synthex.credentials where name = 'c1' \
+             on conflict (workspace, credential) do update set observed_expires_at = excluded.observed_expires_at"
+        ));
+    };
+    renewed("null");
+    watch.check("2031-07-01T00:00:00Z", &[]);
+    assert_eq!(watch.told(), Vec::<String>::new());
+    // Ninety days after it was renewed; a fifth of that is left.
+    renewed("timestamptz '2031-07-30Z'");
+    watch.check("2031-07-11T23:59:59Z", &[]);
+    assert_eq!(watch.told(), Vec::<String>::new());
+    watch.check("2031-07-12T00:00:00Z", &[]);
+    assert_eq!(watch.told(), ["firing The Shopify credential c1 of T1 expires in 18 days"]);
+}

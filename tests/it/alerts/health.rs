@@ -42,6 +42,70 @@ fn a_provider_that_answers_for_nobody_is_one_alert() {
 }
 
 #[test]
+fn an_outage_is_one_message_at_its_onset_and_one_at_its_end() {
+    let watch = Watch::new("alerts_outage_whole", RULE);
+    let (all, lost) = (["T1", "T2", "T3"], ("unknown", "unreachable"));
+    watch.looked(&all, "healthy", lost, 2, 0);
+    watch.check("2031-01-02T00:00:00Z", &["--deliver"]);
+    assert_eq!(watch.list("2031-01-02T00:00:00Z", &[]).len(), 0);
+    // In the middle of the third run one has settled, and nobody is told of it by itself.
+    watch.looked(&["T1"], "unhealthy", ("unhealthy", "unreachable"), 3, 0);
+    watch.check("2031-01-02T00:15:00Z", &["--deliver"]);
+    assert_eq!(watch.told(), Vec::<String>::new());
+    let alerts = watch.list("2031-01-02T00:15:00Z", &[]);
+    assert!(alerts.iter().any(|alert| alert["mutedBy"][0] == "inhibition/shopify"), "{alerts:#?}");
+    watch.looked(&["T2", "T3"], "unhealthy", ("unhealthy", "unreachable"), 3, 0);
+    watch.check("2031-01-02T00:16:00Z", &["--deliver"]);
+    assert_eq!(watch.told(), ["firing The Shopify API does not answer for 3 of 3 tenants"]);
+    // After one good result of each nothing has settled, after the second one of two the outage is over.
+    watch.looked(&all, "unhealthy", ("healthy", "ok"), 0, 1);
+    watch.check("2031-01-02T00:30:00Z", &["--deliver"]);
+    assert_eq!(watch.told().len(), 1);
+    watch.looked(&["T1", "T2"], "healthy", ("healthy", "ok"), 0, 2);
+    watch.check("2031-01-02T00:45:00Z", &["--deliver"]);
+    assert_eq!(watch.told()[1..], ["resolved The Shopify API answers again"]);
+    // The last one is still muted, and shows a trouble of its own then.
+    assert_eq!(watch.alert("2031-01-02T00:45:00Z")["mutedBy"][0], "inhibition/shopify");
+    watch.looked(&["T3"], "unhealthy", ("unhealthy", "shop_frozen"), 1, 0);
+    watch.check("2031-01-02T01:00:00Z", &["--deliver"]);
+    assert_eq!(watch.told()[2..], ["firing Shopify of T3 is unhealthy"]);
+}
+
+#[test]
+fn a_rule_that_names_unknown_looks_at_the_last_result() {
+    let rule = "{when: {healthStatus: {statuses: [unknown]}}, channels: [box], reminder: never}";
+    let watch = Watch::new("alerts_unknown", rule);
+    watch.looked(&["T1"], "healthy", ("unknown", "not_asked"), 0, 5);
+    watch.looked(&["T2"], "unknown", ("unknown", "never_checked"), 0, 0);
+    watch.check("2031-01-02T00:00:00Z", &["--deliver"]);
+    assert_eq!(watch.told(), ["firing Shopify of T1 is unknown"]);
+    watch.looked(&["T1"], "healthy", ("healthy", "ok"), 0, 6);
+    watch.check("2031-01-02T00:15:00Z", &[]);
+    assert_eq!(watch.told()[1..], ["resolved Shopify of T1 is well again"]);
+}
+
+#[test]
+fn a_rule_counts_only_results_that_it_names() {
+    let rule = "{when: {healthStatus: {failureThreshold: 2}}, channels: [box], reminder: never}";
+    let watch = Watch::new("alerts_counted", rule);
+    let set = |status: &str, failures: i64, severe: i64| {
+        watch.looked(&["T1"], "healthy", (status, "shop_frozen"), failures, 0);
+        watch.estate.database.sql(&format!("update synthex.health_status set severe = {severe}"));
+    };
+    set("degraded", 2, -4);
+    watch.check("2031-01-02T00:00:00Z", &[]);
+    set("unhealthy", 3, 1);
+    watch.check("2031-01-02T00:15:00Z", &[]);
+    assert_eq!(watch.told(), Vec::<String>::new());
+    set("unhealthy", 4, 2);
+    watch.check("2031-01-02T00:30:00Z", &["--deliver"]);
+    assert_eq!(watch.told(), ["firing Shopify of T1 is unhealthy"]);
+    set("degraded", 6, -2);
+    watch.check("2031-01-02T00:45:00Z", &[]);
+    assert_eq!(watch.told()[1..], ["resolved Shopify of T1 is well again"]);
+}
+
+#[test]
 fn usage_above_a_limit() {
     let watch = Watch::new(
         "alerts_usage",

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{USUAL, Watch};
+use crate::support::project::workspace_yaml;
 
 const AT: &str = "2031-06-25T09:00:00Z";
 
@@ -130,4 +131,43 @@ fn a_rule_that_somebody_broke_by_hand_holds_up_no_other() {
     // Its alert stays as it is, and the other rule goes on.
     assert_eq!(watch.told().len(), 3);
     assert_eq!(watch.list(AT, &["--firing"]).len(), 2);
+}
+
+#[test]
+fn what_belongs_to_a_workspace_that_is_deleted_is_over_and_nobody_is_told() {
+    let watch = Watch::new("alerts_no_workspace", USUAL);
+    watch.check(AT, &["--deliver"]);
+    assert_eq!(watch.told().len(), 1);
+    for name in ["w", "T1", "T2", "T3", "shops", "c1", "c2", "box", "hush", "night", "often", "expiry"] {
+        watch.estate.project.remove(&format!("manifests/{name}.yaml"));
+    }
+    let file = watch.estate.project.read("synthex.yaml").replace("workspace: w, ", "");
+    watch.estate.project.write("synthex.yaml", file);
+    watch.estate.project.write("manifests/v.yaml", workspace_yaml("v"));
+    watch.apply();
+    let found = |args: &[&str]| {
+        watch.check("2031-06-26T09:00:00Z", args);
+        let sql = "select status || ' ' || coalesce(resolve_reason, '') from synthex.alerts";
+        watch.estate.value(sql).unwrap()
+    };
+    assert_eq!(found(&["--dry-run"]), "firing ");
+    assert_eq!(found(&[]), "resolved removed");
+    assert_eq!(watch.told().len(), 1);
+}
+
+#[test]
+fn what_a_rule_on_health_no_longer_means_is_no_recovery() {
+    let rule = "{when: {healthStatus: {statuses: [degraded, unhealthy]}}, channels: [box], reminder: never}";
+    let watch = Watch::new("alerts_statuses_changed", rule);
+    watch.health("T1", "unhealthy", "shop_frozen");
+    watch.check(AT, &["--deliver"]);
+    watch.health("T1", "degraded", "plan_paused");
+    watch.check("2031-06-25T10:00:00Z", &["--deliver"]);
+    watch.estate.edit("expiry.yaml", "degraded, ", "");
+    let plan = watch.estate.run(&["plan", "--as-of", "2031-06-25T11:00:00Z"]);
+    plan.stdout_has("would be over (rule_changed)");
+    watch.apply();
+    let found = watch.check("2031-06-25T11:00:00Z", &[]);
+    assert_eq!(found["changes"][0]["alert"]["resolveReason"], "rule_changed", "{found:#}");
+    assert_eq!(watch.told()[1..], ["resolved Shopify of T1 is no longer what the rule watches"]);
 }

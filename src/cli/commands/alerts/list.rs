@@ -102,6 +102,7 @@ pub async fn list(context: &Context, args: &AlertsListArgs) -> Result<ExitStatus
             statuses: args.status.codes(),
             severities: args.severity.iter().filter_map(severity).collect(),
             rule: args.rule.clone(),
+            now: context.clock.now(),
             // Labels are looked at here, so what is cut is cut afterwards.
             limit: args.limit.filter(|_| selector.is_none()).map(i64::from),
             ..AlertFilter::default()
