@@ -47,7 +47,7 @@ fn only_a_certificate_that_is_trusted_and_current_and_of_that_name_is_spoken_to(
             "{what}: {bad:#}"
         );
         assert!(
-            bad["what"].as_str().unwrap().contains("no secure connection to localhost"),
+            bad["why"].as_str().unwrap().contains("no secure connection to localhost"),
             "{what}: {bad:#}"
         );
     }
@@ -60,9 +60,9 @@ fn a_file_of_certificates_that_cannot_be_used_is_said_to_be_that() {
     let server = || authority.server("DNS:localhost");
     let (missing, asked) = tried(&receivers, server(), ", caFile: certs/none.pem");
     assert_eq!((&missing["code"], asked), (&json!("ca_file"), 0), "{missing:#}");
-    assert!(missing["what"].as_str().unwrap().contains("certs/none.pem"), "{missing:#}");
+    assert!(missing["why"].as_str().unwrap().contains("certs/none.pem"), "{missing:#}");
     receivers.estate.project.write("certs/empty.pem", "no certificate");
     let (empty, asked) = tried(&receivers, server(), ", caFile: certs/empty.pem");
     assert_eq!(asked, 0);
-    assert!(empty["what"].as_str().unwrap().contains("`network.caFile`"), "{empty:#}");
+    assert!(empty["why"].as_str().unwrap().contains("`network.caFile`"), "{empty:#}");
 }
