@@ -60,13 +60,14 @@ impl<'a> Words<'a> {
         let lists_items = body.is_none();
         let title = title.unwrap_or_else(|| notice.message.title.clone());
         let mut paragraphs = vec![lines(&body.unwrap_or_else(|| notice.message.text.clone()))];
-        if notice.is_late {
+        // Both times are those of every attempt: a receiver that knows a repeated one by its id wants the same words (M-D9).
+        if let Some(since) = notice.late_since {
             paragraphs.insert(
                 0,
                 format!(
-                    "This message is late: it is of {}, and could not be sent before {}.",
+                    "This message is late: it is of {}, and had not been sent by {}.",
                     instant(notice.message.at),
-                    instant(notice.now)
+                    instant(since)
                 ),
             );
         }
@@ -117,7 +118,7 @@ impl<'a> Words<'a> {
 /// What is marked in front of the title.
 fn marks(notice: &Notice<'_>) -> Vec<String> {
     let mut marks = Vec::new();
-    if notice.is_late {
+    if notice.late_since.is_some() {
         marks.push("LATE".to_owned());
     }
     marks.extend(match notice.message.event {
