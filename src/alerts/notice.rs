@@ -21,10 +21,8 @@ pub struct Notice<'a> {
     pub workspace: &'a str,
     /// The channel's name.
     pub channel: &'a str,
-    /// Whether it is so old that it says so (M-D14).
-    pub is_late: bool,
-    /// When it is sent.
-    pub now: DateTime<Utc>,
+    /// Since when it is so old that it says so, where it is (M-D14).
+    pub late_since: Option<DateTime<Utc>>,
 }
 
 impl Notice<'_> {
@@ -51,7 +49,7 @@ impl Notice<'_> {
             "rule": message.rule,
             "at": instant(message.at),
             "isTest": self.is_test(),
-            "isLate": self.is_late,
+            "isLate": self.late_since.is_some(),
             "items": message.items.iter().take(shown).map(item).collect::<Vec<Value>>(),
             "itemsTotal": message.items.len(),
             "itemsCut": message.items.len() - shown,
@@ -142,10 +140,10 @@ mod tests {
     fn what_is_handed_on_has_every_name_and_counts_what_is_cut() {
         let now = "2026-03-01T12:00:00Z".parse().unwrap();
         let mut message = sample(Event::Firing, now);
-        fn notice(message: &Message, now: DateTime<Utc>) -> Notice<'_> {
-            Notice { message, workspace: "w", channel: "ops", is_late: false, now }
+        fn notice(message: &Message) -> Notice<'_> {
+            Notice { message, workspace: "w", channel: "ops", late_since: None }
         }
-        let data = notice(&message, now).data();
+        let data = notice(&message).data();
         assert_eq!(data["items"][1]["tenantName"], Value::Null);
         assert_eq!(data["items"][0]["expiresAt"], "2026-03-02T12:00:00Z");
         assert_eq!((&data["itemsTotal"], &data["itemsCut"]), (&json!(2), &json!(0)));
@@ -156,7 +154,7 @@ mod tests {
         let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<String>>();
         assert_eq!(names(&own), names(&data["items"][0]));
         message.items = vec![message.items[0].clone(); 450];
-        let data = notice(&message, now).data();
+        let data = notice(&message).data();
         assert_eq!(data["items"].as_array().unwrap().len(), MOST_ITEMS);
         assert_eq!((&data["itemsTotal"], &data["itemsCut"]), (&json!(450), &json!(250)));
     }

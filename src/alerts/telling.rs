@@ -102,11 +102,8 @@ impl<'a> Teller<'a> {
     pub fn tell(mut self, mut cases: Vec<Case<'a>>) -> Outcome {
         for (index, case) in cases.iter_mut().enumerate() {
             let rule = case.after.rule.as_deref().and_then(|name| self.stage.rule(name));
-            let event = rule.and_then(|rule| self.event(case, rule));
-            let told = match (event, rule) {
-                (Some(event), Some(rule)) => self.queue(index, case, rule, event),
-                _ => None,
-            };
+            let event = self.event(case, rule);
+            let told = event.and_then(|event| self.queue(index, case, rule, event));
             self.note(case, rule, told);
         }
         let stage = self.stage;
@@ -119,14 +116,14 @@ impl<'a> Teller<'a> {
     }
 
     /// What is to be told of an alert, if anything.
-    fn event(&self, case: &Case<'_>, rule: &Rule<'_>) -> Option<Event> {
+    fn event(&self, case: &Case<'_>, rule: Option<&Rule<'_>>) -> Option<Event> {
         let alert = &case.after;
         if alert.status == AlertStatus::Resolved {
             // Nobody hears of the end of what nobody heard of (M-L7).
             let is_told = alert.notified_at.is_some() && (!case.is_muted() || case.end_is_told);
             return is_told.then_some(Event::Resolved);
         }
-        if alert.status != AlertStatus::Firing || case.is_muted() {
+        if alert.status != AlertStatus::Firing || case.is_muted() || rule.is_none() {
             return None;
         }
         let was_flapping = case.before.is_some_and(|before| before.is_flapping);
@@ -139,7 +136,7 @@ impl<'a> Teller<'a> {
         if case.leaves_silence() || was_flapping {
             return Some(Event::Reminder);
         }
-        let interval = grouping::reminder(&rule.fact.spec, alert, self.now)?;
+        let interval = grouping::reminder(&rule?.fact.spec, alert, self.now)?;
         let last = alert.notified_at.or(alert.fired_at)?;
         (self.now.signed_duration_since(last) >= interval).then_some(Event::Reminder)
     }
@@ -164,9 +161,17 @@ impl<'a> Teller<'a> {
     }
 
     /// Puts an alert into the message of its group; `Err` with the time until which it waits.
-    fn queue(&mut self, index: usize, case: &mut Case<'_>, rule: &Rule<'_>, event: Event) -> Option<Told> {
-        let grouping = rule.fact.spec.grouping.as_ref();
-        let name = rule.fact.name.as_str();
+    fn queue(
+        &mut self,
+        index: usize,
+        case: &mut Case<'_>,
+        rule: Option<&Rule<'_>>,
+        event: Event,
+    ) -> Option<Told> {
+        // The end is told where the beginning was, also where the rule is gone for good (M-L7).
+        let grouping = rule.and_then(|rule| rule.fact.spec.grouping.as_ref());
+        let name = case.after.rule.clone()?;
+        let name = name.as_str();
         let key = grouping::key(grouping, &case.after.labels);
         if event == Event::Firing {
             let place = (name.to_owned(), key.clone());
@@ -275,7 +280,7 @@ impl<'a> Teller<'a> {
             wording::word(alert, workspace, tenant, self.now);
         }
         for ((order, rule, key), members) in std::mem::take(&mut self.messages) {
-            let Some(fact) = self.stage.rule(&rule).map(|rule| rule.fact) else { continue };
+            let channels = self.stage.rule(&rule).map(|rule| rule.fact.spec.channels.clone());
             let mut alerts: Vec<&Alert> =
                 members.iter().filter_map(|index| cases.get(*index)).map(|case| &case.after).collect();
             alerts.sort_by(|left, right| urgency(left).cmp(&urgency(right)));
@@ -290,7 +295,7 @@ impl<'a> Teller<'a> {
             self.outcome.tellings.push(Telling {
                 id: id_of(facts.seed, &parts, self.now.timestamp_millis()),
                 message,
-                channels: fact.spec.channels.clone(),
+                channels: channels.unwrap_or_default(),
                 alerts: alerts.iter().map(|alert| alert.id).collect(),
                 ordering_key: format!("alerts/{rule}/{key}"),
             });

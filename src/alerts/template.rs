@@ -197,7 +197,8 @@ fn samples() -> Vec<Message> {
 }
 
 fn notice(message: &Message, is_late: bool) -> Notice<'_> {
-    Notice { message, workspace: "sample", channel: "sample", is_late, now: message.at }
+    let late_since = is_late.then_some(message.at);
+    Notice { message, workspace: "sample", channel: "sample", late_since }
 }
 
 #[cfg(test)]

@@ -277,6 +277,25 @@ pub fn message(
     items: Vec<Item>,
     at: DateTime<Utc>,
 ) -> Message {
+    worded(event, kind.topic(), workspace, rule, items, at)
+}
+
+/// The same message of fewer things.
+#[must_use]
+pub fn again(message: &Message, items: Vec<Item>) -> Message {
+    let rule = message.rule.as_deref().unwrap_or_default();
+    let again = worded(message.event, message.topic, &message.workspace, rule, items, message.at);
+    Message { rule: message.rule.clone(), ..again }
+}
+
+fn worded(
+    event: Event,
+    topic: Topic,
+    workspace: &str,
+    rule: &str,
+    items: Vec<Item>,
+    at: DateTime<Utc>,
+) -> Message {
     let severity = items.iter().map(|item| item.severity).max().unwrap_or_default();
     let title = match (items.as_slice(), event) {
         ([one], Event::Firing | Event::Resolved) => one.what.clone(),
@@ -300,7 +319,7 @@ pub fn message(
         text.push_str(&format!("\n{HELD_BACK}"));
     }
     Message {
-        topic: kind.topic(),
+        topic,
         event,
         severity,
         workspace: workspace.to_owned(),

@@ -2,7 +2,7 @@
 //! This is the one place where a text is searched for secrets; everywhere else they are hidden by their type.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{GeneralPurpose, STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use crate::http::guarded::Answer;
 use crate::model::secret::Redacted;
@@ -15,6 +15,9 @@ const MOST_KEPT: usize = 2_048;
 
 /// Shorter than that, a text is no secret but a word.
 const LEAST: usize = 6;
+
+/// How many characters of a secret's start are enough to be hidden where the rest is missing.
+const START: usize = 8;
 
 /// Secrets of one attempt.
 #[derive(Clone, Debug)]
@@ -36,7 +39,11 @@ impl Hidden {
             forms.push(secret.replace('/', "\\/"));
             forms.push(url::form_urlencoded::byte_serialize(secret.as_bytes()).collect());
             forms.extend([&STANDARD, &STANDARD_NO_PAD, &URL_SAFE_NO_PAD].map(|engine| engine.encode(secret)));
+            for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+                forms.extend((0..3).map(|before| within(engine, before, secret)));
+            }
         }
+        forms.retain(|form| form.len() >= LEAST);
         // The longest first: what is left of one that holds another would be seen.
         forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
         forms.dedup();
@@ -51,6 +58,19 @@ impl Hidden {
             if clean.contains(form.as_str()) {
                 clean = clean.replace(form.as_str(), DOTS);
             }
+        }
+        // A receiver may cut what it repeats.
+        for form in self.0.expose().iter().filter(|form| !form.starts_with("http")) {
+            let Some(start) = form.get(..START).filter(|start| clean.contains(*start)) else { continue };
+            let mut kept = String::with_capacity(clean.len());
+            for (place, part) in clean.split(start).enumerate() {
+                let rest = form.get(START..).unwrap_or_default();
+                let same = part.char_indices().zip(rest.chars()).find(|((_, own), other)| own != other);
+                let alike = same.map_or(part.len().min(rest.len()), |((at, _), _)| at);
+                kept.push_str(if place == 0 { part } else { DOTS });
+                kept.push_str(if place == 0 { "" } else { part.get(alike..).unwrap_or_default() });
+            }
+            clean = kept;
         }
         clean
     }
@@ -77,6 +97,15 @@ impl Hidden {
     }
 }
 
+/// What base64 makes of a text behind others, in all characters that depend on nothing but it: `AUTH PLAIN` has the user in
+/// front of the password.
+fn within(engine: &GeneralPurpose, before: usize, text: &str) -> String {
+    let bytes: Vec<u8> = std::iter::repeat_n(0, before).chain(text.bytes()).collect();
+    let encoded = engine.encode(&bytes);
+    let (start, end) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
+    encoded.get(start..end).unwrap_or_default().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +120,26 @@ mod tests {
             assert_eq!(kept, format!("no such hook: {DOTS}, ok?"));
         }
         assert!(!format!("{hidden:?}").contains("canary"));
+    }
+
+    #[test]
+    fn a_secret_is_found_behind_others_in_base64_and_where_it_was_cut() {
+        let secret = "Zx9pass-w0rd.canary";
+        let hidden = Hidden::new([secret]);
+        for user in ["", "a", "ab", "abc", "mailer@shop.example"] {
+            for behind in ["", "!", "!!"] {
+                let echoed = STANDARD.encode(format!("\0{user}\0{secret}{behind}"));
+                let kept = hidden.start(&format!("502 what is AUTH PLAIN {echoed}")).unwrap();
+                let left = kept.replace(DOTS, "");
+                let rest = left.trim_start_matches("502 what is AUTH PLAIN ");
+                // What is left is the user and what is behind, and at most a few bits of the secret.
+                assert!(rest.len() <= STANDARD.encode(format!("\0{user}\0")).len() + 5, "{user}: {rest}");
+                let place = (user.len() + 2) * 4 / 3 + 2;
+                assert!(!kept.contains(&echoed[place..place + 8]), "{user}: {kept}");
+            }
+        }
+        assert_eq!(hidden.clean("no: Zx9pass-w0rd"), format!("no: {DOTS}"));
+        assert_eq!(hidden.clean("no: Zx9pass-w1rd, Zx9pass"), format!("no: {DOTS}1rd, Zx9pass"));
     }
 
     #[test]

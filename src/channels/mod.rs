@@ -22,11 +22,10 @@ use std::time::{Duration, Instant};
 use crate::alerts::Notice;
 use crate::engine::credentials::{Finding, Secret};
 use crate::engine::delivery::{Envelope, Failure, Sender, Sent};
-use crate::http::guarded::{Guard, MOST_TIMEOUT, USUAL_TIMEOUT};
+use crate::http::guarded::Guard;
 use crate::kinds::notification_channel::ChannelType;
 use crate::model::address::Rules;
 use crate::model::secret::SecretRef;
-use crate::model::text::duration_seconds;
 use crate::report::notice::Words;
 
 pub use endpoints::{EndpointError, MailEndpoints};
@@ -141,18 +140,14 @@ impl<S: Surroundings> Channels<S> {
                 Some(Arc::from(bytes))
             }
         };
-        let wanted = spec.delivery.as_ref().and_then(|delivery| delivery.timeout.as_deref());
-        let seconds = wanted.and_then(duration_seconds).and_then(|seconds| u64::try_from(seconds).ok());
-        let timeout = seconds.map_or(USUAL_TIMEOUT, Duration::from_secs).min(MOST_TIMEOUT);
         let notice = Notice {
             message: envelope.message,
             workspace: envelope.workspace,
             channel: envelope.channel,
-            is_late: envelope.is_late,
-            now: envelope.now,
+            late_since: envelope.late_since,
         };
         let words = Words::new(notice, spec.template.as_ref());
-        Ok(Attempt { envelope, words, rules, certificates, timeout })
+        Ok(Attempt { envelope, words, rules, certificates, timeout: envelope.timeout })
     }
 
     /// Reads a secret, or remembers it for a moment.

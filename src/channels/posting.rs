@@ -36,7 +36,15 @@ impl Post {
     #[must_use]
     pub fn shown(&self) -> String {
         let mut shown = format!("POST {}\n", self.shown_url);
-        let own = [("user-agent", Redacted::new(concat!("synthex/", env!("CARGO_PKG_VERSION")).to_owned()))];
+        let url = self.call.url.expose();
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        // What the client adds to every request.
+        let own = [
+            ("accept", "*/*".to_owned()),
+            ("user-agent", concat!("synthex/", env!("CARGO_PKG_VERSION")).to_owned()),
+            ("host", format!("{}{port}", url.host_str().unwrap_or_default())),
+        ]
+        .map(|(name, value)| (name, Redacted::new(value)));
         for (name, value) in self.call.headers.iter().chain(&own) {
             let value = match *name {
                 "authorization" => format!("Bearer {DOTS}"),

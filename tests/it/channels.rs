@@ -225,10 +225,16 @@ fn slack_says_in_one_word_what_is_wrong() {
         (404, "channel_not_found"),
         (404, "no_service"),
         (410, "channel_is_archived"),
+        (404, "user_not_found"),
+        (400, "no_text"),
+        (400, "invalid_blocks"),
         (200, "invalid_payload"),
         (200, "no_service"),
     ] {
-        receivers.fails("slack", &Reply::text(status, word), word, true);
+        let failed = receivers.fails("slack", &Reply::text(status, word), word, true);
+        // Only another hook helps.
+        let is_over = ["no_service", "channel_is_archived", "invalid_token"].contains(&word);
+        assert_eq!(failed["disablesChannel"], json!(is_over), "{word}");
     }
     receivers.fails("slack", &Reply::text(500, "rollup_error"), "rollup_error", false);
     receivers.fails("slack", &Reply::text(500, "<html>oops"), "server_error", false);

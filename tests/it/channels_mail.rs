@@ -162,6 +162,36 @@ fn every_refusal_of_a_mail_server_has_its_meaning() {
 }
 
 #[test]
+fn a_server_that_repeats_the_password_as_it_came_is_not_quoted() {
+    let office = Office::new("mail_echo");
+    // `AUTH PLAIN` has the user in front of the password: together they make other letters than the password alone.
+    let server = MailServer::new(Manners {
+        replies: vec![("AUTH", "502 not recognised: AUTH PLAIN AG9wcwBjYW5hcnktbWFpbC1wYXNzd29yZA==")],
+        ..office.good()
+    });
+    office.declare(&server, "", "");
+    let said = office.test(&["--format", "json"]).code(8).json()["attempts"][0]["response"].clone();
+    let hidden = json!("not recognised: AUTH PLAIN \u{2022}\u{2022}\u{2022}");
+    assert_eq!(said, hidden);
+    // Nor is it in the row of an attempt that was delivered.
+    let send = ["notify", "send", "--title", "t", "--message", "m", "--channel", "mail", "-w", "w"];
+    office.estate.synthex(&send).env("PASSWORD", PASSWORD).run().code(8).nowhere("YW5hcnktbWFpbC1w");
+    let kept = office.estate.value("select response from synthex.delivery_attempts").unwrap();
+    assert_eq!(json!(kept), hidden);
+}
+
+#[test]
+fn a_worker_that_hears_nothing_after_a_mail_says_that_nobody_knows() {
+    let office = Office::new("mail_silent");
+    let server = MailServer::new(Manners { falls_silent_after: Some("DATA"), ..office.good() });
+    office.declare(&server, "", "");
+    let send = ["notify", "send", "--title", "t", "--message", "m", "--channel", "mail", "-w", "w"];
+    office.estate.synthex(&send).env("PASSWORD", PASSWORD).run().code(8);
+    let code = office.estate.value("select code from synthex.delivery_attempts");
+    assert_eq!((code.as_deref(), server.mails().len()), (Some("unknown_outcome"), 1));
+}
+
+#[test]
 fn when_the_answer_to_a_mail_is_lost_nobody_knows_and_the_name_stays() {
     let office = Office::new("mail_lost");
     let (server, _) =

@@ -1,8 +1,11 @@
 //! Notifications: how they are queued, delivered, repeated and shown. Workers run within the test, over the real outbox, with
 //! a sender that says what the test wants; crashes and commands go through the real binary.
 
+mod clocks;
 mod commands;
 mod crashes;
+mod ends;
+mod outages;
 mod processes;
 mod queueing;
 mod rules;
@@ -21,7 +24,7 @@ use synthex::engine::delivery::{
 use synthex::kinds::alert_rule::AlertSeverity;
 use synthex::model::clock::FixedClock;
 use synthex::store::ConnectOptions;
-use synthex::store::outbox::{Enqueued, OutboxStore};
+use synthex::store::outbox::{Enqueued, OutboxStore, Which};
 use uuid::Uuid;
 
 use crate::support::estate::Estate;
@@ -62,6 +65,20 @@ impl Post {
             connection.close().await;
             enqueued
         })
+    }
+
+    /// Has everything tried again that did not get through, as a person does.
+    fn retry(&self, minutes: i64) {
+        wait(async {
+            let mut connection = self.options().connect().await.unwrap();
+            let since = at(-100_000);
+            let which = Which::Channel { workspace: None, channel: "a".to_owned(), since };
+            let found = connection.repeatable(None, &which, false).await.unwrap();
+            let ids: Vec<Uuid> = found.iter().map(|delivery| delivery.id).collect();
+            assert!(!ids.is_empty());
+            connection.try_again(None, &ids, "ana@desk", at(minutes)).await.unwrap();
+            connection.close().await;
+        });
     }
 
     fn queue(&self, notifications: &[NewNotification]) -> Enqueued {
@@ -124,6 +141,8 @@ struct Told {
     title: String,
     event: Event,
     is_late: bool,
+    text: String,
+    timeout: Duration,
     when: Instant,
 }
 
@@ -179,7 +198,9 @@ impl Sender for Script {
             target: envelope.target.to_owned(),
             title: envelope.message.title.clone(),
             event: envelope.message.event,
-            is_late: envelope.is_late,
+            is_late: envelope.late_since.is_some(),
+            text: envelope.message.text.clone(),
+            timeout: envelope.timeout,
             when: Instant::now(),
         });
         if let Some(time) = self.takes.get(envelope.channel) {

@@ -38,7 +38,9 @@ fn an_apply_upgrades_first_and_whatever_only_looks_says_what_to_run() {
         estate.run(args).code(8).stderr_has("synthex db migrate").nowhere("panicked");
     }
     assert_eq!(estate.database.query_one_i64("select max(version) from synthex.schema_migrations"), 2);
-    estate.run(&["apply", "--yes"]).ok().stderr_has("Installed 6 migrations of the schema.");
+    let applied = estate.run(&["apply", "--yes"]).ok();
+    let newest = estate.database.query_one_i64("select max(version) from synthex.schema_migrations");
+    applied.stderr_has(&format!("Installed {} migrations of the schema.", newest - 2));
     estate.is_converged();
 }
 

@@ -137,7 +137,10 @@ fn what_stays_down_when_the_provider_is_back_is_told() {
     }
     assert_eq!(
         said(&Outcome { tellings: shops.world.told[1..].to_vec(), ..Outcome::default() }),
-        ["resolved: The Shopify API answers again", "firing: 4 alerts (4 warning), by rule shops"]
+        [
+            "resolved: The Shopify API answers again",
+            "firing: 4 health alerts (4 warning) in w, by rule shops"
+        ]
     );
 }
 
@@ -169,7 +172,7 @@ fn what_comes_to_no_outage_is_told_one_by_one() {
     assert_eq!(shops.now(), Vec::<String>::new());
     assert_eq!(shops.world.facts.open.iter().filter(|alert| !alert.muted_by.is_empty()).count(), 3);
     shops.look(3..10, "ok");
-    assert_eq!(shops.now(), ["firing: 3 alerts (3 warning), by rule shops"]);
+    assert_eq!(shops.now(), ["firing: 3 health alerts (3 warning) in w, by rule shops"]);
 }
 
 #[test]
@@ -228,7 +231,7 @@ fn what_is_wrong_with_the_tenants_themselves_is_no_outage() {
         assert_eq!(shops.now(), Vec::<String>::new());
     }
     shops.look(0..3, "shop_frozen");
-    assert_eq!(shops.now(), ["firing: 3 alerts (3 warning), by rule shops"]);
+    assert_eq!(shops.now(), ["firing: 3 health alerts (3 warning) in w, by rule shops"]);
 }
 
 #[test]

@@ -49,9 +49,7 @@ fn what_a_rule_no_longer_means_is_over_once() {
         let mut world = one();
         world.run();
         change(&mut world);
-        // Where the rule is gone for good, nobody knows its channels.
-        let expected = usize::from(!world.facts.rules.is_empty());
-        assert_eq!(world.after(HOUR).len(), expected, "{number}");
+        assert_eq!(world.after(HOUR).len(), 1, "{number}");
         assert_eq!(world.facts.ended[0].resolve_reason.unwrap().code(), reason, "{number}");
         assert_eq!(world.after(HOUR), Vec::<String>::new(), "{number}");
     }

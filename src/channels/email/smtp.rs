@@ -8,6 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lettre::Address;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -94,7 +96,9 @@ pub(super) async fn prepare<S: Surroundings>(
     if let (Some(user), Some(reference)) = (&block.username, &block.password) {
         let secret = channels.secret(reference).await?;
         let password = text_of(&secret, "password")?;
-        hidden = Hidden::new([password]);
+        // As both ways to log in have it: a server may repeat what it did not understand.
+        let plain = STANDARD.encode(format!("\0{}\0{password}", user.as_str()));
+        hidden = Hidden::new([password, plain.as_str()]);
         // A password that everybody can read on the way is worse than a mail that is not sent.
         if encryption != Encryption::None {
             login = Some((user.as_str().to_owned(), Redacted::new(password.to_owned())));

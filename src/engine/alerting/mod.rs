@@ -51,7 +51,8 @@ pub trait AlertStore {
     /// Whatever the database reports; nothing is begun then.
     fn begin(&mut self, ask: &Ask<'_>) -> impl Future<Output = Result<Read, StateError>>;
 
-    /// Writes what came of it, all or nothing, and ends the evaluation.
+    /// Writes what came of it, all or nothing, and ends the evaluation. Returns the notifications that were queued: the end of
+    /// alerts may be told in parts.
     ///
     /// # Errors
     /// Whatever the database reports; nothing was written. `Stale` where somebody else wrote the same rows.
@@ -61,7 +62,7 @@ pub trait AlertStore {
         outcome: &Outcome,
         notifications: &[NewNotification],
         now: DateTime<Utc>,
-    ) -> impl Future<Output = Result<(), StateError>>;
+    ) -> impl Future<Output = Result<Vec<Uuid>, StateError>>;
 
     /// Ends an evaluation without writing.
     ///
@@ -98,6 +99,20 @@ pub struct Evaluated {
     pub unreadable: Vec<String>,
     /// The rules that were evaluated.
     pub rules: Vec<String>,
+    /// The notifications that were queued.
+    pub queued: Vec<Uuid>,
+}
+
+impl Evaluated {
+    fn new(workspace: String) -> Self {
+        Self {
+            workspace,
+            outcome: Ok(Outcome::default()),
+            unreadable: Vec::new(),
+            rules: Vec::new(),
+            queued: Vec::new(),
+        }
+    }
 }
 
 /// Evaluates workspaces, one after the other; all that may be seen, where none are named, and then the alerts of those that are
@@ -123,13 +138,14 @@ pub async fn evaluate(
         }
     };
     let mut found = Vec::with_capacity(workspaces.len());
+    let mut away: Option<String> = None;
     for workspace in workspaces {
-        let mut evaluated = Evaluated {
-            workspace,
-            outcome: Ok(Outcome::default()),
-            unreadable: Vec::new(),
-            rules: Vec::new(),
-        };
+        let mut evaluated = Evaluated::new(workspace);
+        if let Some(what) = &away {
+            evaluated.outcome = Err(StateError::new(StateErrorKind::Unreachable, what.clone()));
+            found.push(evaluated);
+            continue;
+        }
         let workspace = evaluated.workspace.clone();
         let mut attempt = 1;
         let outcome = loop {
@@ -141,6 +157,8 @@ pub async fn evaluate(
         };
         if let Err(error) = &outcome {
             tracing::warn!(workspace, error = %error.what, "the alerts of a workspace cannot be evaluated");
+            // The next one would wait just as long.
+            away = (error.kind == StateErrorKind::Unreachable).then(|| error.what.clone());
         }
         evaluated.outcome = outcome;
         found.push(evaluated);
@@ -164,7 +182,7 @@ async fn once(
     }
     let notifications: Vec<NewNotification> =
         outcome.tellings.iter().map(|telling| notification(telling, ask.now)).collect();
-    store.finish(ask.workspace, &outcome, &notifications, ask.now).await?;
+    evaluated.queued = store.finish(ask.workspace, &outcome, &notifications, ask.now).await?;
     for alert in outcome.inserts.iter().chain(&outcome.updates) {
         let is_over = alert.status == AlertStatus::Resolved;
         tracing::debug!(alert = %alert.id, status = alert.status.code(), is_over, "alert");
@@ -191,5 +209,65 @@ fn notification(telling: &Telling, now: DateTime<Utc>) -> NewNotification {
         not_before: now,
         replay_of: None,
         created_by: AUTHOR.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database that is away from the second workspace on, or refuses that one alone.
+    struct Away {
+        kind: StateErrorKind,
+        asked: Vec<String>,
+    }
+
+    impl AlertStore for Away {
+        async fn workspaces(&mut self) -> Result<Vec<String>, StateError> {
+            Ok(["a", "b", "c", "d"].map(str::to_owned).to_vec())
+        }
+
+        async fn begin(&mut self, ask: &Ask<'_>) -> Result<Read, StateError> {
+            self.asked.push(ask.workspace.to_owned());
+            if ask.workspace == "b" {
+                return Err(StateError::new(self.kind, "it does not answer"));
+            }
+            Ok(Read { facts: Facts::default(), unreadable: Vec::new() })
+        }
+
+        async fn finish(
+            &mut self,
+            _: &str,
+            _: &Outcome,
+            _: &[NewNotification],
+            _: DateTime<Utc>,
+        ) -> Result<Vec<Uuid>, StateError> {
+            Ok(Vec::new())
+        }
+
+        async fn give_up(&mut self) -> Result<(), StateError> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_away_is_waited_for_once() {
+        let now = "2026-11-02T12:00:00Z".parse().unwrap();
+        for (kind, asked, failed) in [
+            (StateErrorKind::Unreachable, "ab", "bcd"),
+            // What is wrong with one workspace holds up no other.
+            (StateErrorKind::Incompatible, "abcd", "b"),
+        ] {
+            let mut store = Away { kind, asked: Vec::new() };
+            let found =
+                evaluate(&mut store, None, &Scope::All, now, false, || Uuid::from_u128(1)).await.unwrap();
+            assert_eq!(store.asked.concat(), asked);
+            let names: Vec<&str> = found
+                .iter()
+                .filter(|own| own.outcome.as_ref().is_err_and(|error| error.kind == kind))
+                .map(|own| own.workspace.as_str())
+                .collect();
+            assert_eq!((names.concat().as_str(), found.len()), (failed, 4));
+        }
     }
 }

@@ -42,6 +42,9 @@ impl Why {
 /// The schedule of attempts, where a channel has none of its own (M-D4), in seconds.
 pub const USUAL_SCHEDULE: [i64; 7] = [5, 300, 1800, 7200, 18_000, 36_000, 36_000];
 
+/// How far a wait is moved at most, up or down, so that what failed together is not repeated together (M-D4).
+pub const JITTER: f64 = 0.2;
+
 /// How long a receiver may have us wait, where a channel does not say (M-D5).
 const USUAL_MAX_RETRY_AFTER: i64 = 3600;
 
@@ -75,7 +78,8 @@ impl Channel {
             return Err(Why::new("channel_off", format!("channel `{name}` is switched off")));
         }
         if let Some(said) = &self.gone {
-            let reason = format!("channel `{name}` is disabled until its manifest changes: {said}");
+            let reason =
+                format!("channel `{name}` is disabled until its manifest changes, or for an hour: {said}");
             return Err(Why::new("channel_gone", reason));
         }
         Ok(spec)
@@ -121,6 +125,13 @@ pub fn max_retry_after(spec: &NotificationChannelSpec) -> Duration {
     seconds(own, USUAL_MAX_RETRY_AFTER)
 }
 
+/// The longest that a message, or the whole channel, waits before the next attempt.
+#[must_use]
+pub fn longest_wait(spec: &NotificationChannelSpec) -> Duration {
+    let step = schedule(spec).into_iter().max().unwrap_or_default().mul_f64(1.0 + JITTER);
+    step.max(max_retry_after(spec))
+}
+
 /// From which age on a message is late.
 #[must_use]
 pub fn max_age(spec: &NotificationChannelSpec) -> Duration {
@@ -140,4 +151,35 @@ pub fn interval(spec: &NotificationChannelSpec) -> Option<Duration> {
     let usual = (spec.channel_type == ChannelType::Slack).then_some(60);
     let a_minute = spec.rate_limit_per_minute.or(usual).filter(|limit| *limit > 0)?;
     Some(Duration::from_micros(60_000_000 / a_minute.unsigned_abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn spec(value: serde_json::Value) -> NotificationChannelSpec {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn slack_gets_one_a_second_and_others_what_they_say() {
+        let slack = json!({"type": "slack", "slack": {"webhookUrl": {"env": "HOOK"}}});
+        assert_eq!(interval(&spec(slack.clone())), Some(Duration::from_secs(1)));
+        let mut own = slack;
+        own["rateLimitPerMinute"] = json!(30);
+        assert_eq!(interval(&spec(own)), Some(Duration::from_secs(2)));
+        assert_eq!(interval(&spec(json!({"type": "console"}))), None);
+        let slow = json!({"type": "console", "rateLimitPerMinute": 600});
+        assert_eq!(interval(&spec(slow)), Some(Duration::from_millis(100)));
+    }
+
+    #[test]
+    fn the_longest_wait_is_that_of_the_schedule_or_of_a_receiver() {
+        let wait = |delivery| longest_wait(&spec(json!({"type": "console", "delivery": delivery}))).as_secs();
+        assert_eq!(wait(json!({})), 43_200);
+        assert_eq!(wait(json!({"retry": ["10m"]})), 3600);
+        assert_eq!(wait(json!({"retry": ["10m"], "maxRetryAfter": "1m"})), 720);
+    }
 }

@@ -6,21 +6,18 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::alerts::{Event, Message, Notice, Topic};
+use crate::alerts::{Event, Message, Notice};
 use crate::kinds::notification_channel::{ChannelType, NotificationChannelSpec};
 use crate::report::notice::{Words, text};
 
-use super::channel::{max_age, max_retry_after, schedule};
+use super::channel::{JITTER, max_age, max_retry_after, schedule};
 use super::outbox::{Attempt, Claim, Fate, Record};
-use super::{Failure, NewNotification, Sent, derived_id};
-
-/// How far a wait is moved at most, up or down, so that what failed together is not repeated together (M-D4).
-const JITTER: f64 = 0.2;
+use super::{Failure, Sent, derived_id};
 
 /// How many bytes are kept of an answer (M-D3).
 const MOST_RESPONSE: usize = 2048;
 
-/// How many attempts are made, beyond those of the schedule, of what takes its worker down with it each time.
+/// How many workers in a row may be gone, beyond the attempts of the schedule, before what they sent is given up.
 const MOST_LOST: i64 = 5;
 
 /// What is sent, where something is.
@@ -30,8 +27,8 @@ pub struct Ready<'c> {
     pub spec: &'c NotificationChannelSpec,
     /// What is told.
     pub message: &'c Message,
-    /// Whether it says that it is late.
-    pub is_late: bool,
+    /// Since when it is late, where it is.
+    pub late_since: Option<DateTime<Utc>>,
 }
 
 fn record(claim: &Arc<Claim>, fate: Fate, code: &'static str, why: Option<String>) -> Record {
@@ -45,7 +42,7 @@ fn record(claim: &Arc<Claim>, fate: Fate, code: &'static str, why: Option<String
         wait: None,
         gone: None,
         inbox: None,
-        notice: None,
+        fallback: None,
     }
 }
 
@@ -79,7 +76,7 @@ pub fn ready(claim: &Arc<Claim>, now: DateTime<Utc>) -> Result<Ready<'_>, Box<Re
         Ok(spec) => spec,
         Err(why) if why.code == "channel_gone" => {
             let failure = Failure::permanent(why.code, why.reason);
-            return Err(Box::new(ended(claim, Fate::Failed, &failure, now)));
+            return Err(Box::new(ended(claim, Fate::Failed, &failure)));
         }
         Err(why) => {
             return Err(Box::new(record(claim, Fate::Suppressed, why.code, Some(why.reason))));
@@ -90,24 +87,25 @@ pub fn ready(claim: &Arc<Claim>, now: DateTime<Utc>) -> Result<Ready<'_>, Box<Re
         Err(why) => {
             let failure =
                 Failure::permanent("unreadable", format!("what is to be told cannot be read: {why}"));
-            return Err(Box::new(ended(claim, Fate::Failed, &failure, now)));
+            return Err(Box::new(ended(claim, Fate::Failed, &failure)));
         }
     };
-    if claim.attempt > schedule_length(spec) + 1 + MOST_LOST {
-        let failure = Failure::permanent(
-            "worker_lost",
-            "each worker that sent it was gone before it said what came of it",
+    if claim.lost > schedule_length(spec) + MOST_LOST {
+        let what = format!(
+            "{} workers in a row that sent it were gone before they said what came of it",
+            claim.lost
         );
-        return Err(Box::new(ended(claim, Fate::Dead, &failure, now)));
+        let failure = Failure::permanent("worker_lost", what);
+        return Err(Box::new(ended(claim, Fate::Dead, &failure)));
     }
-    let age = (now - claim.created_at).to_std().unwrap_or_default();
-    let is_late = age > max_age(spec);
+    // The moment is the same for each attempt, so that they all say the same.
+    let late_since = Some(later(claim.created_at, max_age(spec))).filter(|since| *since < now);
     let tells_of_now = matches!(message.event, Event::Firing | Event::Reminder | Event::Flapping);
-    if is_late && claim.are_over && tells_of_now {
+    if late_since.is_some() && claim.are_over && tells_of_now {
         let why = "it was late, and what it tells of is over".to_owned();
         return Err(Box::new(record(claim, Fate::Suppressed, "over", Some(why))));
     }
-    Ok(Ready { spec, message, is_late })
+    Ok(Ready { spec, message, late_since })
 }
 
 fn schedule_length(spec: &NotificationChannelSpec) -> i64 {
@@ -141,8 +139,7 @@ pub fn judged(
     };
     let failure = match outcome {
         Ok(sent) => {
-            let inbox =
-                (ready.spec.channel_type == ChannelType::InApp).then(|| inbox(claim, ready, timing.began_at));
+            let inbox = (ready.spec.channel_type == ChannelType::InApp).then(|| inbox(claim, ready));
             return Record {
                 attempt: attempt("sent", sent.status, sent.response),
                 wait: sent.wait,
@@ -155,11 +152,11 @@ pub fn judged(
     let patience = max_retry_after(ready.spec);
     let asked = failure.retry_after.map(|asked| asked.min(patience));
     let mut record = if failure.is_permanent || failure.disables_channel {
-        ended(claim, Fate::Failed, &failure, timing.now)
+        ended(claim, Fate::Failed, &failure)
     } else {
         match next_attempt(ready.spec, claim.attempt, asked, timing) {
             Some(at) => record(claim, Fate::Retrying(at), failure.code, Some(failure.what.clone())),
-            None => ended(claim, Fate::Dead, &failure, timing.now),
+            None => ended(claim, Fate::Dead, &failure),
         }
     };
     record.attempt = attempt(
@@ -198,60 +195,20 @@ fn later(now: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {
 
 /// A delivery that did not get through and is not tried again: its channel's fallback is told, unless it stands in for
 /// another one itself (M-D11).
-fn ended(claim: &Arc<Claim>, fate: Fate, failure: &Failure, now: DateTime<Utc>) -> Record {
-    Record {
-        notice: notice(claim, failure, now),
-        ..record(claim, fate, failure.code, Some(failure.what.clone()))
-    }
-}
-
-fn notice(claim: &Arc<Claim>, failure: &Failure, now: DateTime<Utc>) -> Option<NewNotification> {
-    let fallback = claim.channel.spec.as_ref().ok()?.fallback.as_ref()?;
-    let told = claim.message.as_ref().ok()?;
-    let channel = &claim.channel.name;
-    if claim.is_fallback || fallback == channel {
-        return None;
-    }
-    let to = if claim.target.is_empty() { String::new() } else { format!(" to {}", claim.target) };
-    let tries = match claim.attempt {
-        1 => "1 attempt".to_owned(),
-        many => format!("{many} attempts"),
-    };
-    let message = Message {
-        topic: Topic::SystemError,
-        event: Event::DeliveryFailed,
-        severity: told.severity,
-        workspace: told.workspace.clone(),
-        title: format!("Not delivered through `{channel}`: {}", told.title),
-        text: format!(
-            "Channel `{channel}` did not take this{to} ({tries}, {}): {}\n\n{}",
-            failure.code, failure.what, told.text
-        ),
-        rule: told.rule.clone(),
-        items: told.items.clone(),
-        at: now,
-    };
-    Some(NewNotification {
-        // One for all targets of the channel, and another one where somebody had it tried again.
-        id: derived_id(claim.notification, &["delivery_failed", channel, &claim.attempt.to_string()]),
-        message,
-        channels: vec![fallback.clone()],
-        alerts: Vec::new(),
-        ordering_key: claim.ordering_key.clone(),
-        not_before: now,
-        replay_of: None,
-        created_by: "delivery".to_owned(),
-    })
+fn ended(claim: &Arc<Claim>, fate: Fate, failure: &Failure) -> Record {
+    let own = claim.channel.spec.as_ref().ok().and_then(|spec| spec.fallback.as_ref());
+    let is_told = !claim.is_fallback && claim.message.is_ok();
+    let fallback = own.filter(|fallback| is_told && **fallback != claim.channel.name).cloned();
+    Record { fallback, ..record(claim, fate, failure.code, Some(failure.what.clone())) }
 }
 
 /// The title and the text of an inbox's row: the words of a mail, without its last line.
-fn inbox(claim: &Claim, ready: &Ready<'_>, now: DateTime<Utc>) -> (String, String) {
+fn inbox(claim: &Claim, ready: &Ready<'_>) -> (String, String) {
     let notice = Notice {
         message: ready.message,
         workspace: &claim.channel.workspace,
         channel: &claim.channel.name,
-        is_late: ready.is_late,
-        now,
+        late_since: ready.late_since,
     };
     let words = Words::new(notice, ready.spec.template.as_ref());
     let body = text::body(&words);

@@ -6,6 +6,7 @@
 pub mod channel;
 mod ids;
 mod judge;
+mod notices;
 mod outbox;
 pub mod resolving;
 mod sending;
@@ -19,6 +20,7 @@ use crate::alerts::Message;
 pub use channel::{Channel, Why};
 pub use ids::derived_id;
 pub use judge::spread;
+pub use notices::notices;
 pub use outbox::{Attempt, Claim, Claimed, Fate, Outbox, Record, Wanted};
 pub use sending::{Envelope, Failure, Sender, Sent};
 pub use worker::{Counts, Delivered, Settings, deliver};
@@ -31,8 +33,9 @@ pub struct NewNotification {
     /// What it says. Its workspace is that of the channels.
     pub message: Message,
     /// The channels, by name. One that is missing, deleted or switched off gets a delivery that is `suppressed`, with why.
-    /// Of the event `resolved`, only those through which a firing message of one of `alerts` went out or is still queued, and
-    /// which send the end of alerts; what is still queued is replaced by one message of both (M-L7, M-L8).
+    /// Of the event `resolved`, it goes through those through which a firing message of one of `alerts` went out or is still
+    /// queued, named here or not, and which send the end of alerts; what is still queued is replaced by one message of both
+    /// (M-L7, M-L8).
     pub channels: Vec<String>,
     /// The alerts it tells of.
     pub alerts: Vec<Uuid>,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::alerts::Message;
 use crate::engine::StateError;
 
-use super::{Channel, NewNotification};
+use super::Channel;
 
 /// A queue of deliveries that several workers take from.
 pub trait Outbox {
@@ -70,10 +70,12 @@ pub struct Claim {
     pub token: i64,
     /// Which attempt this is, from 1.
     pub attempt: i64,
+    /// How many workers in a row were gone while they sent it, since there was an answer, or somebody had it tried again.
+    pub lost: i64,
     /// What it delivers.
     pub notification: Uuid,
-    /// The same, as it is told; `Err` with why, where it cannot be read.
-    pub message: Result<Message, String>,
+    /// The same, as it is told, shared by all its deliveries; `Err` with why, where it cannot be read.
+    pub message: Result<Arc<Message>, String>,
     /// Through which channel.
     pub channel: Arc<Channel>,
     /// To whom.
@@ -160,10 +162,10 @@ pub struct Record {
     pub paused_until: Option<DateTime<Utc>>,
     /// How long the receiver has us wait before the next message, though it took this one (M-D13).
     pub wait: Option<Duration>,
-    /// What the receiver said where it is gone, so that the channel is not used until its manifest changes (M-D6).
+    /// What the receiver said where it is gone, so that the channel is not used for a while (M-D6).
     pub gone: Option<String>,
     /// The title and the text of the inbox's row, where that is the channel.
     pub inbox: Option<(String, String)>,
-    /// What is told through the channel's fallback (M-D11).
-    pub notice: Option<NewNotification>,
+    /// The fallback of its channel that is told that it did not get through (M-D11).
+    pub fallback: Option<String>,
 }

@@ -6,15 +6,21 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use crate::alerts::{Event, Message};
+use crate::alerts::{Event, Message, wording};
 
 /// A message that told of alerts through a channel to a target, or is about to.
 #[derive(Clone, Debug)]
 pub struct Told {
     /// The delivery.
     pub delivery: Uuid,
+    /// What it delivers.
+    pub notification: Uuid,
     /// Whether it is still queued, so that it can be taken back. One that is being sent cannot.
     pub is_queued: bool,
+    /// Whether it stands in for another channel.
+    pub is_fallback: bool,
+    /// What keeps its order.
+    pub ordering_key: String,
     /// The alerts it tells of.
     pub alerts: Vec<Uuid>,
 }
@@ -26,25 +32,25 @@ pub struct Ending {
     pub alerts: BTreeSet<Uuid>,
     /// Whether the beginning of one of them is told with its end.
     pub is_both: bool,
-    /// The deliveries that are taken back, since this one tells what they would.
+    /// The deliveries that are taken back, since they tell what is not so any more.
     pub replaced: Vec<Uuid>,
 }
 
 impl Ending {
     /// How the end of `over` is told where these messages told the beginning.
     ///
-    /// A queued message that tells of other alerts too stays, and goes out before.
+    /// A queued message that tells of other alerts too is taken back as well: of what still stands it is told anew
+    /// ([`standing`]).
     #[must_use]
     pub fn of(over: &BTreeSet<Uuid>, told: &[Told]) -> Self {
         let mut sure = BTreeSet::new();
         let mut ending = Self::default();
         for told in told {
-            let both = told.alerts.iter().filter(|alert| over.contains(*alert)).copied();
-            let covers = told.alerts.iter().all(|alert| over.contains(alert));
-            if told.is_queued && covers {
+            let both: Vec<Uuid> = told.alerts.iter().filter(|alert| over.contains(*alert)).copied().collect();
+            if told.is_queued && !both.is_empty() {
                 ending.replaced.push(told.delivery);
             } else {
-                sure.extend(both.clone());
+                sure.extend(both.iter().copied());
             }
             ending.alerts.extend(both);
         }
@@ -77,6 +83,13 @@ impl Ending {
     }
 }
 
+/// A message that is still queued, with those alerts alone that still stand.
+#[must_use]
+pub fn standing(message: &Message, alerts: &BTreeSet<Uuid>) -> Message {
+    let items = message.items.iter().filter(|item| item.alert.is_none_or(|alert| alerts.contains(&alert)));
+    wording::again(message, items.cloned().collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,7 +105,10 @@ mod tests {
             .zip(told)
             .map(|(delivery, (is_queued, alerts))| Told {
                 delivery: alert(delivery),
+                notification: alert(delivery),
                 is_queued: *is_queued,
+                is_fallback: false,
+                ordering_key: String::new(),
                 alerts: alerts.iter().copied().map(alert).collect(),
             })
             .collect();
@@ -112,7 +128,9 @@ mod tests {
         check(&[1, 2], &[(false, &[1])], &[1], false, &[]);
         // One was told, the other is queued.
         check(&[1, 2], &[(false, &[1]), (true, &[2])], &[1, 2], true, &[101]);
-        // What is queued tells of another one that still stands: it goes out, and the end after it.
-        check(&[1], &[(true, &[1, 3])], &[1], false, &[]);
+        // What is queued tells of another one that still stands: of that one it is told anew.
+        check(&[1], &[(true, &[1, 3])], &[1], true, &[100]);
+        // What is queued of others stays.
+        check(&[1], &[(true, &[3]), (false, &[1])], &[1], false, &[]);
     }
 }

@@ -23,8 +23,10 @@ pub struct Envelope<'a> {
     pub target: &'a str,
     /// What is told.
     pub message: &'a Message,
-    /// Whether it is so old that it says that it is late (M-D14).
-    pub is_late: bool,
+    /// Since when it is so old that it says that it is late, where it is (M-D14).
+    pub late_since: Option<DateTime<Utc>>,
+    /// How long an answer is waited for (M-W9).
+    pub timeout: Duration,
     /// When the attempt is made.
     pub now: DateTime<Utc>,
 }

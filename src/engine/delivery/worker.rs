@@ -25,6 +25,9 @@ use super::outbox::{Fate, Outbox, Record};
 use super::{Envelope, Failure, Sender, Sent};
 use work::{Flight, Work};
 
+/// How long it may take to prepare an attempt: to read secrets, for one.
+const PREPARATION: Duration = Duration::from_secs(5);
+
 /// How a worker works.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -156,7 +159,7 @@ pub async fn deliver(
         tokio::select! {
             biased;
             () = &mut stop => work.stop(),
-            recorded = &mut recording, if !recording.is_terminated() => work.recorded(recorded),
+            recorded = &mut recording, if !recording.is_terminated() => work.recorded(recorded, clock.now()),
             Some(record) = flying.next(), if !flying.is_empty() => work.landed(record),
             claimed = &mut claiming, if !claiming.is_terminated() => {
                 for flight in work.claimed(claimed) {
@@ -164,6 +167,11 @@ pub async fn deliver(
                 }
             }
             () = tokio::time::sleep_until(wake) => {
+                if work.is_past_end() {
+                    // What was asked of a database that does not answer, and is not recorded, ends with its lease.
+                    work.give_up();
+                    break;
+                }
                 if work.is_past_deadline() {
                     flying.clear();
                     work.break_off(clock.now());
@@ -173,6 +181,13 @@ pub async fn deliver(
         }
     }
     work.done
+}
+
+/// How long the whole of an attempt may take, with what is read for it before, so that the lease outlives it; and how long of
+/// that an answer is waited for. The second ends first: who waits for the answer knows what its silence means.
+fn limits(timeout: Duration, lease: Duration) -> (Duration, Duration) {
+    let whole = (timeout + PREPARATION).min(lease.mul_f64(0.75));
+    (whole, timeout.min(whole - PREPARATION.min(whole / 5)))
 }
 
 /// Sends one message, and says what follows from that.
@@ -185,7 +200,7 @@ async fn fly(flight: Arc<Flight>, sender: &impl Sender, clock: &dyn Clock, setti
     if !claim.wait.is_zero() {
         tokio::time::sleep(claim.wait).await;
     }
-    let limit = timeout(what.spec).min(settings.lease.mul_f64(0.75));
+    let (limit, patience) = limits(timeout(what.spec), settings.lease);
     if flight.is_halted.load(Ordering::Relaxed) || flight.taken.elapsed() + limit > settings.lease {
         return released(claim);
     }
@@ -197,7 +212,8 @@ async fn fly(flight: Arc<Flight>, sender: &impl Sender, clock: &dyn Clock, setti
         spec: what.spec,
         target: &claim.target,
         message: what.message,
-        is_late: what.is_late,
+        late_since: what.late_since,
+        timeout: patience,
         now: began_at,
     };
     let outcome = match what.spec.channel_type {
@@ -218,4 +234,21 @@ async fn fly(flight: Arc<Flight>, sender: &impl Sender, clock: &dyn Clock, setti
     );
     let chance = (settings.jitter)(claim.delivery, claim.attempt);
     judged(claim, &what, outcome, &Timing { began_at, latency, now: clock.now(), chance })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_noticed_before_the_attempt_is_over_and_the_lease_outlives_both() {
+        let limits = |timeout, lease| {
+            let (whole, patience) = limits(Duration::from_secs(timeout), Duration::from_secs(lease));
+            (whole.as_secs_f64(), patience.as_secs_f64())
+        };
+        assert_eq!(limits(15, 60), (20.0, 15.0));
+        assert_eq!(limits(30, 60), (35.0, 30.0));
+        assert_eq!(limits(15, 20), (15.0, 12.0));
+        assert_eq!(limits(1, 1), (0.75, 0.6));
+    }
 }

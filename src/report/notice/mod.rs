@@ -69,11 +69,12 @@ impl<'a> Words<'a> {
         let is_of_items = lists_items && tells_of_items(notice.message);
         let text = lines(&body.unwrap_or_else(|| notice.message.text.clone()));
         let mut paragraphs = Vec::new();
-        if notice.is_late {
+        // Both times are those of every attempt: a receiver that knows a repeated one by its id wants the same words (M-D9).
+        if let Some(since) = notice.late_since {
             paragraphs.push(format!(
-                "This message is late: it is of {}, and could not be sent before {}.",
+                "This message is late: it is of {}, and had not been sent by {}.",
                 instant(notice.message.at),
-                instant(notice.now)
+                instant(since)
             ));
         }
         let mut lead = paragraphs.clone();
@@ -170,7 +171,7 @@ impl<'a> Words<'a> {
 /// What is marked in front of the title.
 fn marks(notice: &Notice<'_>) -> Vec<String> {
     let mut marks = Vec::new();
-    if notice.is_late {
+    if notice.late_since.is_some() {
         marks.push("LATE".to_owned());
     }
     let (event, severity) = (notice.message.event, notice.message.severity);

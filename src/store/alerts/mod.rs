@@ -11,6 +11,7 @@ mod write;
 
 use chrono::{DateTime, Utc};
 use sqlx::{Executor as _, PgConnection, Row as _};
+use uuid::Uuid;
 
 use crate::alerts::facts::{Facts, Outcome};
 use crate::alerts::impact::Overlay;
@@ -87,6 +88,16 @@ async fn read(connection: &mut PgConnection, ask: &Ask<'_>) -> Result<Read, sqlx
     Ok(Read { facts, unreadable })
 }
 
+impl Connection {
+    /// Ends an evaluation that failed. The first error is the one that says what is wrong, and who does not answer is not
+    /// waited for twice.
+    async fn end_after(&mut self, kind: StateErrorKind) {
+        if kind != StateErrorKind::Unreachable {
+            let _ = self.rollback().await;
+        }
+    }
+}
+
 impl AlertStore for Connection {
     async fn workspaces(&mut self) -> Result<Vec<String>, StateError> {
         let limit = self.timeout;
@@ -110,9 +121,8 @@ impl AlertStore for Connection {
         let begin = if ask.is_dry { "begin isolation level repeatable read read only" } else { "begin" };
         self.run(begin, "beginning to evaluate alerts").await?;
         let found = within(self.timeout, "reading what alerts are about", read(&mut self.inner, ask)).await;
-        if found.is_err() {
-            // The first error is the one that says what is wrong.
-            let _ = self.rollback().await;
+        if let Err(error) = &found {
+            self.end_after(error.kind).await;
         }
         found
     }
@@ -123,23 +133,26 @@ impl AlertStore for Connection {
         outcome: &Outcome,
         notifications: &[NewNotification],
         now: DateTime<Utc>,
-    ) -> Result<(), StateError> {
+    ) -> Result<Vec<Uuid>, StateError> {
         let inner = &mut self.inner;
         let work = async {
             let is_whole = write::write(inner, workspace, outcome, now).await?;
-            if is_whole {
-                outbox::enqueue(inner, notifications, now).await?;
-                inner.execute("commit").await?;
+            if !is_whole {
+                return Ok(None);
             }
-            Ok(is_whole)
+            let enqueued = outbox::enqueue(inner, notifications, now).await?;
+            inner.execute("commit").await?;
+            Ok(Some(enqueued.notifications))
         };
         let found = within(self.timeout, "writing alerts", work).await;
-        if !matches!(found, Ok(true)) {
-            let _ = self.rollback().await;
+        match &found {
+            Ok(Some(_)) => {}
+            Ok(None) => self.end_after(StateErrorKind::Stale).await,
+            Err(error) => self.end_after(error.kind).await,
         }
         match found {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(StateError::new(
+            Ok(Some(queued)) => Ok(queued),
+            Ok(None) => Err(StateError::new(
                 StateErrorKind::Stale,
                 format!("somebody else changed alerts of workspace `{workspace}` meanwhile"),
             )

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
 use crate::engine::delivery::Channel;
@@ -12,6 +13,10 @@ use crate::store::statements;
 /// Workspace and name of a channel.
 pub(super) type ChannelKey = (String, String);
 
+/// How long a channel whose receiver is gone is not used. After that it is tried again: its secret may have been replaced
+/// where it is kept, which no manifest says (M-D6).
+const DISABLED: TimeDelta = TimeDelta::hours(1);
+
 /// Reads channels, in one statement; those that are missing are left out.
 ///
 /// # Errors
@@ -19,6 +24,7 @@ pub(super) type ChannelKey = (String, String);
 pub(super) async fn channels(
     connection: &mut PgConnection,
     keys: &BTreeSet<ChannelKey>,
+    now: DateTime<Utc>,
 ) -> Result<HashMap<ChannelKey, Channel>, sqlx::Error> {
     let mut found = HashMap::with_capacity(keys.len());
     if keys.is_empty() {
@@ -27,7 +33,7 @@ pub(super) async fn channels(
     // The statement comes from the registry, as all that read declared rows do; what was learnt is put beside it.
     let sql = statements::rows(&KIND).replacen(
         " from synthex.notification_channels as t",
-        ", t.digest, case when s.disabled_at is not null and s.disabled_digest is not distinct from t.digest \
+        ", t.digest, case when s.disabled_digest is not distinct from t.digest and s.disabled_at > $3 and s.disabled_at < $4 \
           then coalesce(s.disabled_reason, 'its receiver is gone') end \
          from synthex.notification_channels as t \
          left join synthex.channel_status as s on s.workspace = t.workspace and s.channel = t.name",
@@ -35,7 +41,13 @@ pub(super) async fn channels(
     );
     let (workspaces, names): (Vec<&str>, Vec<&str>) =
         keys.iter().map(|(workspace, name)| (workspace.as_str(), name.as_str())).unzip();
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(workspaces).bind(names).persistent(false);
+    // A clock that was ahead when it was disabled disables it for no longer.
+    let query = sqlx::query(AssertSqlSafe(sql))
+        .bind(workspaces)
+        .bind(names)
+        .bind(now - DISABLED)
+        .bind(now + DISABLED)
+        .persistent(false);
     let mut shared = Shared::default();
     for row in query.fetch_all(connection).await? {
         let mut own = read::row_of(&KIND, &row, &mut shared)?;

@@ -7,12 +7,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 use uuid::Uuid;
 
+use crate::alerts::Message;
 use crate::engine::delivery::channel::interval;
 use crate::engine::delivery::{Channel, Claim, Claimed, Wanted};
 
+use super::ahead::bring_nearer;
 use super::channels::{ChannelKey, channels};
 
 /// How far ahead places in a channel's rate are given, in seconds: who gets one waits for it, and has his lease for longer.
@@ -22,8 +25,9 @@ const HORIZON: f64 = 1.0;
 const SLOT_WAIT: (f64, f64) = (0.02, 60.0);
 
 /// A queue that filled a moment ago is not what the statistics say it is: left alone, the planner reads and sorts all of it each
-/// time (64 ms in place of 1 ms at 10,000 messages). Every way here has an index, in the order that is wanted.
-const BY_INDEX: &str = "set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off; \
+/// time (64 ms in place of 1 ms at 10,000 messages). Every way here has an index, in the order that is wanted; and a way that is
+/// ruled out looks so dear that it would be compiled first.
+const BY_INDEX: &str = "set local jit = off; set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off; \
      set local enable_hashjoin = off; set local enable_mergejoin = off";
 
 /// How many leases that are over are ended at a time.
@@ -34,14 +38,16 @@ const END_LEASES: &str = "with gone as (select id from synthex.notification_deli
        and leased_until < clock_timestamp() and ($1::text is null or workspace = $1) \
        order by id limit $2 for update skip locked), \
      freed as (update synthex.notification_deliveries as d set state = 'retrying', leased_by = null, leased_until = null, \
-       next_attempt_at = least(d.next_attempt_at, $3), last_code = 'worker_lost', \
+       next_attempt_at = least(d.next_attempt_at, $3), lost = d.lost + 1, last_code = 'worker_lost', \
        last_error = 'the worker that was sending it did not say what came of it' from gone where d.id = gone.id \
        returning d.id, d.attempts, d.workspace) \
      insert into synthex.delivery_attempts (delivery, attempt, workspace, began_at, latency_ms, outcome, code) \
      select id, attempts, workspace, $3, 0, 'transient', 'worker_lost' from freed where attempts > 0 on conflict do nothing";
 
-/// What may be sent, were it not for the rate. An older one that is open, with the same key, goes first. That is asked in a
-/// form that the planner can only answer by the index, whatever it believes about a table that was empty a minute ago.
+/// What may be sent, were it not for the rate. An older one that is open, with the same key, goes first, where both are about
+/// the same thing: a message of alerts does not wait for one of others. That is asked in a form that the planner can only
+/// answer by the index, whatever it believes about a table that was empty a minute ago; and of messages of very many alerts
+/// it is not asked which they are.
 const DUE: &str = "from synthex.notification_deliveries as d \
      left join synthex.channel_status as s on s.workspace = d.workspace and s.channel = d.channel \
      where d.state in ('pending', 'retrying') and d.next_attempt_at <= $1 and ($2::text is null or d.workspace = $2) \
@@ -50,7 +56,11 @@ const DUE: &str = "from synthex.notification_deliveries as d \
       where b.workspace = d.workspace and b.channel = d.channel) \
      and (d.ordering_key = '' or not coalesce((select true from synthex.notification_deliveries as o \
       where o.workspace = d.workspace and o.channel = d.channel and o.target = d.target and o.ordering_key = d.ordering_key \
-      and o.seq < d.seq and o.state in ('pending', 'sending', 'retrying') limit 1), false))";
+      and o.seq < d.seq and o.state in ('pending', 'sending', 'retrying') \
+      and (o.notification = d.notification or coalesce((select cardinality(m.alerts) = 0 or cardinality(n.alerts) = 0 \
+       or cardinality(m.alerts)::bigint * cardinality(n.alerts) > 100000 or m.alerts && n.alerts \
+       from synthex.notifications as m, synthex.notifications as n where m.id = o.notification and n.id = d.notification), true)) \
+      limit 1), false))";
 
 /// Places in the rates of channels that have one.
 const RATES: &str = "select s.workspace, s.channel, \
@@ -67,11 +77,21 @@ const TAKE_PLACES: &str = "update synthex.channel_status as s set next_slot_at =
 
 const TAKE: &str = "update synthex.notification_deliveries as d set state = 'sending', leased_by = $2, lease_token = d.lease_token + 1, \
       leased_until = clock_timestamp() + make_interval(secs => $3), attempts = d.attempts + 1, \
-      first_tried_at = coalesce(d.first_tried_at, $4) \
-     from synthex.notifications as n where d.id = any($1::uuid[]) and n.id = d.notification \
-     returning d.id, d.lease_token, d.attempts, d.notification, n.content::text, d.workspace, d.channel, d.target, d.ordering_key, \
-      d.is_fallback, n.created_at, cardinality(n.alerts) > 0 and not exists (select from unnest(n.alerts) as t (id) \
-       left join synthex.alerts as a on a.id = t.id where a.status is distinct from 'resolved'), d.seq";
+      first_tried_at = coalesce(d.first_tried_at, $4) where d.id = any($1::uuid[]) \
+     returning d.id, d.lease_token, d.attempts, d.lost, d.notification, d.workspace, d.channel, d.target, d.ordering_key, \
+      d.is_fallback, d.seq";
+
+/// What is told, once for each notification: many deliveries may share one, and it may tell of thousands of alerts.
+const TELLS: &str = "select n.id, n.content::text, n.created_at, cardinality(n.alerts) > 0 and not exists ( \
+      select from unnest(n.alerts) as t (id) left join synthex.alerts as a on a.id = t.id where a.status is distinct from 'resolved') \
+     from synthex.notifications as n where n.id = any($1::uuid[])";
+
+/// What a notification tells.
+struct Tells {
+    message: Result<Arc<Message>, String>,
+    created_at: DateTime<Utc>,
+    are_over: bool,
+}
 
 /// A delivery that may be taken.
 struct Candidate {
@@ -92,6 +112,7 @@ pub(super) async fn claim(
     connection.execute(BY_INDEX).await?;
     let query = sqlx::query(END_LEASES).bind(workspace).bind(MOST_ENDED).bind(wanted.now).persistent(false);
     query.execute(&mut *connection).await?;
+    bring_nearer(connection, workspace, wanted.now).await?;
     let mut candidates = candidates(connection, workspace, wanted).await?;
     if candidates.is_empty() {
         let next_slot = next_slot(connection, workspace, wanted).await?;
@@ -109,7 +130,7 @@ pub(super) async fn claim(
     let mut keep = keep.into_iter();
     candidates.retain(|_| keep.next().unwrap_or_default());
     let keys: BTreeSet<ChannelKey> = candidates.iter().map(|candidate| candidate.channel.clone()).collect();
-    let known: HashMap<ChannelKey, Arc<Channel>> = channels(connection, &keys)
+    let known: HashMap<ChannelKey, Arc<Channel>> = channels(connection, &keys, wanted.now)
         .await?
         .into_iter()
         .map(|(key, channel)| (key, Arc::new(channel)))
@@ -160,8 +181,11 @@ async fn next_slot(
     workspace: Option<&str>,
     wanted: &Wanted,
 ) -> Result<Option<Duration>, sqlx::Error> {
+    // For each channel the first one that may be sent will do.
     let sql = format!(
-        "select extract(epoch from min(s.next_slot_at) - clock_timestamp())::float8 {DUE} and s.next_slot_at is not null"
+        "select extract(epoch from min(c.next_slot_at) - clock_timestamp())::float8 from synthex.channel_status as c \
+         where c.next_slot_at is not null and coalesce((select true {DUE} \
+          and d.workspace = c.workspace and d.channel = c.channel limit 1), false)"
     );
     let query = due(sqlx::query(AssertSqlSafe(sql)), workspace, wanted).persistent(false);
     let seconds: Option<f64> = query.fetch_one(connection).await?.try_get(0)?;
@@ -234,28 +258,50 @@ async fn take(
         .bind(wanted.lease.as_secs_f64())
         .bind(wanted.now)
         .persistent(false);
-    let mut claims: Vec<(i64, Claim)> = Vec::with_capacity(waits.len());
-    for row in query.fetch_all(connection).await? {
+    let rows = query.fetch_all(&mut *connection).await?;
+    let mut notifications: Vec<Uuid> =
+        rows.iter().map(|row| row.try_get(4)).collect::<Result<_, sqlx::Error>>()?;
+    notifications.sort_unstable();
+    notifications.dedup();
+    let tells = tells(connection, &notifications).await?;
+    let mut claims: Vec<(i64, Claim)> = Vec::with_capacity(rows.len());
+    for row in rows {
         let key: ChannelKey = (row.try_get(5)?, row.try_get(6)?);
-        let delivery: Uuid = row.try_get(0)?;
+        let (delivery, notification): (Uuid, Uuid) = (row.try_get(0)?, row.try_get(4)?);
+        let Some(tells) = tells.get(&notification) else { continue };
         let claim = Claim {
             delivery,
             token: row.try_get(1)?,
             attempt: row.try_get(2)?,
-            notification: row.try_get(3)?,
-            message: serde_json::from_str(row.try_get(4)?).map_err(|error| error.to_string()),
+            lost: row.try_get(3)?,
+            notification,
+            message: tells.message.clone(),
             channel: known.get(&key).cloned().unwrap_or_else(|| Arc::new(missing(&key))),
             target: row.try_get(7)?,
             ordering_key: row.try_get(8)?,
             is_fallback: row.try_get(9)?,
-            created_at: row.try_get(10)?,
-            are_over: row.try_get(11)?,
+            created_at: tells.created_at,
+            are_over: tells.are_over,
             wait: waits.get(&delivery).copied().unwrap_or_default(),
         };
-        claims.push((row.try_get(12)?, claim));
+        claims.push((row.try_get(10)?, claim));
     }
     claims.sort_unstable_by_key(|(seq, _)| *seq);
     Ok(claims.into_iter().map(|(_, claim)| claim).collect())
+}
+
+async fn tells(
+    connection: &mut PgConnection,
+    notifications: &[Uuid],
+) -> Result<HashMap<Uuid, Tells>, sqlx::Error> {
+    let query = sqlx::query(TELLS).bind(notifications).persistent(false);
+    let mut found = HashMap::with_capacity(notifications.len());
+    for row in query.fetch_all(connection).await? {
+        let message = serde_json::from_str(row.try_get(1)?).map(Arc::new).map_err(|error| error.to_string());
+        let tells = Tells { message, created_at: row.try_get(2)?, are_over: row.try_get(3)? };
+        found.insert(row.try_get(0)?, tells);
+    }
+    Ok(found)
 }
 
 fn missing((workspace, name): &ChannelKey) -> Channel {

@@ -3,25 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, Row as _};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::alerts::{Event, Message};
 use crate::engine::StateError;
 use crate::engine::delivery::channel::targets;
-use crate::engine::delivery::resolving::{Ending, Told};
+use crate::engine::delivery::resolving::{Ending, Told, standing};
 use crate::engine::delivery::{Channel, NewNotification, Why, derived_id};
 use crate::store::connect::Connection;
 use crate::store::error::within;
 
 use super::channels::{ChannelKey, channels};
+use super::ends::Ends;
 use super::rows::{DeliveryRow, NotificationRow, cancel, insert_deliveries, insert_notifications};
 
 /// What came of queueing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Enqueued {
-    /// Notifications that were written.
-    pub notifications: u64,
+    /// Notifications that were written: those that were given, and parts of them that are told in other words elsewhere.
+    pub notifications: Vec<Uuid>,
     /// Deliveries that wait to be sent.
     pub queued: u64,
     /// Deliveries that are kept and not sent: each has its reason.
@@ -75,9 +76,9 @@ pub(super) async fn enqueue_as(
     if notifications.is_empty() {
         return Ok(Enqueued::default());
     }
-    let channels = known(connection, notifications).await?;
-    let told = told(connection, notifications).await?;
-    let mut queue = Queue { channels, told, is_fallback, ..Queue::default() };
+    let ends = Ends::read(connection, notifications).await?;
+    let channels = known(connection, notifications, &ends, now).await?;
+    let mut queue = Queue { channels, ends, is_fallback, ..Queue::default() };
     for notification in notifications {
         if notification.message.event == Event::Resolved {
             queue.resolve(notification);
@@ -87,25 +88,27 @@ pub(super) async fn enqueue_as(
     }
     let mut enqueued = Enqueued { replaced: queue.cancelled.len() as u64, ..Enqueued::default() };
     if !queue.cancelled.is_empty() {
-        cancel(connection, &queue.cancelled, now).await?;
+        cancel(connection, &queue.cancelled.into_iter().collect::<Vec<_>>(), now).await?;
     }
     enqueued.notifications = insert_notifications(connection, &queue.notifications, now).await?;
     (enqueued.queued, enqueued.suppressed) = insert_deliveries(connection, &queue.deliveries, now).await?;
     Ok(enqueued)
 }
 
-/// The channels that are named, and their fallbacks.
+/// The channels that are named or told before, and their fallbacks.
 async fn known(
     connection: &mut PgConnection,
     notifications: &[NewNotification],
+    ends: &Ends,
+    now: DateTime<Utc>,
 ) -> Result<HashMap<ChannelKey, Channel>, sqlx::Error> {
-    let mut keys = BTreeSet::new();
+    let mut keys: BTreeSet<ChannelKey> = ends.all_channels().cloned().collect();
     for notification in notifications {
         for name in &notification.channels {
             keys.insert((notification.message.workspace.clone(), name.clone()));
         }
     }
-    let mut known = channels(connection, &keys).await?;
+    let mut known = channels(connection, &keys, now).await?;
     let fallbacks: BTreeSet<ChannelKey> = known
         .values()
         .filter(|channel| channel.gone.is_some())
@@ -114,42 +117,8 @@ async fn known(
         })
         .filter(|key| !known.contains_key(key))
         .collect();
-    known.extend(channels(connection, &fallbacks).await?);
+    known.extend(channels(connection, &fallbacks, now).await?);
     Ok(known)
-}
-
-/// What told, or is about to tell, of the alerts whose end is told; what is queued is locked, so that no worker begins to
-/// send it. A worker that did already keeps it: then it was told.
-const TOLD: &str = "with told as materialized ( \
-      select d.id, n.alerts from synthex.notifications as n join synthex.notification_deliveries as d on d.notification = n.id \
-      where n.alerts && $1::uuid[] and n.event in ('firing', 'reminder', 'flapping') \
-      and d.state in ('pending', 'retrying', 'sending', 'sent')), \
-     queued as materialized (select id from synthex.notification_deliveries where id in (select id from told) \
-      and state in ('pending', 'retrying') order by id for update) \
-     select d.id, d.workspace, d.channel, d.target, q.id is not null, t.alerts from told as t \
-     join synthex.notification_deliveries as d on d.id = t.id left join queued as q on q.id = t.id order by d.seq";
-
-type ToldThere = HashMap<(String, String, String), Vec<Told>>;
-
-async fn told(
-    connection: &mut PgConnection,
-    notifications: &[NewNotification],
-) -> Result<ToldThere, sqlx::Error> {
-    let over: Vec<Uuid> = notifications
-        .iter()
-        .filter(|notification| notification.message.event == Event::Resolved)
-        .flat_map(|notification| notification.alerts.iter().copied())
-        .collect();
-    let mut told = ToldThere::new();
-    if over.is_empty() {
-        return Ok(told);
-    }
-    let query = sqlx::query(TOLD).bind(over).persistent(false);
-    for row in query.fetch_all(connection).await? {
-        let one = Told { delivery: row.try_get(0)?, is_queued: row.try_get(4)?, alerts: row.try_get(5)? };
-        told.entry((row.try_get(1)?, row.try_get(2)?, row.try_get(3)?)).or_default().push(one);
-    }
-    Ok(told)
 }
 
 /// A channel and target that a notification goes to.
@@ -164,11 +133,14 @@ struct Place<'n> {
 #[derive(Default)]
 struct Queue {
     channels: HashMap<ChannelKey, Channel>,
-    told: ToldThere,
+    ends: Ends,
     is_fallback: bool,
     notifications: Vec<NotificationRow>,
     deliveries: Vec<DeliveryRow>,
-    cancelled: Vec<(Uuid, String)>,
+    /// Deliveries that are taken back, with why.
+    cancelled: BTreeMap<Uuid, String>,
+    /// Notifications that tell anew what still stands.
+    anew: HashSet<Uuid>,
 }
 
 impl Queue {
@@ -251,16 +223,49 @@ impl Queue {
         self.notifications.push(NotificationRow::new(id, notification, &notification.message, alerts));
     }
 
+    /// Where the end of alerts goes, and where it does not, with why: through the channels of the notification, and through
+    /// all others where the beginning was told.
+    fn ends<'q>(
+        &'q self,
+        notification: &'q NewNotification,
+        stand_ins: &'q [String],
+        over: &BTreeSet<Uuid>,
+    ) -> (Vec<Place<'q>>, Vec<(&'q str, Why)>) {
+        let (mut places, mut shut) = self.all_places(notification, stand_ins);
+        let workspace = &notification.message.workspace;
+        let named: HashSet<&str> =
+            notification.channels.iter().chain(stand_ins).map(String::as_str).collect();
+        for channel in self.ends.channels(workspace, over).into_iter().filter(|name| !named.contains(name)) {
+            let own = match self.usable(notification, channel) {
+                Ok(own) => self.targets(own, channel, false),
+                Err(why) => {
+                    shut.push((channel, why));
+                    continue;
+                }
+            };
+            for place in own {
+                let told = self.ends.told(workspace, channel, &place.target).iter();
+                let mut told =
+                    told.filter(|told| told.alerts.iter().any(|alert| over.contains(alert))).peekable();
+                // Who was added since has not heard of it.
+                if told.peek().is_some() {
+                    places.push(Place { is_fallback: told.all(|told| told.is_fallback), ..place });
+                }
+            }
+        }
+        (places, shut)
+    }
+
     fn resolve(&mut self, notification: &NewNotification) {
         let stand_ins = self.stand_ins(notification);
-        let (places, shut) = self.all_places(notification, &stand_ins);
         let over: BTreeSet<Uuid> = notification.alerts.iter().copied().collect();
         let workspace = &notification.message.workspace;
+        let (places, shut) = self.ends(notification, &stand_ins, &over);
         let mut kept: Vec<DeliveryRow> = shut
             .into_iter()
             .map(|(channel, why)| suppressed(notification, notification.id, channel, why))
             .collect();
-        let mut groups: BTreeMap<(bool, BTreeSet<Uuid>), (Ending, Vec<Place<'_>>)> = BTreeMap::new();
+        let mut groups: BTreeMap<(bool, BTreeSet<Uuid>), Vec<(DeliveryRow, Vec<Told>)>> = BTreeMap::new();
         for place in places {
             if !place.sends_resolved {
                 let why =
@@ -268,43 +273,78 @@ impl Queue {
                 kept.push(delivery(notification, notification.id, place, Some(why)));
                 continue;
             }
-            let key = (workspace.clone(), place.channel.to_owned(), place.target.clone());
-            let told = self.told.get(&key).map_or(&[][..], Vec::as_slice);
-            let mut ending = Ending::of(&over, told);
+            let told = self.ends.told(workspace, place.channel, &place.target);
+            let ending = Ending::of(&over, told);
             if ending.alerts.is_empty() {
                 let why = Why::new("not_told", "the beginning was not told here, so its end is not either");
                 kept.push(delivery(notification, notification.id, place, Some(why)));
                 continue;
             }
-            let group = groups.entry((ending.is_both, ending.alerts.clone())).or_default();
-            group.0.replaced.append(&mut ending.replaced);
-            group.0.alerts = ending.alerts;
-            group.0.is_both = ending.is_both;
-            group.1.push(place);
+            let replaced =
+                told.iter().filter(|told| ending.replaced.contains(&told.delivery)).cloned().collect();
+            let row = delivery(notification, notification.id, place, None);
+            groups.entry((ending.is_both, ending.alerts)).or_default().push((row, replaced));
         }
         // The notification's own id goes to whom most is told, and is there also where nobody is.
         let own = groups.keys().max_by_key(|(is_both, alerts)| (alerts.len(), !*is_both)).cloned();
         if own.is_none() {
-            let row = NotificationRow::new(
+            let alerts = over.into_iter().collect();
+            self.notifications.push(NotificationRow::new(
                 notification.id,
                 notification,
                 &notification.message,
-                over.into_iter().collect(),
-            );
-            self.notifications.push(row);
+                alerts,
+            ));
         }
-        for (key, (ending, places)) in groups {
-            let id =
-                if own.as_ref() == Some(&key) { notification.id } else { part_id(notification.id, &ending) };
+        for (key, rows) in groups {
+            let is_own = own.as_ref() == Some(&key);
+            let (is_both, alerts) = key;
+            let ending = Ending { alerts, is_both, replaced: Vec::new() };
+            let id = if is_own { notification.id } else { part_id(notification.id, &ending) };
             let message: Message = ending.message(&notification.message);
-            let alerts = ending.alerts.iter().copied().collect();
+            let alerts = ending.alerts.into_iter().collect();
             self.notifications.push(NotificationRow::new(id, notification, &message, alerts));
-            self.deliveries.extend(places.into_iter().map(|place| delivery(notification, id, place, None)));
-            let reason = format!("told together with its end, by notification {id}");
-            self.cancelled.extend(ending.replaced.into_iter().map(|delivery| (delivery, reason.clone())));
+            for (row, replaced) in rows {
+                for told in replaced {
+                    self.take_back(&told, &row, id);
+                }
+                self.deliveries.push(row.of(id));
+            }
         }
         self.deliveries.append(&mut kept);
     }
+
+    /// Takes back what is queued, and tells anew what of it still stands.
+    fn take_back(&mut self, told: &Told, row: &DeliveryRow, end: Uuid) {
+        if self.cancelled.contains_key(&told.delivery) {
+            return;
+        }
+        let left = self.ends.standing(told);
+        let Some(written) = self.ends.written.get(&told.notification).filter(|_| !left.is_empty()) else {
+            let reason = format!("told together with its end, by notification {end}");
+            self.cancelled.insert(told.delivery, reason);
+            return;
+        };
+        let id = anew_id(told.notification, &left);
+        let reason = format!("what it tells is over in part: what still stands is told by notification {id}");
+        self.cancelled.insert(told.delivery, reason);
+        if self.anew.insert(id) {
+            let message = standing(&written.message, &left);
+            let alerts = left.into_iter().collect();
+            self.notifications.push(NotificationRow::anew(id, written, &message, alerts));
+        }
+        let row = DeliveryRow {
+            ordering_key: told.ordering_key.clone(),
+            is_fallback: told.is_fallback,
+            ..row.clone()
+        };
+        self.deliveries.push(row.of(id));
+    }
+}
+
+fn anew_id(notification: Uuid, alerts: &BTreeSet<Uuid>) -> Uuid {
+    let alerts: Vec<String> = alerts.iter().map(Uuid::to_string).collect();
+    derived_id(notification, &["anew", &alerts.join(" ")])
 }
 
 fn part_id(notification: Uuid, ending: &Ending) -> Uuid {

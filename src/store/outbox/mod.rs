@@ -2,10 +2,12 @@
 //!
 //! It does not decide what is sent when: [`crate::engine::delivery`] does, over the trait that is implemented here.
 
+mod ahead;
 mod channels;
 mod claim;
 mod desk;
 mod due;
+mod ends;
 mod enqueue;
 mod inbox;
 mod list;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Executor as _, PgConnection, Row as _};
 use uuid::Uuid;
 
-use crate::engine::delivery::{Fate, NewNotification, Record};
+use crate::engine::delivery::{Fate, Record, notices};
 
 use super::enqueue::enqueue_as;
 use super::rows::short;
@@ -30,7 +30,7 @@ const RECORD: &str = "with r as materialized (select * from unnest($1::uuid[], $
        last_error = case when r.fate = 'released' then d.last_error else r.why end, \
        attempts = d.attempts - case when r.began_at is null then 1 else 0 end, \
        first_tried_at = case when r.began_at is not null or d.attempts > 1 then d.first_tried_at end, \
-       leased_by = null, leased_until = null, \
+       lost = case when r.began_at is null then d.lost else 0 end, leased_by = null, leased_until = null, \
        finished_at = case when r.fate in ('sent', 'failed', 'dead', 'suppressed') then $14::timestamptz end \
        from r where d.id = r.id and d.lease_token = r.token and d.state = 'sending' \
        returning d.id, d.workspace, d.channel, d.target, d.notification, d.attempts), \
@@ -51,7 +51,8 @@ const LEARNT: &str = "insert into synthex.channel_status as s (workspace, channe
      from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::bytea[], $6::float8[], $7::boolean[], $8::text[]) \
       as l (workspace, channel, paused_until, gone, digest, wait, is_sent, code) order by 1, 2 \
      on conflict (workspace, channel) do update set paused_until = greatest(s.paused_until, excluded.paused_until), \
-      disabled_at = coalesce(excluded.disabled_at, s.disabled_at), \
+      disabled_at = case when excluded.disabled_at is null and excluded.last_sent_at is null then s.disabled_at \
+       else excluded.disabled_at end, \
       disabled_reason = case when excluded.disabled_at is null then s.disabled_reason else excluded.disabled_reason end, \
       disabled_digest = case when excluded.disabled_at is null then s.disabled_digest else excluded.disabled_digest end, \
       next_slot_at = greatest(s.next_slot_at, excluded.next_slot_at), \
@@ -72,8 +73,7 @@ pub(super) async fn record(
     let counted = outcomes(connection, records, now).await?;
     let counts = |record: &&Record| counted.contains(&record.claim.delivery);
     learn(connection, records.iter().filter(counts), now).await?;
-    let notices: Vec<NewNotification> =
-        records.iter().filter(counts).filter_map(|record| record.notice.clone()).collect();
+    let notices = notices(records.iter().filter(counts), now);
     enqueue_as(connection, &notices, now, true).await?;
     Ok(counted)
 }

@@ -10,7 +10,7 @@ use crate::store::connect::Connection;
 use crate::store::error::within;
 
 use super::list::{DELIVERY, ListedDelivery, delivery_of};
-use super::rows::short;
+use super::rows::{cancel, short};
 
 /// Which deliveries are meant.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ const REPEATABLE: &str = "(d.state in ('failed', 'dead', 'retrying') \
 
 /// The ones that are tried again keep their id, and with it what receivers know them by (M-D9).
 const AGAIN: &str = "update synthex.notification_deliveries as d set state = case when d.attempts = 0 then 'pending' else 'retrying' end, \
-      next_attempt_at = $2, reason = null, finished_at = null, retried_at = $2, retried_by = $3 \
+      next_attempt_at = $2, reason = null, finished_at = null, lost = 0, retried_at = $2, retried_by = $3 \
      where d.id = any($1::uuid[]) and d.state in ('failed', 'dead', 'retrying', 'suppressed', 'cancelled')";
 
 /// Who has a channel tried again says that it works.
@@ -55,11 +55,12 @@ const NEW_NOTIFICATIONS: &str = "insert into synthex.notifications (id, workspac
      select k.new, n.workspace, n.type, n.event, n.severity, n.title, n.message, n.content, n.alerts, n.rule, n.id, $3, $4 \
      from synthex.notifications as n join unnest($1::uuid[], $2::uuid[]) as k (old, new) on n.id = k.old";
 
+/// One that a worker has just begun to send goes out as it is.
 const NEW_DELIVERIES: &str = "insert into synthex.notification_deliveries (id, workspace, notification, channel, target, ordering_key, \
       next_attempt_at, is_fallback, created_at) \
      select k.id, d.workspace, k.notification, d.channel, d.target, d.ordering_key, $4, d.is_fallback, $4 \
      from synthex.notification_deliveries as d join unnest($1::uuid[], $2::uuid[], $3::uuid[]) as k (old, id, notification) \
-     on d.id = k.old order by d.seq";
+     on d.id = k.old where d.state <> 'sending' order by d.seq";
 
 const CANCEL: &str = "update synthex.notification_deliveries as d set state = 'cancelled', reason = left($2, 300), finished_at = $3 \
      where d.id = any($1::uuid[]) and d.state in ('pending', 'retrying')";
@@ -145,7 +146,7 @@ impl Connection {
     }
 
     /// Sends the same once more, under new ids: one notification for each that is repeated, which says of which it is a
-    /// repetition. Returns the new notifications.
+    /// repetition. What waits to be tried again is taken back, so that it is not sent twice. Returns the new notifications.
     ///
     /// # Errors
     /// Whatever the database reports; nothing was queued.
@@ -173,7 +174,12 @@ impl Connection {
             .iter()
             .map(|delivery| derived_id(of(delivery), &[&delivery.channel, &delivery.target]))
             .collect();
+        let waiting: Vec<(Uuid, String)> = deliveries
+            .iter()
+            .map(|delivery| (delivery.id, format!("sent as new, by notification {}", of(delivery))))
+            .collect();
         let work = super::in_scope(&mut self.inner, scope, async |connection| {
+            cancel(connection, &waiting, now).await?;
             let query = sqlx::query(NEW_NOTIFICATIONS).bind(&old).bind(&new).bind(actor).bind(now);
             query.persistent(false).execute(&mut *connection).await?;
             let query = sqlx::query(NEW_DELIVERIES).bind(&ids).bind(copies).bind(notifications).bind(now);

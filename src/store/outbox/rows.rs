@@ -6,7 +6,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::alerts::Message;
-use crate::engine::delivery::{NewNotification, Why};
+use crate::engine::delivery::{NewNotification, Why, derived_id};
+
+use super::ends::Written;
 
 /// How many rows one statement writes at most: what is sent at a time stays within bounds.
 const ROWS: usize = 5000;
@@ -30,11 +32,25 @@ pub(super) struct NotificationRow {
     rule: Option<String>,
     replay_of: Option<Uuid>,
     created_by: String,
+    /// When it was written, if that was before.
+    created_at: Option<DateTime<Utc>>,
 }
 
 impl NotificationRow {
     /// The row for a message, which may be another one than the notification came with.
     pub(super) fn new(id: Uuid, from: &NewNotification, message: &Message, alerts: Vec<Uuid>) -> Self {
+        Self::of(id, message, alerts, from.replay_of, &from.created_by)
+    }
+
+    /// The row for what still stands of one that was written before; it is as old as that one.
+    pub(super) fn anew(id: Uuid, from: &Written, message: &Message, alerts: Vec<Uuid>) -> Self {
+        Self {
+            created_at: Some(from.created_at),
+            ..Self::of(id, message, alerts, from.replay_of, &from.created_by)
+        }
+    }
+
+    fn of(id: Uuid, message: &Message, alerts: Vec<Uuid>, replay_of: Option<Uuid>, created_by: &str) -> Self {
         let alerts: Vec<String> = alerts.iter().map(Uuid::to_string).collect();
         let mut title = short(&message.title, MOST_TITLE);
         if title.trim().is_empty() {
@@ -51,13 +67,15 @@ impl NotificationRow {
             content: content(message),
             alerts: format!("{{{}}}", alerts.join(",")),
             rule: message.rule.clone(),
-            replay_of: from.replay_of,
-            created_by: short(&from.created_by, MOST_REASON),
+            replay_of,
+            created_by: short(created_by, MOST_REASON),
+            created_at: None,
         }
     }
 }
 
 /// A delivery as it is written; it is suppressed where there is a reason.
+#[derive(Clone)]
 pub(super) struct DeliveryRow {
     pub(super) id: Uuid,
     pub(super) workspace: String,
@@ -68,6 +86,14 @@ pub(super) struct DeliveryRow {
     pub(super) why: Option<Why>,
     pub(super) next_attempt_at: DateTime<Utc>,
     pub(super) is_fallback: bool,
+}
+
+impl DeliveryRow {
+    /// The same way for another notification.
+    pub(super) fn of(self, notification: Uuid) -> Self {
+        let id = derived_id(notification, &[&self.channel, &self.target]);
+        Self { id, notification, ..self }
+    }
 }
 
 /// A text as the database takes it: without NUL, and no longer than that many characters.
@@ -101,21 +127,22 @@ fn without_nul(value: &mut Value) {
 
 const NOTIFICATIONS: &str = "insert into synthex.notifications (id, workspace, type, event, severity, title, message, content, \
       alerts, rule, replay_of, created_by, created_at) \
-     select id, workspace, type, event, severity, title, message, content::jsonb, alerts::uuid[], rule, replay_of, created_by, $13 \
+     select id, workspace, type, event, severity, title, message, content::jsonb, alerts::uuid[], rule, replay_of, created_by, \
+      coalesce(created_at, $13) \
      from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], \
-      $10::text[], $11::uuid[], $12::text[]) as r (id, workspace, type, event, severity, title, message, content, alerts, rule, \
-      replay_of, created_by) on conflict (id) do nothing";
+      $10::text[], $11::uuid[], $12::text[], $14::timestamptz[]) as r (id, workspace, type, event, severity, title, message, \
+      content, alerts, rule, replay_of, created_by, created_at) on conflict (id) do nothing returning id";
 
-/// Writes notifications; those that are there already stay as they are. Returns how many were written.
+/// Writes notifications; those that are there already stay as they are. Returns those that were written.
 pub(super) async fn insert_notifications(
     connection: &mut PgConnection,
     rows: &[NotificationRow],
     now: DateTime<Utc>,
-) -> Result<u64, sqlx::Error> {
-    let mut written = 0;
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    let mut written = Vec::with_capacity(rows.len());
     for rows in rows.chunks(ROWS) {
         let texts = |text: fn(&NotificationRow) -> &str| rows.iter().map(text).collect::<Vec<&str>>();
-        let query = sqlx::query(NOTIFICATIONS)
+        let query = sqlx::query_scalar::<_, Uuid>(NOTIFICATIONS)
             .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
             .bind(texts(|row| &row.workspace))
             .bind(texts(|row| row.topic))
@@ -128,8 +155,9 @@ pub(super) async fn insert_notifications(
             .bind(rows.iter().map(|row| row.rule.as_deref()).collect::<Vec<_>>())
             .bind(rows.iter().map(|row| row.replay_of).collect::<Vec<_>>())
             .bind(texts(|row| &row.created_by))
-            .bind(now);
-        written += query.persistent(false).execute(&mut *connection).await?.rows_affected();
+            .bind(now)
+            .bind(rows.iter().map(|row| row.created_at).collect::<Vec<_>>());
+        written.extend(query.persistent(false).fetch_all(&mut *connection).await?);
     }
     Ok(written)
 }

@@ -116,6 +116,58 @@ fn what_is_queued_can_be_delivered_at_once() {
 }
 
 #[test]
+fn the_ends_that_differ_from_channel_to_channel_are_all_delivered_at_once() {
+    let watch = Watch::without_rules("alerts_deliver_mixed");
+    watch.estate.declare("NotificationChannel", "log", "{type: console}");
+    // Nobody listens there, so it waits to be tried again.
+    let hook = "{type: webhook, webhook: {url: 'http://127.0.0.1:9/'}, fallback: log, delivery: {retry: [1h]}, \
+         network: {allowCidrs: [127.0.0.0/8], allowPorts: [9], allowInsecure: true}}";
+    watch.estate.declare("NotificationChannel", "hook", hook);
+    watch.estate.declare(
+        "AlertRule",
+        "expiry",
+        "{when: {credentialExpiry: {}}, channels: [box, hook], reminder: never}",
+    );
+    watch.apply();
+    let run =
+        |at: &str| watch.estate.run(&["alerts", "check-now", "--as-of", at, "--deliver", "--format", "json"]);
+    run(AT).code(7);
+    watch.expires("2032-06-30T00:00:00Z");
+    // The inbox is told the end, the webhook both; that one fails for good now, and the fallback is told.
+    watch.estate.edit("hook.yaml", "retry: [1h]", "retry: []");
+    watch.apply();
+    run("2031-06-25T12:00:00Z").code(7).stdout_has("\"dead\": 1");
+    let states = "select string_agg(concat_ws(' ', d.channel, n.event, d.state), ', ' order by d.seq) \
+         from synthex.notification_deliveries d join synthex.notifications n on n.id = d.notification";
+    let states = watch.estate.value(states).unwrap();
+    for expected in [
+        "box firing sent",
+        "hook firing cancelled",
+        "box resolved sent",
+        "hook fired_and_resolved dead",
+        "log delivery_failed sent",
+    ] {
+        assert!(states.contains(expected), "{expected}: {states}");
+    }
+    assert!(!states.contains("pending"), "{states}");
+}
+
+#[test]
+fn a_rule_that_is_deleted_for_good_has_its_ends_told() {
+    let watch = Watch::new("alerts_permanent", USUAL);
+    watch.check(AT, &["--deliver"]);
+    watch
+        .estate
+        .database
+        .sql("set synthex.engine = 'on'; delete from synthex.alert_rules where name = 'expiry'");
+    let found = watch.check("2031-06-25T12:00:00Z", &["--deliver"]);
+    assert_eq!(found["delivered"]["sent"], 1, "{found:#}");
+    let ended = watch.told().iter().filter(|text| text.starts_with("resolved")).count();
+    assert_eq!(ended, 1);
+    assert_eq!(watch.estate.database.query_one_i64("select count(*) from synthex.inbox_items"), 2);
+}
+
+#[test]
 fn a_rule_that_somebody_broke_by_hand_holds_up_no_other() {
     let watch = Watch::new("alerts_broken", USUAL);
     watch.estate.declare("AlertRule", "second", USUAL);

@@ -68,6 +68,25 @@ fn a_dry_run_shows_what_is_sent_and_sends_nothing() {
     let shown = receivers.test("hook", &["--dry-run"]).ok().stdout;
     receivers.test("hook", &[]).ok();
     let sent = receivers.services.asked("/hook").pop().unwrap();
+    // And so are the headers, each of them.
+    let mut lines = shown.split("\n\n").next().unwrap().lines();
+    assert!(lines.next().unwrap().starts_with("POST "));
+    let headers: Vec<(String, String)> = lines
+        .map(|line| line.split_once(": ").unwrap())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let names = |headers: &[(String, String)]| {
+        let mut names: Vec<String> = headers.iter().map(|(name, _)| name.to_lowercase()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&headers), names(sent.headers()));
+    for (name, value) in headers {
+        // Ids, times and what is signed over them are those of an attempt.
+        if !name.starts_with("webhook-") && name != "content-length" {
+            assert_eq!(sent.header(&name), value, "{name}");
+        }
+    }
     let data = |text: &str| {
         let mut json: serde_json::Value = serde_json::from_str(text).unwrap();
         // The times of two attempts are two.

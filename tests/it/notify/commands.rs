@@ -151,6 +151,19 @@ fn what_failed_is_tried_again_under_its_id_or_as_new() {
 }
 
 #[test]
+fn what_is_sent_as_new_is_not_sent_as_old_too() {
+    let post = post("cmd_as_new");
+    run(&post, &["send", "--title", "One", "--message", "m", "--channel", "c", "--queue"]).ok();
+    post.estate.database.sql(
+        "update synthex.notification_deliveries set state = 'retrying', attempts = 2, next_attempt_at = now() + interval '1 h'",
+    );
+    run(&post, &["retry", "--channel", "c", "--since", "2h", "--as-new"]).ok().stdout_has("One");
+    assert_eq!(post.states(), ["c message cancelled 2", "c message sent ok 1"]);
+    let reason = "select (reason like 'sent as new, by notification %')::text from synthex.notification_deliveries where state = 'cancelled'";
+    assert_eq!(post.estate.value(reason).as_deref(), Some("true"));
+}
+
+#[test]
 fn each_recipient_has_an_inbox() {
     let post = post("cmd_inbox");
     run(&post, &["send", "--title", "News", "--message", "m", "--channel", "box"]).ok();

@@ -71,7 +71,7 @@ fn a_server_that_says_410_is_not_asked_again() {
     services.scene("/hook", |_| Reply::text(410, "moved away"));
     post.queue(&[message("one", &["hook"])]);
     post.estate.run(&["notify", "deliver", "--once"]).code(7).stdout_has("Not delivered through `hook`: one");
-    post.queue(&[message("two", &["hook"])]);
+    post.queue_at(Utc::now(), &[message("two", &["hook"])]);
     post.estate.run(&["notify", "deliver", "--once"]).ok().stdout_has("two");
     assert_eq!(ids(&services).len(), 1);
     // Who has it tried again says that the receiver is there.
@@ -79,4 +79,24 @@ fn a_server_that_says_410_is_not_asked_again() {
     let retried = post.estate.run(&["notify", "retry", "--channel", "hook", "--since", "3650d"]);
     retried.ok().stdout_has("hook: sent");
     assert_eq!(ids(&services).len(), 3);
+}
+
+#[test]
+fn a_late_message_says_the_same_at_every_attempt() {
+    let (post, services) = hooked("processes_late");
+    let count = Arc::new(AtomicUsize::new(0));
+    services.scene("/hook", move |_| match count.fetch_add(1, Ordering::Relaxed) {
+        0 => Reply::text(500, "oops"),
+        _ => Reply::text(200, ""),
+    });
+    post.queue(&[message("one", &["hook"])]);
+    let deliver = |time: &str| post.estate.run(&["notify", "deliver", "--once", "--as-of", time]);
+    deliver("2026-11-03T13:00:00Z").code(7);
+    deliver("2026-11-03T14:00:00Z").ok();
+    let asked = services.asked("/hook");
+    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[0].body, asked[1].body);
+    assert!(asked[0].body.contains("\"isLate\":true"), "{}", asked[0].body);
+    let ids = ids(&services);
+    assert_eq!(ids[0], ids[1]);
 }

@@ -21,7 +21,7 @@ fn ten_thousand_are_queued_in_a_few_statements() {
     let began = Instant::now();
     let enqueued = post.queue(&many);
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-    assert_eq!((enqueued.notifications, enqueued.queued, enqueued.suppressed), (10_000, 20_000, 0));
+    assert_eq!((enqueued.notifications.len(), enqueued.queued, enqueued.suppressed), (10_000, 20_000, 0));
     let statements = post.estate.database.query_one_i64("select count(*) from public.statements");
     assert!(statements <= 6, "{statements} statements");
 }
@@ -101,7 +101,7 @@ fn a_beginning_that_is_still_queued_is_told_together_with_the_end() {
     let sender = Script::new().next("b", [Err(no_answer())]);
     post.deliver(&sender, 0);
     let enqueued = post.queue_at(at(1), &[about(Event::Resolved, "up", &[1], &["a", "b"])]);
-    assert_eq!((enqueued.notifications, enqueued.queued, enqueued.replaced), (2, 2, 1));
+    assert_eq!((enqueued.notifications.len(), enqueued.queued, enqueued.replaced), (2, 2, 1));
     post.deliver(&sender, 10);
     let told: Vec<(String, Event)> =
         sender.told().into_iter().skip(2).map(|told| (told.channel, told.event)).collect();

@@ -35,6 +35,11 @@ impl Asked {
         self.headers.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value)
     }
 
+    /// All headers.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
     /// A field of a form, or of a JSON body.
     pub fn field(&self, name: &str) -> String {
         if let Ok(body) = serde_json::from_str::<Value>(&self.body) {

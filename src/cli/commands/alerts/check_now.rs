@@ -63,8 +63,7 @@ pub async fn check_now(context: &Context, args: &CheckNowArgs) -> Result<ExitSta
     let mut document = json(context, args, &found);
     let mut missed = 0;
     let mut said = String::new();
-    let told: Vec<Uuid> =
-        outcomes(&found).flat_map(|outcome| &outcome.tellings).map(|telling| telling.id).collect();
+    let told: Vec<Uuid> = found.iter().flat_map(|evaluated| evaluated.queued.iter().copied()).collect();
     if args.deliver && !told.is_empty() {
         let round = Round { only: Some(told), ..Round::default() };
         let delivered = outbox::work(context, &post, &round, &signals).await?;

@@ -13,6 +13,7 @@ use crate::cli::outcome::interrupted;
 use crate::cli::sending;
 use crate::cli::signals::Signals;
 use crate::engine::Interrupt as _;
+use crate::engine::delivery::channel::timeout;
 use crate::engine::delivery::{Envelope, Failure, Sent};
 use crate::kinds::notification_channel::NotificationChannelSpec;
 use crate::model::clock::{Clock as _, SystemClock};
@@ -70,7 +71,8 @@ pub(super) async fn test(context: &Context, args: &ChannelsTestArgs) -> Result<E
             spec,
             target: &target,
             message: &message,
-            is_late: false,
+            late_since: None,
+            timeout: timeout(spec),
             now,
         };
         let prepared = match sender.prepare(&envelope).await {
@@ -125,8 +127,7 @@ fn words<'e>(envelope: &'e Envelope<'_>) -> Words<'e> {
         message: envelope.message,
         workspace: envelope.workspace,
         channel: envelope.channel,
-        is_late: envelope.is_late,
-        now: envelope.now,
+        late_since: envelope.late_since,
     };
     Words::new(notice, envelope.spec.template.as_ref())
 }

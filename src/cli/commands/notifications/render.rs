@@ -115,8 +115,7 @@ pub async fn render(context: &Context, args: &RenderArgs) -> Result<ExitStatus, 
         message: &message,
         workspace: &workspace,
         channel: args.channel.as_deref().unwrap_or("sample"),
-        is_late: args.late,
-        now,
+        late_since: args.late.then_some(now),
     };
     let words = Words::new(notice, template.as_ref());
     let form = args.form.unwrap_or(usual);

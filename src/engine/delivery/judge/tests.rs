@@ -5,6 +5,8 @@ use serde_json::json;
 
 use super::super::Channel;
 use super::*;
+use crate::alerts::Topic;
+use crate::engine::delivery::notices;
 use crate::kinds::alert_rule::AlertSeverity;
 
 fn now() -> DateTime<Utc> {
@@ -44,8 +46,9 @@ fn claim(spec: NotificationChannelSpec) -> Claim {
         delivery: Uuid::from_u128(1),
         token: 1,
         attempt: 1,
+        lost: 0,
         notification: Uuid::from_u128(2),
-        message: Ok(message(Event::Firing)),
+        message: Ok(Arc::new(message(Event::Firing))),
         channel: Arc::new(channel),
         target: String::new(),
         ordering_key: "k".to_owned(),
@@ -130,17 +133,66 @@ fn what_cannot_succeed_is_told_through_the_fallback_once() {
     let failure = Failure::permanent("invalid_payload", "no");
     let record = after(claim(with_fallback.clone()), Err(failure.clone()), 0.0);
     assert_eq!(record.fate, Fate::Failed);
-    let notice = record.notice.unwrap();
+    let told = notices([&record], now());
+    let [notice] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!(notice.channels, ["log"]);
     assert_eq!(notice.message.event, Event::DeliveryFailed);
     assert!(notice.message.text.contains("invalid_payload") && notice.message.text.contains("It is down."));
-    let other_target = Claim { target: "b@x".to_owned(), ..claim(with_fallback.clone()) };
-    assert_eq!(after(other_target, Err(failure.clone()), 0.0).notice.unwrap().id, notice.id);
-    let stands_in = Claim { is_fallback: true, ..claim(with_fallback.clone()) };
-    assert!(after(stands_in, Err(failure.clone()), 0.0).notice.is_none());
-    assert!(after(claim(spec(json!({}))), Err(failure), 0.0).notice.is_none());
+    // The same once more is the same notice; what failed after another attempt is another one.
+    assert_eq!(notices([&record], now())[0].id, notice.id);
+    let later = after(Claim { attempt: 2, ..claim(with_fallback.clone()) }, Err(failure.clone()), 0.0);
+    assert_ne!(notices([&later], now())[0].id, notice.id);
+    let is_silent = |claim, failure| notices([&after(claim, Err(failure), 0.0)], now()).is_empty();
+    assert!(is_silent(Claim { is_fallback: true, ..claim(with_fallback.clone()) }, failure.clone()));
+    assert!(is_silent(claim(spec(json!({}))), failure));
     // While it is tried again, nobody is told.
-    assert!(after(claim(with_fallback), Err(transient()), 0.0).notice.is_none());
+    assert!(is_silent(claim(with_fallback), transient()));
+}
+
+#[test]
+fn all_for_whom_it_failed_are_named() {
+    let failed = |target: &str, attempt, code| {
+        let own = Claim { target: target.to_owned(), attempt, ..claim(spec(json!({"fallback": "log"}))) };
+        after(own, Err(Failure::permanent(code, "no")), 0.0)
+    };
+    let records = [
+        failed("c@x", 1, "refused"),
+        failed("a@x", 1, "refused"),
+        failed("b@x", 1, "refused"),
+        failed("d@x", 2, "gone"),
+    ];
+    let told = notices(&records, now());
+    let [notice] = told.as_slice() else { panic!("{told:?}") };
+    let lines: Vec<&str> = notice.message.text.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "Channel `chat` did not take this to a@x, b@x and c@x (1 attempt, refused): no",
+            "Channel `chat` did not take this to d@x (2 attempts, gone): no",
+            "",
+            "It is down."
+        ]
+    );
+    // One by one, each is told by itself.
+    let ids: std::collections::BTreeSet<Uuid> =
+        records.iter().flat_map(|record| notices([record], now())).map(|notice| notice.id).collect();
+    assert_eq!(ids.len(), 4);
+}
+
+#[test]
+fn a_message_that_takes_its_workers_down_is_given_up_and_tried_again_by_hand_for_real() {
+    let state = |attempt, lost, retry: serde_json::Value| {
+        let own = spec(json!({"delivery": {"retry": retry}}));
+        match ready(&Arc::new(Claim { attempt, lost, ..claim(own) }), now()) {
+            Ok(_) => Ok(()),
+            Err(record) => Err((record.fate, record.why.unwrap_or_default())),
+        }
+    };
+    assert_eq!(state(40, 0, json!([])), Ok(()));
+    assert_eq!(state(40, 5, json!([])), Ok(()));
+    let why = "6 workers in a row that sent it were gone before they said what came of it".to_owned();
+    assert_eq!(state(40, 6, json!([])), Err((Fate::Dead, why)));
+    assert_eq!(state(9, 7, json!(["1m", "2m"])), Ok(()));
 }
 
 #[test]
@@ -152,7 +204,7 @@ fn a_receiver_that_is_gone_disables_the_channel() {
     Arc::make_mut(&mut gone.channel).gone = Some("410 Gone".to_owned());
     let record = ready(&Arc::new(gone), now()).unwrap_err();
     assert_eq!((record.fate, record.code, record.attempt), (Fate::Failed, "channel_gone", None));
-    assert!(record.notice.is_some());
+    assert_eq!(record.fallback.as_deref(), Some("log"));
 }
 
 #[test]
@@ -161,19 +213,21 @@ fn an_old_message_says_so_or_is_not_sent_where_it_is_over() {
         let claim = Claim {
             created_at: now() - TimeDelta::hours(hours),
             are_over,
-            message: Ok(message(event)),
+            message: Ok(Arc::new(message(event))),
             ..claim(spec(more))
         };
         match ready(&Arc::new(claim), now()) {
-            Ok(ready) => Ok(ready.is_late),
+            Ok(ready) => Ok(ready.late_since.map(|since| (since - now()).num_hours())),
             Err(record) => Err((record.fate, record.code)),
         }
     };
     let over = Err((Fate::Suppressed, "over"));
-    assert_eq!(state(24, true, Event::Firing, json!({})), Ok(false));
-    assert_eq!(state(25, false, Event::Firing, json!({})), Ok(true));
+    assert_eq!(state(24, true, Event::Firing, json!({})), Ok(None));
+    // Since when, not until when: it is the same for every attempt.
+    assert_eq!(state(25, false, Event::Firing, json!({})), Ok(Some(-1)));
+    assert_eq!(state(30, false, Event::Firing, json!({})), Ok(Some(-6)));
     assert_eq!(state(25, true, Event::Firing, json!({})), over);
-    assert_eq!(state(25, true, Event::Resolved, json!({})), Ok(true));
+    assert_eq!(state(25, true, Event::Resolved, json!({})), Ok(Some(-1)));
     assert_eq!(state(2, true, Event::Reminder, json!({"delivery": {"maxAge": "1h"}})), over);
 }
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::engine::delivery::judge::{broken_off, released};
+use crate::engine::delivery::notices;
 use crate::engine::delivery::outbox::{Claim, Claimed, Record, Wanted};
 use crate::engine::{StateError, StateErrorKind};
 
@@ -28,6 +29,8 @@ pub(super) struct Flight {
 /// What a worker knows.
 pub(super) struct Work<'s> {
     settings: &'s Settings,
+    /// Of these notifications only, and of what tells that they did not get through.
+    only: Option<Vec<Uuid>>,
     flights: HashMap<Uuid, Arc<Flight>>,
     /// Per channel, by workspace and name.
     busy: HashMap<(String, String), usize>,
@@ -42,10 +45,18 @@ pub(super) struct Work<'s> {
     looks_again: Option<Instant>,
     records_again: Option<Instant>,
     outages: u32,
+    /// When what was taken last was asked for: its lease began after that, whenever the answer came.
+    asked: Option<Instant>,
+    /// When what is under way is broken off.
     deadline: Option<Instant>,
+    /// When nothing is waited for any more.
+    end: Option<Instant>,
     /// What was done.
     pub(super) done: Delivered,
 }
+
+/// How much of the time that is left to a worker which is to stop is for the record of what it breaks off.
+const RECORDING: Duration = Duration::from_secs(1);
 
 /// For how long a worker without a next time to wake sleeps: something else will wake it.
 const FAR: Duration = Duration::from_secs(3600);
@@ -54,6 +65,7 @@ impl<'s> Work<'s> {
     pub(super) fn new(settings: &'s Settings) -> Self {
         Self {
             settings,
+            only: settings.only.clone(),
             flights: HashMap::new(),
             busy: HashMap::new(),
             landed: Vec::new(),
@@ -64,7 +76,9 @@ impl<'s> Work<'s> {
             looks_again: None,
             records_again: None,
             outages: 0,
+            asked: None,
             deadline: None,
+            end: None,
             done: Delivered::default(),
         }
     }
@@ -92,7 +106,7 @@ impl<'s> Work<'s> {
 
     /// What is asked for next. A channel that has half of what it may have under way waits, so that what is taken at a time
     /// is worth a question.
-    pub(super) fn wanted(&self, now: DateTime<Utc>) -> Option<Wanted> {
+    pub(super) fn wanted(&mut self, now: DateTime<Utc>) -> Option<Wanted> {
         let room = self.settings.most.saturating_sub(self.flights.len());
         if self.is_stopping()
             || self.is_exhausted
@@ -104,9 +118,10 @@ impl<'s> Work<'s> {
         let half = self.settings.most_per_channel / 2;
         let busy =
             self.busy.iter().filter(|(_, flying)| **flying > half).map(|(key, _)| key.clone()).collect();
+        self.asked = Some(Instant::now());
         Some(Wanted {
             worker: self.settings.worker.clone(),
-            only: self.settings.only.clone(),
+            only: self.only.clone(),
             most: room,
             most_per_channel: self.settings.most_per_channel.div_ceil(2),
             busy,
@@ -123,8 +138,12 @@ impl<'s> Work<'s> {
     }
 
     pub(super) fn wakes_at(&self) -> Instant {
-        let times = [self.looks_again, self.records_again, self.deadline];
+        let times = [self.looks_again, self.records_again, self.deadline, self.end];
         times.into_iter().flatten().min().unwrap_or_else(|| Instant::now() + FAR)
+    }
+
+    pub(super) fn is_past_end(&self) -> bool {
+        self.end.is_some_and(|end| end <= Instant::now())
     }
 
     pub(super) fn is_past_deadline(&self) -> bool {
@@ -144,7 +163,9 @@ impl<'s> Work<'s> {
 
     pub(super) fn stop(&mut self) {
         self.done.is_interrupted = true;
-        self.deadline = Some(Instant::now() + self.settings.grace);
+        let end = Instant::now() + self.settings.grace;
+        self.end = Some(end);
+        self.deadline = Some(end - RECORDING.min(self.settings.grace / 2));
         self.looks_again = None;
         for flight in self.flights.values() {
             flight.is_halted.store(true, Ordering::Relaxed);
@@ -160,8 +181,21 @@ impl<'s> Work<'s> {
             });
         }
         self.busy.clear();
-        // So much longer for the record of it.
+        // What remains is for the record of it.
         self.deadline = Some(Instant::now() + FAR);
+    }
+
+    /// There is no more time: what was not recorded is not.
+    pub(super) fn give_up(&mut self) {
+        let unrecorded = self.batch.take().map_or(0, |(records, _)| records.len());
+        let lost = unrecorded + self.landed.len() + self.singly.len() + self.flights.len();
+        self.done.counts.lost += lost as u64;
+        if lost > 0 {
+            tracing::warn!(
+                lost,
+                "the database did not answer in time; what was taken is others' once its lease is over"
+            );
+        }
     }
 
     pub(super) fn claimed(&mut self, claimed: Result<Claimed, StateError>) -> Vec<Arc<Flight>> {
@@ -181,7 +215,7 @@ impl<'s> Work<'s> {
             };
             self.looks_again = wait.filter(|_| !self.is_stopping()).map(|wait| Instant::now() + wait);
         }
-        let taken = Instant::now();
+        let taken = self.asked.take().unwrap_or_else(Instant::now);
         let mut flights = Vec::with_capacity(claimed.claims.len());
         for claim in claimed.claims {
             let key = (claim.channel.workspace.clone(), claim.channel.name.clone());
@@ -229,12 +263,16 @@ impl<'s> Work<'s> {
         self.landed.push(record);
     }
 
-    pub(super) fn recorded(&mut self, outcome: Result<HashSet<Uuid>, StateError>) {
+    pub(super) fn recorded(&mut self, outcome: Result<HashSet<Uuid>, StateError>, now: DateTime<Utc>) {
         self.is_recording = false;
         let Some((records, since)) = self.batch.take() else { return };
         match outcome {
             Ok(counted) => {
                 self.outages = 0;
+                if let Some(only) = &mut self.only {
+                    let counts = |record: &&Record| counted.contains(&record.claim.delivery);
+                    only.extend(notices(records.iter().filter(counts), now).iter().map(|notice| notice.id));
+                }
                 for record in records.iter() {
                     if counted.contains(&record.claim.delivery) {
                         self.done.counts.count(&record.fate);
