@@ -47,7 +47,7 @@ pub struct Availability {
 }
 
 /// Which results are wanted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ResultFilter<'a> {
     /// Only of this workspace, and of what belongs to none.
     pub workspace: Option<&'a str>,
@@ -57,6 +57,8 @@ pub struct ResultFilter<'a> {
     pub subject: Option<&'a str>,
     /// Only of this status.
     pub status: Option<HealthStatus>,
+    /// Only of these tenants, workspaces and names as columns: of things that have a state now, which says whose they are.
+    pub tenants: Option<(Vec<&'a str>, Vec<&'a str>)>,
     /// At most so many, the newest.
     pub limit: i64,
 }
@@ -77,7 +79,8 @@ impl Connection {
     /// # Errors
     /// Whatever the database reports.
     pub async fn may_keep_health(&mut self) -> Result<bool, StateError> {
-        let sql = "select not pg_is_in_recovery() and has_table_privilege('synthex.health_checks', 'insert') \
+        let sql = "select not pg_is_in_recovery() and current_setting('default_transaction_read_only') = 'off' \
+             and has_table_privilege('synthex.health_checks', 'insert') \
              and has_table_privilege('synthex.health_status', 'insert') and has_table_privilege('synthex.health_status', 'update') \
              and has_table_privilege('synthex.health_status', 'delete')";
         let query = sqlx::query_scalar(sql).persistent(false);
@@ -108,6 +111,7 @@ impl Connection {
                         status: status(&row, 4)?,
                         since: row.try_get(5)?,
                         last_status: status(&row, 6)?,
+                        last_code: row.try_get(11)?,
                         failures: row.try_get(7)?,
                         successes: row.try_get(8)?,
                         severe: row.try_get(9)?,
@@ -158,13 +162,18 @@ impl Connection {
         let sql = "select workspace, service, subject, id, status, code, message, latency_ms, evidence, maintenance, checked_at \
              from synthex.health_checks where ($1::text is null or workspace in ($1, '')) \
               and ($2::text is null or service = $2) and ($3::text is null or subject = $3) and ($4::text is null or status = $4) \
+              and ($6::text[] is null or (workspace, service, subject) in (select h.workspace, h.service, h.subject \
+               from synthex.health_status as h join unnest($6::text[], $7::text[]) as t (w, n) on (h.workspace, h.tenant) = (w, n))) \
              order by checked_at desc, id desc limit $5";
+        let (workspaces, names) = filter.tenants.clone().unzip();
         let query = sqlx::query(sql)
             .bind(filter.workspace)
             .bind(filter.service.map(CheckedService::code))
             .bind(filter.subject)
             .bind(filter.status.map(HealthStatus::code))
             .bind(filter.limit)
+            .bind(workspaces)
+            .bind(names)
             .persistent(false);
         let work = async {
             let mut results = Vec::new();

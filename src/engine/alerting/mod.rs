@@ -69,6 +69,10 @@ pub trait AlertStore {
     /// # Errors
     /// Whatever the database reports.
     fn give_up(&mut self) -> impl Future<Output = Result<(), StateError>>;
+
+    /// Whether after this error the database cannot be reached any more, for no workspace: it did not answer, or the connection
+    /// broke. A database that says why it does not do it can be reached.
+    fn is_gone(&self, error: &StateError) -> bool;
 }
 
 /// What is asked of an evaluation.
@@ -93,7 +97,7 @@ pub struct Ask<'a> {
 pub struct Evaluated {
     /// The workspace.
     pub workspace: String,
-    /// What came of it. One workspace that cannot be evaluated holds up no other.
+    /// What came of it. One workspace that cannot be evaluated holds up no other; a database that is gone is gone for all.
     pub outcome: Result<Outcome, StateError>,
     /// What could not be read.
     pub unreadable: Vec<String>,
@@ -137,12 +141,14 @@ pub async fn evaluate(
             store.workspaces().await?
         }
     };
-    let mut found = Vec::with_capacity(workspaces.len());
-    let mut away: Option<String> = None;
+    let mut found: Vec<Evaluated> = Vec::with_capacity(workspaces.len());
     for workspace in workspaces {
         let mut evaluated = Evaluated::new(workspace);
-        if let Some(what) = &away {
-            evaluated.outcome = Err(StateError::new(StateErrorKind::Unreachable, what.clone()));
+        // Who waited once for a database that does not answer need not wait for each of the others.
+        if let Some(Evaluated { outcome: Err(error), .. }) = found.last()
+            && store.is_gone(error)
+        {
+            evaluated.outcome = Err(error.again());
             found.push(evaluated);
             continue;
         }
@@ -157,8 +163,6 @@ pub async fn evaluate(
         };
         if let Err(error) = &outcome {
             tracing::warn!(workspace, error = %error.what, "the alerts of a workspace cannot be evaluated");
-            // The next one would wait just as long.
-            away = (error.kind == StateErrorKind::Unreachable).then(|| error.what.clone());
         }
         evaluated.outcome = outcome;
         found.push(evaluated);
@@ -245,8 +249,16 @@ mod tests {
             Ok(Vec::new())
         }
 
+        async fn end_removed(&mut self, _: DateTime<Utc>) -> Result<(), StateError> {
+            Ok(())
+        }
+
         async fn give_up(&mut self) -> Result<(), StateError> {
             Ok(())
+        }
+
+        fn is_gone(&self, error: &StateError) -> bool {
+            error.kind == StateErrorKind::Unreachable
         }
     }
 

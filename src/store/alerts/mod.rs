@@ -7,6 +7,7 @@ mod facts;
 mod list;
 mod manifests;
 mod rows;
+mod told;
 mod write;
 
 use chrono::{DateTime, Utc};
@@ -20,10 +21,10 @@ use crate::engine::delivery::NewNotification;
 use crate::engine::{StateError, StateErrorKind};
 
 use super::connect::Connection;
-use super::error::within;
+use super::error::{is_said_by_the_server, within};
 use super::outbox;
 
-pub use acknowledge::{Acknowledged, acknowledge};
+pub use acknowledge::{Acknowledged, Wish, acknowledge};
 pub use list::{AlertFilter, ListedAlert};
 
 /// Whoever changes alerts of a workspace holds this row, so that two that do take turns. It is the row of a rule that cannot be:
@@ -88,16 +89,6 @@ async fn read(connection: &mut PgConnection, ask: &Ask<'_>) -> Result<Read, sqlx
     Ok(Read { facts, unreadable })
 }
 
-impl Connection {
-    /// Ends an evaluation that failed. The first error is the one that says what is wrong, and who does not answer is not
-    /// waited for twice.
-    async fn end_after(&mut self, kind: StateErrorKind) {
-        if kind != StateErrorKind::Unreachable {
-            let _ = self.rollback().await;
-        }
-    }
-}
-
 impl AlertStore for Connection {
     async fn workspaces(&mut self) -> Result<Vec<String>, StateError> {
         let limit = self.timeout;
@@ -122,7 +113,7 @@ impl AlertStore for Connection {
         self.run(begin, "beginning to evaluate alerts").await?;
         let found = within(self.timeout, "reading what alerts are about", read(&mut self.inner, ask)).await;
         if let Err(error) = &found {
-            self.end_after(error.kind).await;
+            undo(self, error).await;
         }
         found
     }
@@ -144,24 +135,35 @@ impl AlertStore for Connection {
             inner.execute("commit").await?;
             Ok(Some(enqueued.notifications))
         };
-        let found = within(self.timeout, "writing alerts", work).await;
-        match &found {
-            Ok(Some(_)) => {}
-            Ok(None) => self.end_after(StateErrorKind::Stale).await,
-            Err(error) => self.end_after(error.kind).await,
-        }
-        match found {
-            Ok(Some(queued)) => Ok(queued),
-            Ok(None) => Err(StateError::new(
+        let error = match within(self.timeout, "writing alerts", work).await {
+            Ok(Some(queued)) => return Ok(queued),
+            Ok(None) => StateError::new(
                 StateErrorKind::Stale,
                 format!("somebody else changed alerts of workspace `{workspace}` meanwhile"),
             )
-            .help("run the command again")),
-            Err(error) => Err(error),
-        }
+            .help("run the command again"),
+            Err(error) => error,
+        };
+        undo(self, &error).await;
+        Err(error)
     }
 
     async fn give_up(&mut self) -> Result<(), StateError> {
         self.rollback().await
+    }
+
+    fn is_gone(&self, error: &StateError) -> bool {
+        error.kind == StateErrorKind::Unreachable && !is_said_by_the_server(error)
+    }
+}
+
+/// Ends a transaction that failed. The first error is the one that says what is wrong.
+async fn undo(connection: &mut Connection, error: &StateError) {
+    if connection.is_gone(error) {
+        // Nobody waits a second time for one that does not answer, nor goes on in what it may have begun: the server takes
+        // it back when the connection ends.
+        connection.parking = None;
+    } else {
+        let _ = connection.rollback().await;
     }
 }

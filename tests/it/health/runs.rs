@@ -12,7 +12,7 @@ use super::answers::shop_with;
 use super::{NOW, Shops, found, said};
 use crate::support::services::{Asked, Reply};
 
-fn well(asked: &Asked) -> Reply {
+pub(super) fn well(asked: &Asked) -> Reply {
     shop_with(asked, "Basic", 1990, "2026-10")
 }
 
@@ -54,44 +54,6 @@ fn so_many_are_looked_at_at_a_time_and_no_more() {
     assert_eq!(code, 0);
     assert_eq!(shops.services.asked("/graphql.json").len(), 8);
     assert_eq!(most.load(Ordering::SeqCst), 3);
-}
-
-#[test]
-fn two_processes_never_look_at_the_same_thing_at_a_time() {
-    let shops =
-        Shops::with("health_overlap", &["a", "b"], |asked| well(asked).after(Duration::from_millis(2_500)));
-    let args = ["health", "check", "--service", "shopify", "--format", "json"];
-    let mut first = shops.run(&args).spawn();
-    first.wait_until("questions", || shops.services.asked("/graphql.json").len() == 2);
-    let second = shops.run(&args).run();
-    assert_eq!(second.code, 3, "nothing is known: {second}");
-    let second = second.stderr_has("Another process is looking at these now");
-    assert!(
-        second.json()["checks"].as_array().unwrap().iter().all(|check| check["subject"] != "a"),
-        "{second}"
-    );
-    let first = first.wait();
-    assert_eq!(first.code, 0, "{first}");
-    assert_eq!(shops.services.asked("/graphql.json").len(), 2, "each was asked once");
-    let kept = "select count(*)::text from synthex.health_checks where service = 'shopify' and subject = 'a'";
-    assert_eq!(shops.estate.value(kept).as_deref(), Some("1"));
-    let claimed = "select count(*)::text from synthex.health_status where claimed_by is not null";
-    assert_eq!(shops.estate.value(claimed).as_deref(), Some("0"), "claims are given back");
-}
-
-#[test]
-fn a_claim_of_a_process_that_died_ends_by_the_clock_of_the_database() {
-    let shops = Shops::with("health_dead", &["a"], |asked| well(asked).after(Duration::from_secs(20)));
-    let mut dead = shops.run(&["health", "check", "--service", "shopify"]).spawn();
-    dead.wait_until("a question", || !shops.services.asked("/graphql.json").is_empty());
-    dead.kill();
-    drop(dead);
-    shops.services.scene("/graphql.json", well);
-    let (report, _) = shops.check(&["--service", "shopify"]);
-    assert!(report["checks"].as_array().unwrap().iter().all(|check| check["subject"] != "a"), "{report:#}");
-    shops.estate.database.sql("update synthex.health_status set claimed_until = clock_timestamp() - interval '1 s' where claimed_until is not null");
-    let (report, code) = shops.check(&["--service", "shopify"]);
-    assert_eq!((said(&report, "shopify/w/a").as_str(), code), ("healthy ok", 0));
 }
 
 #[test]
@@ -219,6 +181,34 @@ fn tenants_are_chosen_by_id_and_label_and_those_that_are_not_active_are_left_alo
     asked(&[]);
     let kept = "select string_agg(subject, ' ' order by subject) from synthex.health_status where service = 'shopify' and workspace = 'w'";
     assert_eq!(shops.estate.value(kept).as_deref(), Some("a b"));
+}
+
+#[test]
+fn what_is_kept_is_listed_by_the_labels_of_tenants() {
+    let shops = Shops::with("health_listed", &["a", "b"], well);
+    shops.estate.edit("t-b.yaml", "workspace: w\n", "workspace: w\n  labels: {tier: gold}\n");
+    shops.estate.apply().ok();
+    shops.check(&["--service", "shopify", "--service", "disk"]);
+    shops.check_at("2026-11-20T12:15:00Z", &["--service", "shopify"]);
+    let names = |args: &[&str], of: &str| {
+        let all = [&["health"], args, &["--format", "json"]].concat();
+        let found = shops.run(&all).run().ok().json();
+        let subjects =
+            found[of].as_array().unwrap().iter().map(|one| one["subject"].as_str().unwrap().to_owned());
+        let mut subjects: Vec<String> = subjects.collect();
+        subjects.sort();
+        subjects.join(" ")
+    };
+    assert_eq!(names(&["list", "-l", "tier=gold"], "checks"), "b b-cred shopify/b");
+    assert_eq!(names(&["list", "-l", "tier!=gold", "--service", "shopify"], "checks"), "a");
+    assert_eq!(names(&["list", "-l", "tier=silver"], "checks"), "");
+    let history = |args: &[&str]| names(&[&["history", "-l", "tier=gold"], args].concat(), "results");
+    assert_eq!(history(&[]), "b b b-cred b-cred shopify/b shopify/b");
+    assert_eq!(history(&["--service", "shopify"]), "b b");
+    // So many of those that are meant, not of all.
+    assert_eq!(history(&["--service", "credentials", "--limit", "2"]), "b-cred b-cred");
+    shops.run(&["health", "list", "-l", "tier=silver"]).run().ok().stderr_has("No check is about tenants");
+    shops.run(&["health", "history", "-l", "a b"]).run().code(3);
 }
 
 #[test]
