@@ -4,6 +4,7 @@
 mod clocks;
 mod commands;
 mod crashes;
+mod desk;
 mod ends;
 mod outages;
 mod processes;
