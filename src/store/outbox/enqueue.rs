@@ -129,6 +129,12 @@ struct Place<'n> {
     sends_resolved: bool,
 }
 
+/// How the end goes to a target, and what is taken back for it.
+struct Way {
+    row: DeliveryRow,
+    replaced: Vec<Told>,
+}
+
 /// What is about to be written.
 #[derive(Default)]
 struct Queue {
@@ -265,7 +271,7 @@ impl Queue {
             .into_iter()
             .map(|(channel, why)| suppressed(notification, notification.id, channel, why))
             .collect();
-        let mut groups: BTreeMap<(bool, BTreeSet<Uuid>), Vec<(DeliveryRow, Vec<Told>)>> = BTreeMap::new();
+        let mut groups: BTreeMap<(bool, BTreeSet<Uuid>), Vec<Way>> = BTreeMap::new();
         for place in places {
             if !place.sends_resolved {
                 let why =
@@ -283,7 +289,7 @@ impl Queue {
             let replaced =
                 told.iter().filter(|told| ending.replaced.contains(&told.delivery)).cloned().collect();
             let row = delivery(notification, notification.id, place, None);
-            groups.entry((ending.is_both, ending.alerts)).or_default().push((row, replaced));
+            groups.entry((ending.is_both, ending.alerts)).or_default().push(Way { row, replaced });
         }
         // The notification's own id goes to whom most is told, and is there also where nobody is.
         let own = groups.keys().max_by_key(|(is_both, alerts)| (alerts.len(), !*is_both)).cloned();
@@ -304,7 +310,7 @@ impl Queue {
             let message: Message = ending.message(&notification.message);
             let alerts = ending.alerts.into_iter().collect();
             self.notifications.push(NotificationRow::new(id, notification, &message, alerts));
-            for (row, replaced) in rows {
+            for Way { row, replaced } in rows {
                 for told in replaced {
                     self.take_back(&told, &row, id);
                 }

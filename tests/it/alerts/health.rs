@@ -125,3 +125,28 @@ fn usage_above_a_limit() {
     watch.check("2031-01-01T01:00:01Z", &[]);
     assert_eq!(watch.told()[1], "resolved The number of API calls is within its limit again");
 }
+
+#[test]
+fn what_is_new_does_not_wait_for_a_message_about_another_tenant() {
+    let watch = Watch::without_rules("alerts_apart");
+    // Nobody listens there, so what is sent waits to be tried again.
+    let hook = "{type: webhook, webhook: {url: 'http://127.0.0.1:9/'}, delivery: {retry: [5h]}, \
+         network: {allowCidrs: [127.0.0.0/8], allowPorts: [9], allowInsecure: true}}";
+    watch.estate.declare("NotificationChannel", "hook", hook);
+    watch.estate.declare(
+        "AlertRule",
+        "health",
+        "{when: {healthStatus: {}}, channels: [hook], reminder: never}",
+    );
+    watch.apply();
+    let run = |at: &str| {
+        watch.estate.run(&["alerts", "check-now", "--as-of", at, "--deliver", "--format", "json"]).code(7);
+    };
+    watch.health("T3", "unhealthy", "shop_frozen");
+    run("2031-01-02T00:00:00Z");
+    watch.health("T2", "unhealthy", "shop_frozen");
+    run("2031-01-02T00:10:00Z");
+    let tried =
+        "select string_agg(state || ' ' || attempts, ', ' order by seq) from synthex.notification_deliveries";
+    assert_eq!(watch.estate.value(tried).as_deref(), Some("retrying 1, retrying 1"));
+}
