@@ -4,6 +4,7 @@
 //! What is sent and what comes back may be secret, so neither is ever logged, nor part of an error. A log line has the
 //! service, the method, the host, the status and the duration.
 
+pub mod certificates;
 pub mod guarded;
 mod message;
 

@@ -4,6 +4,8 @@
 //!
 //! It knows what the manifests say and the time, and nothing of the database.
 
+mod channel;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -58,7 +60,7 @@ pub fn review(entries: &[Entry], now: DateTime<Utc>, is_whole: bool) -> Vec<Rema
         let mut reviewing = Reviewing { entry, own, remarks: &mut remarks };
         match entry.key.kind.name {
             "AlertRule" => reviewing.rule(is_whole),
-            "NotificationChannel" => reviewing.channel(),
+            "NotificationChannel" => reviewing.channel(now),
             _ => reviewing.silence(now),
         }
     }
@@ -186,9 +188,10 @@ impl Reviewing<'_, '_> {
         }
     }
 
-    fn channel(&mut self) {
-        let channel = self.own.channels.get(&*self.entry.key.name);
-        let Some(words) = channel.and_then(|channel| channel.template.as_ref()) else { return };
+    fn channel(&mut self, now: DateTime<Utc>) {
+        let Some(channel) = self.own.channels.get(&*self.entry.key.name) else { return };
+        self.settings(channel, now);
+        let Some(words) = &channel.template else { return };
         for problem in template::check(words).err().into_iter().flatten() {
             let line = problem.line.map(|line| format!(" (line {line} of it)")).unwrap_or_default();
             self.say(

@@ -31,6 +31,10 @@ pub fn by_status(answer: &Answer, hidden: &Hidden, now: DateTime<Utc>) -> Failur
         500..=599 => ("server_error", "something is wrong with it"),
         _ => ("unexpected_status", "this is no status that it should answer with"),
     };
+    let why = match (status, elsewhere(answer, hidden)) {
+        (300..=399, Some(place)) => format!("it sent us to {place}, which is never followed"),
+        _ => why.to_owned(),
+    };
     let is_transient = matches!(status, 408 | 425 | 429 | 500..=599);
     Failure {
         code,
@@ -44,6 +48,13 @@ pub fn by_status(answer: &Answer, hidden: &Hidden, now: DateTime<Utc>) -> Failur
     }
 }
 
+/// Where a receiver sends us, without what may be secret of it: what is behind a question mark.
+fn elsewhere(answer: &Answer, hidden: &Hidden) -> Option<String> {
+    const MOST: usize = 300;
+    let place = answer.header("location")?.split(['?', '#']).next()?;
+    hidden.start(place).map(|place| place.chars().take(MOST).collect())
+}
+
 /// The failure that no answer means.
 pub fn by_error(error: &HttpError, hidden: &Hidden) -> Failure {
     let what = hidden.clean(&error.what);
@@ -52,6 +63,7 @@ pub fn by_error(error: &HttpError, hidden: &Hidden) -> Failure {
         "connect" => Failure::transient("connect", what),
         // Certificates are renewed: M-D6 has what is wrong with TLS tried again.
         "tls" => Failure::transient("tls", what),
+        "bad-certificate" => Failure::transient("bad_certificate", what),
         "timeout" => Failure::transient("timeout", what),
         "broken" => Failure::transient("broken", what),
         "refused-address" | "not-allowed" => Failure::permanent("refused_address", what),

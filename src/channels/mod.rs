@@ -42,6 +42,9 @@ pub trait Surroundings {
     /// Reads a secret from where it is kept.
     async fn secret(&self, reference: &SecretRef) -> Result<Secret, Finding>;
 
+    /// Reads a secret that people may have chosen: any line.
+    async fn password(&self, reference: &SecretRef) -> Result<Secret, Finding>;
+
     /// Reads a file of certificates; the error is one line.
     fn certificates(&self, path: &str) -> Result<Vec<u8>, String>;
 
@@ -157,14 +160,27 @@ impl<S: Surroundings> Channels<S> {
 
     /// Reads a secret, or remembers it for a moment.
     async fn secret(&self, reference: &SecretRef) -> Result<Secret, Failure> {
-        let name = reference.to_string();
+        self.remembered(reference.to_string(), async || self.surroundings.secret(reference).await).await
+    }
+
+    /// The same of a password, which need not be a token.
+    async fn password(&self, reference: &SecretRef) -> Result<Secret, Failure> {
+        let name = format!("password, {reference}");
+        self.remembered(name, async || self.surroundings.password(reference).await).await
+    }
+
+    async fn remembered(
+        &self,
+        name: String,
+        read: impl AsyncFnOnce() -> Result<Secret, Finding>,
+    ) -> Result<Secret, Failure> {
         let lock = || self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
         let known = lock().get(&name).filter(|(read, _)| read.elapsed() < SECRET_LASTS).cloned();
         if let Some((_, secret)) = known {
             return Ok(secret);
         }
         // It may be there a moment later: a secret that is being replaced, Secret Manager that does not answer.
-        let secret = self.surroundings.secret(reference).await.map_err(|finding| {
+        let secret = read().await.map_err(|finding| {
             let advice = finding.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
             Failure::transient("secret", format!("{}{advice}", finding.message))
         })?;

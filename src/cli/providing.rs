@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
-use crate::engine::credentials::{Finding, Outcome, Secret, Secrets};
+use crate::engine::credentials::{Finding, Outcome, Reading, Secret, Secrets};
 use crate::files::{self, SecretSlot};
 use crate::http::Client;
 use crate::model::clock::{Clock as _, SystemClock};
@@ -90,27 +90,7 @@ impl Secrets for SecretSources<'_> {
     type Slot = SecretSlot;
 
     async fn read(&self, reference: &SecretRef) -> Result<Secret, Finding> {
-        match reference {
-            SecretRef::Env(name) => {
-                let text = self.context.environment.get(name).ok_or_else(|| {
-                    let what = match self.context.environment.raw(name) {
-                        None => format!("the variable {name} is not set"),
-                        Some(raw) if raw.is_empty() => format!("the variable {name} is empty"),
-                        Some(_) => format!("the variable {name} is no UTF-8 text"),
-                    };
-                    Finding::new(Outcome::SecretMissing, what)
-                })?;
-                Secret::read(text.to_owned()).map_err(|finding| Finding {
-                    message: format!("the variable {name}: {}", finding.message),
-                    ..finding
-                })
-            }
-            SecretRef::File(path) => files::read_secret_file(&self.folder.join(path)),
-            SecretRef::GcpSecretManager(name) => {
-                let account = self.account.get_or_init(async || self.account()).await.clone()?;
-                secret_manager::access(self.providers, name, &account, SystemClock.now()).await
-            }
-        }
+        self.read_as(reference, Secret::read).await
     }
 
     async fn slot(&self, reference: &SecretRef) -> Result<SecretSlot, Finding> {
@@ -123,6 +103,38 @@ impl Secrets for SecretSources<'_> {
 }
 
 impl SecretSources<'_> {
+    /// Reads a secret that people may have chosen: any line.
+    ///
+    /// # Errors
+    /// As [`Secrets::read`], but what is in the line does not matter.
+    pub async fn read_line(&self, reference: &SecretRef) -> Result<Secret, Finding> {
+        self.read_as(reference, Secret::read_line).await
+    }
+
+    async fn read_as(&self, reference: &SecretRef, reading: Reading) -> Result<Secret, Finding> {
+        match reference {
+            SecretRef::Env(name) => {
+                let text = self.context.environment.get(name).ok_or_else(|| {
+                    let what = match self.context.environment.raw(name) {
+                        None => format!("the variable {name} is not set"),
+                        Some(raw) if raw.is_empty() => format!("the variable {name} is empty"),
+                        Some(_) => format!("the variable {name} is no UTF-8 text"),
+                    };
+                    Finding::new(Outcome::SecretMissing, what)
+                })?;
+                reading(text.to_owned()).map_err(|finding| Finding {
+                    message: format!("the variable {name}: {}", finding.message),
+                    ..finding
+                })
+            }
+            SecretRef::File(path) => files::read_secret_file_as(&self.folder.join(path), reading),
+            SecretRef::GcpSecretManager(name) => {
+                let account = self.account.get_or_init(async || self.account()).await.clone()?;
+                secret_manager::access(self.providers, name, &account, SystemClock.now(), reading).await
+            }
+        }
+    }
+
     /// The file that a new secret is saved in.
     fn saved(&self, reference: &SecretRef) -> Result<PathBuf, Finding> {
         let cannot = |what: String| Err(Finding::new(Outcome::CannotSave, what));

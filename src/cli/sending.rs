@@ -53,6 +53,10 @@ impl Surroundings for Around<'_> {
         SecretSources::new(self.context, self.folder.as_deref(), &self.providers).read(reference).await
     }
 
+    async fn password(&self, reference: &SecretRef) -> Result<Secret, Finding> {
+        SecretSources::new(self.context, self.folder.as_deref(), &self.providers).read_line(reference).await
+    }
+
     fn certificates(&self, path: &str) -> Result<Vec<u8>, String> {
         let folder = self.folder.as_deref().unwrap_or(Path::new(""));
         let path = self.context.directory.join(folder).join(path);

@@ -14,7 +14,7 @@ pub use git::{GitError, GitTree};
 pub use read::{ManifestRoots, ProjectRows, find_project, read_manifests, read_project, read_secret};
 pub use replace::{CHANGED, Replacement, replace_all};
 pub use rows::{GivenRows, STANDARD_INPUT, read_rows};
-pub use secret::{SecretSlot, could_save_secret, open_secret_slot, read_secret_file};
+pub use secret::{SecretSlot, could_save_secret, open_secret_slot, read_secret_file, read_secret_file_as};
 pub use spool::Spool;
 pub use write::{
     WriteError, append, create_new, ensure_folder, keep, remove, take_back, write_atomically, write_with,

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::engine::credentials::{Finding, Outcome, Secret, Slot};
+use crate::engine::credentials::{Finding, Outcome, Reading, Secret, Slot};
 use crate::model::secret::Redacted;
 
 use super::io_words;
@@ -21,7 +21,15 @@ pub const MOST_SECRET_BYTES: u64 = 64 * 1024;
 /// # Errors
 /// It is not there, open to other users, too large, or no secret.
 pub fn read_secret_file(path: &Path) -> Result<Secret, Finding> {
-    Secret::read(read_text(path)?).map_err(|finding| in_file(path, finding))
+    read_secret_file_as(path, Secret::read)
+}
+
+/// [`read_secret_file`], with another idea of what a secret looks like.
+///
+/// # Errors
+/// As there.
+pub fn read_secret_file_as(path: &Path, reading: Reading) -> Result<Secret, Finding> {
+    reading(read_text(path)?).map_err(|finding| in_file(path, finding))
 }
 
 /// Whether a new secret could be saved in place of the one that is there; nothing is touched. Tells whether a pair that an

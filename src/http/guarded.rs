@@ -18,6 +18,7 @@ use url::{Host, Url};
 use crate::model::address::{self, Refused, Rules};
 use crate::model::secret::Redacted;
 
+use super::certificates;
 use super::{Call, HttpError, Meter, lowest, outcome_of};
 
 /// The most that is read of an answer; what is behind it is not waited for.
@@ -123,7 +124,7 @@ impl Guard {
     /// Posts once, and reads the start of the answer, whatever its status.
     ///
     /// # Errors
-    /// There is no answer: `refused-address`, `unresolved`, `connect`, `tls`, `timeout`, `broken`, `client`.
+    /// There is no answer: `refused-address`, `unresolved`, `connect`, `bad-certificate`, `tls`, `timeout`, `broken`, `client`.
     pub async fn post(&self, call: &GuardedCall) -> Result<Answer, HttpError> {
         let start = Instant::now();
         let outcome = self.exchange(call).await;
@@ -313,8 +314,14 @@ fn failed(host: &str, error: &reqwest::Error) -> HttpError {
         if let Some(Stopped(stopped)) = own.downcast_ref() {
             return HttpError::new(stopped.code, stopped.what.clone());
         }
-        if own.is::<rustls::Error>() {
-            return HttpError::new("tls", format!("no secure connection to {host}: {own}"));
+        if let Some(tls) = own.downcast_ref::<rustls::Error>() {
+            let no = format!("no secure connection to {host}");
+            return match tls {
+                rustls::Error::InvalidCertificate(wrong) => {
+                    HttpError::new("bad-certificate", format!("{no}: {}", certificates::words(wrong)))
+                }
+                other => HttpError::new("tls", format!("{no}: {other}")),
+            };
         }
         // An error of the operating system may carry one of TLS, and does not name it as its source.
         let inner = own.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);

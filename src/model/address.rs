@@ -170,7 +170,10 @@ pub fn check_url(text: &str, rules: &Rules) -> Result<Url, Refused> {
     if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
         return Err(Refused::new("the address has a space, a control character or a backslash in it", help));
     }
-    let url = Url::parse(text).map_err(|error| Refused::new(format!("it is no address: {error}"), help))?;
+    let url = Url::parse(text).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => Refused::new("it does not begin with https://", help),
+        error => Refused::new(format!("it is no address: {error}"), help),
+    })?;
     // An empty user would be gone from the parsed form.
     let behind = text.split_once("//").map_or("", |(_, behind)| behind);
     let authority = behind.split(['/', '?', '#']).next().unwrap_or_default();
@@ -195,6 +198,24 @@ pub fn check_url(text: &str, rules: &Rules) -> Result<Url, Refused> {
     rules.admit_port(url.port_or_known_default().unwrap_or_default(), &HTTP_PORTS)?;
     rules.admit_host(&host)?;
     Ok(url)
+}
+
+/// Why a text is no mail address that mail is sent with: an address and nothing else, no name, no second address, no line break
+/// that would begin a header of its own.
+#[must_use]
+pub fn mail_problem(text: &str) -> Option<&'static str> {
+    if text.is_empty() {
+        return Some("there is none");
+    }
+    if text.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';')) {
+        return Some("there is something in it that no address has, such as a name or a space");
+    }
+    let is_address = text.rsplit_once('@').is_some_and(|(user, domain)| {
+        !user.is_empty()
+            && !domain.is_empty()
+            && (domain.starts_with('[') || !domain.split('.').any(str::is_empty))
+    });
+    (!is_address).then_some("it is no mail address")
 }
 
 /// Whether a mail server may be called, as far as that can be known without a network. The host comes back in its one

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::engine::credentials::{Finding, Outcome, Secret};
+use crate::engine::credentials::{Finding, Outcome, Reading, Secret};
 use crate::http::{Request, Response};
 
 use super::crc32c::crc32c;
@@ -25,6 +25,7 @@ pub async fn access(
     name: &str,
     account: &Secret,
     now: DateTime<Utc>,
+    reading: Reading,
 ) -> Result<Secret, Finding> {
     let token = oauth::access_token(providers, account, SCOPE, now).await.map_err(of_own_key)?;
     let is_plain = name
@@ -39,7 +40,7 @@ pub async fn access(
     let request =
         Request::get("secret-manager", url).header("authorization", format!("Bearer {}", token.expose()));
     let response = providers.client.send(&request).await.map_err(|error| silent(SERVICE, &error))?;
-    read(&response, name)
+    read(&response, name, reading)
 }
 
 /// What is wrong with our own key, told as such: it is no word on the credential.
@@ -59,7 +60,7 @@ pub fn of_own_key(finding: Finding) -> Finding {
     Finding::new(Outcome::OwnKey, message).help(format!("GOOGLE_APPLICATION_CREDENTIALS: {mend}"))
 }
 
-fn read(response: &Response, name: &str) -> Result<Secret, Finding> {
+fn read(response: &Response, name: &str, reading: Reading) -> Result<Secret, Finding> {
     let fail = |outcome, what: String| Err(Finding::new(outcome, what));
     let Some(answer) = response.json() else {
         return Err(usual(SERVICE, response).unwrap_or_else(|| strange(SERVICE, response)));
@@ -97,5 +98,5 @@ fn read(response: &Response, name: &str) -> Result<Secret, Finding> {
     }
     let data = String::from_utf8(data)
         .map_err(|_| Finding::new(Outcome::SecretMalformed, format!("{name} is no text")))?;
-    Secret::read(data)
+    reading(data)
 }

@@ -253,3 +253,44 @@ fn silences_are_made_shown_and_ended_by_commands() {
     at(noon, &["expire", "nothing", "--yes"]).code(3);
     estate.is_converged();
 }
+
+#[test]
+fn what_a_channel_can_never_send_is_an_error_and_what_is_hardly_meant_a_warning() {
+    let estate = estate("channel_settings");
+    let mail = |fields: &str| {
+        let spec =
+            format!("{{type: email, email: {{transport: smtp, host: mail.agency.example, {fields}}}}}");
+        estate.declare("NotificationChannel", "mail", &spec);
+        offline(&estate.project, &["validate", "--as-of", "2026-06-01"])
+    };
+    let good = "from: ops@agency.example, to: [ana@agency.example]";
+    mail(good).ok().nowhere("SX033");
+    for wrong in [
+        "from: 'Bad, Name <a@b.example>', to: [ana@agency.example]",
+        "from: ops@agency.example, to: ['Bob <x@y.example>']",
+    ] {
+        let refused = mail(wrong).code(3).stderr_has("error[SX0309]: no mail can be sent with this address");
+        refused.stderr_has("write the address and nothing else");
+    }
+    for (fields, code) in [
+        ("username: ops", "SX0336"),
+        ("password: {env: PW}", "SX0336"),
+        ("port: 465, encryption: starttls", "SX0337"),
+        ("port: 587, encryption: tls", "SX0337"),
+    ] {
+        mail(&format!("{good}, {fields}")).ok().stderr_has(&format!("warning[{code}]"));
+    }
+    mail("from: ops@agency.example, to: [ana@agency.example, Ana@agency.example]")
+        .ok()
+        .stderr_has("warning[SX0339]");
+    mail(&format!("{good}, port: 465, encryption: tls, username: ops, password: {{env: PW}}"))
+        .ok()
+        .nowhere("SX033");
+    estate.declare(
+        "NotificationChannel",
+        "hook",
+        "{type: webhook, webhook: {url: 'https://hooks.agency.example/x', signingSecret: {env: A}, \
+         previousSecret: {secret: {env: B}, until: 2026-05-01T00:00:00Z}}}",
+    );
+    mail(good).ok().stderr_has("warning[SX0338]").stderr_has("2026-05-01 00:00 UTC");
+}

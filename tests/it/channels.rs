@@ -1,6 +1,7 @@
 //! Channels that post, tried with the real binary against real servers: what is sent, what every bad answer means, where nothing
 //! is sent at all, and that no secret is seen. Mail is in `channels_mail`.
 
+mod codes;
 mod forms;
 mod guard;
 mod https;

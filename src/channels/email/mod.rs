@@ -15,6 +15,7 @@ use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
 use crate::engine::delivery::Failure;
 use crate::http::guarded::GuardedCall;
 use crate::kinds::notification_channel::{EmailChannel, EmailTransport};
+use crate::model::address::mail_problem;
 use crate::model::secret::Redacted;
 use crate::report::notice::{Words, html, text};
 
@@ -93,14 +94,10 @@ impl Worded {
     }
 }
 
-/// An address and nothing else: no name, no second address, no line break that would begin a header of its own.
 fn address(text: &str, what: &str) -> Result<Address, Failure> {
     let wrong = |why: &str| Failure::permanent("bad_address", format!("{what} cannot be used: {why}"));
-    if text.is_empty() {
-        return Err(wrong("there is none"));
-    }
-    if text.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';')) {
-        return Err(wrong("there is something in it that no address has"));
+    if let Some(why) = mail_problem(text) {
+        return Err(wrong(why));
     }
     text.parse().map_err(|_| wrong("it is no mail address"))
 }

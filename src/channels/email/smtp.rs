@@ -21,6 +21,7 @@ use url::Host;
 use crate::channels::answers::by_error;
 use crate::channels::hidden::DOTS;
 use crate::engine::delivery::{Failure, Sent};
+use crate::http::certificates;
 use crate::http::guarded::Guard;
 use crate::kinds::notification_channel::{EmailChannel, Encryption};
 use crate::model::address::{Rules, check_mail_host};
@@ -92,7 +93,7 @@ pub(super) async fn prepare<S: Surroundings>(
     let mut login = None;
     let mut hidden = Hidden::default();
     if let (Some(user), Some(reference)) = (&block.username, &block.password) {
-        let secret = channels.secret(reference).await?;
+        let secret = channels.password(reference).await?;
         let password = text_of(&secret, "password")?;
         hidden = Hidden::new([password]);
         // A password that everybody can read on the way is worse than a mail that is not sent.
@@ -130,9 +131,7 @@ pub(in crate::channels) async fn send(mail: &Mail, guard: &Guard) -> Result<Sent
 fn unknown(why: &str) -> Failure {
     Failure::transient(
         "unknown_outcome",
-        format!(
-            "{why} after the whole mail was sent: it may have been taken, and is sent again with the same Message-ID"
-        ),
+        format!("{why} after the whole mail was sent, so it may have been taken"),
     )
 }
 
@@ -289,9 +288,13 @@ fn by_reply(mail: &Mail, error: &Error) -> Failure {
     while let Some(own) = layer {
         if let Some(tls) = own.downcast_ref::<rustls::Error>() {
             // Tried again, as M-D6 has it for all of TLS: certificates are renewed, and a message is not lost over one night.
-            let is_certificate = matches!(tls, rustls::Error::InvalidCertificate(_));
-            let code = if is_certificate { "bad_certificate" } else { "tls" };
-            return Failure::transient(code, format!("no secure connection to {host}: {tls}"));
+            let no = format!("no secure connection to {host}");
+            return match tls {
+                rustls::Error::InvalidCertificate(wrong) => {
+                    Failure::transient("bad_certificate", format!("{no}: {}", certificates::words(wrong)))
+                }
+                other => Failure::transient("tls", format!("{no}: {other}")),
+            };
         }
         lowest = own.to_string();
         let inner = own.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);

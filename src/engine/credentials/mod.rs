@@ -18,7 +18,7 @@ use super::state::StateError;
 
 pub use outcome::{Outcome, Verdict};
 pub use renew::{FRESH_FOR, foresee, renew};
-pub use secret::{LAST_SECOND, Secret};
+pub use secret::{LAST_SECOND, Reading, Secret};
 
 /// A credential, with what a provider must know of its tenant.
 #[derive(Clone, Debug)]

@@ -21,12 +21,40 @@ pub struct Secret {
     object: Option<Redacted<Map<String, Value>>>,
 }
 
+/// How a secret is read from the text that is kept.
+pub type Reading = fn(String) -> Result<Secret, Finding>;
+
 impl Secret {
     /// Reads one. What begins with a brace is JSON; anything else is a token: one line of visible ASCII.
     ///
     /// # Errors
     /// It is neither. The message does not repeat a part of it.
     pub fn read(text: String) -> Result<Self, Finding> {
+        let secret = Self::read_line(text)?;
+        if secret.object.is_some() {
+            return Ok(secret);
+        }
+        let wrong = |what: String| Finding::new(Outcome::SecretMalformed, what);
+        let token = secret.text.expose();
+        if token.starts_with(['[', '"']) || matches!(token.as_str(), "null" | "true" | "false") {
+            return Err(wrong("the secret is JSON, but no object and no bare token".to_owned()));
+        }
+        if let Some(at) = token.bytes().position(|byte| !byte.is_ascii_graphic()) {
+            let what = format!(
+                "the secret is no token: character {} is a space, a line break or no ASCII, and it is not a JSON object",
+                at + 1
+            );
+            return Err(wrong(what));
+        }
+        Ok(secret)
+    }
+
+    /// Reads one that people may have chosen, such as the password of a mailbox: JSON as in [`Secret::read`], or any one line,
+    /// with spaces and with letters of every language.
+    ///
+    /// # Errors
+    /// It is neither. The message does not repeat a part of it.
+    pub fn read_line(text: String) -> Result<Self, Finding> {
         let wrong = |what: String| Finding::new(Outcome::SecretMalformed, what);
         let trimmed = text.trim();
         if trimmed.is_empty() {
@@ -48,12 +76,9 @@ impl Secret {
             }
             return Ok(Self { text: Redacted::new(text), object: Some(Redacted::new(object)) });
         }
-        if trimmed.starts_with(['[', '"']) || matches!(trimmed, "null" | "true" | "false") {
-            return Err(wrong("the secret is JSON, but no object and no bare token".to_owned()));
-        }
-        if let Some(at) = trimmed.bytes().position(|byte| !byte.is_ascii_graphic()) {
+        if let Some(at) = trimmed.chars().position(char::is_control) {
             let what = format!(
-                "the secret is no token: character {} is a space, a line break or no ASCII, and it is not a JSON object",
+                "the secret is more than one line: character {} is a line break or another control character, and it is not a JSON object",
                 at + 1
             );
             return Err(wrong(what));
@@ -187,6 +212,18 @@ mod tests {
         assert_eq!(pair.time("expires_at").unwrap().to_string(), "2026-01-01 00:00:00 UTC");
         assert_eq!(pair.time("n").unwrap().timestamp(), 1_700_000_000);
         assert_eq!(pair.missing(&["access_token", "refresh_token"]), ["refresh_token"]);
+    }
+
+    #[test]
+    fn a_password_is_any_line() {
+        for text in ["abcd efgh ijkl mnop", "pässwörd", "\"quoted", "[x", "null"] {
+            assert_eq!(Secret::read_line(format!("{text}\n")).unwrap().token(), Some(text));
+            assert!(Secret::read(text.to_owned()).is_err(), "{text}");
+        }
+        for text in ["canary\ncanary", "{\"a\": canary}", " "] {
+            let message = Secret::read_line(text.to_owned()).unwrap_err().message;
+            assert!(!message.contains("canary"), "{message}");
+        }
     }
 
     #[test]

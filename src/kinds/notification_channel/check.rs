@@ -70,6 +70,15 @@ fn email(email: &EmailChannel, open: &Network, problems: &mut Vec<SpecProblem>) 
                 .help("add `apiKey: {env: NAME}`"),
         );
     }
+    let addresses = email.to.iter().enumerate().map(|(index, to)| (format!("/email/to/{index}"), to));
+    for (pointer, text) in std::iter::once(("/email/from".to_owned(), &email.from)).chain(addresses) {
+        if let Some(why) = address::mail_problem(text) {
+            problems.push(
+                SpecProblem::new("SX0309", pointer, format!("no mail can be sent with this address: {why}"))
+                    .help("write the address and nothing else: ops@agency.example"),
+            );
+        }
+    }
     let foreign = [
         ("host", !smtp && email.host.is_some()),
         ("port", !smtp && email.port.is_some()),

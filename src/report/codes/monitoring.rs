@@ -2,7 +2,7 @@
 
 use super::Rule;
 
-pub(super) const RULES: [Rule; 14] = [
+pub(super) const RULES: [Rule; 18] = [
     Rule {
         code: "SX0320",
         title: "a condition on labels cannot be read, or chooses nothing",
@@ -137,5 +137,39 @@ worst. Name what it is meant for, such as one tenant, service or check.",
         title: "a second health check of one service",
         text: "How a service is looked at is said once for each workspace. Of several `HealthCheck`s the first by name counts, and the others do
 nothing. Keep one of them.",
+    },
+    Rule {
+        code: "SX0336",
+        title: "half of a login to a mail server",
+        text: "Somebody logs in where `username` and `password` are both given. With one of them mail is sent without a login, and most
+servers refuse that.
+
+Wrong:
+    username: synthex
+Right:
+    username: synthex
+    password: {env: MAIL_PASSWORD}",
+    },
+    Rule {
+        code: "SX0337",
+        title: "an encryption that is unusual at this port",
+        text: "Mail servers encrypt from the start on port 465, and by STARTTLS on 25, 587 and 2525. Where `encryption` is left out, it is the
+usual one of the port.
+
+Wrong:
+    port: 465
+    encryption: starttls
+Right:
+    port: 465",
+    },
+    Rule {
+        code: "SX0338",
+        title: "a previous signing secret whose time is over",
+        text: "`until` has passed, so messages are signed with the present secret alone, and the block does nothing. Remove it.",
+    },
+    Rule {
+        code: "SX0339",
+        title: "a recipient is named twice",
+        text: "Everybody is told once, however often a channel names them. Upper and lower case are taken for the same here.",
     },
 ];

@@ -49,7 +49,7 @@ credential that people renew by hand.",
         code: "SX0309",
         title: "a channel's settings do not fit its type",
         text: "A channel of type `email`, `slack` or `webhook` has the block of that name and no other; within `email`, mail by SMTP
-needs a `host`, and SendGrid and Resend need an `apiKey`.
+needs a `host`, and SendGrid and Resend need an `apiKey`. `from` and `to` are addresses and nothing else: no name, no list.
 
 Right:
     type: slack

@@ -34,20 +34,35 @@ fn only_a_certificate_that_is_trusted_and_current_and_of_that_name_is_spoken_to(
     let trusted = ", caFile: certs/own-ca.pem";
     let (good, asked) = tried(&receivers, authority.server("DNS:localhost"), trusted);
     assert_eq!((&good["ok"], &good["status"], asked), (&json!(true), &json!(204), 1), "{good:#}");
-    for (what, config, trusted) in [
-        ("an authority that nobody named", authority.server("DNS:localhost"), ""),
-        ("another authority", Authority::new().server("DNS:localhost"), trusted),
-        ("another name", authority.server("DNS:other.example"), trusted),
-        ("a certificate that is over", authority.expired("DNS:localhost"), trusted),
+    let nobody = "nobody who is trusted here has signed its certificate";
+    let other = "its certificate is of another name: other.example";
+    for (what, config, trusted, why, help) in [
+        (
+            "an authority that nobody named",
+            authority.server("DNS:localhost"),
+            "",
+            nobody,
+            "name the authority",
+        ),
+        (
+            "another authority",
+            Authority::new().server("DNS:localhost"),
+            trusted,
+            nobody,
+            "name the authority",
+        ),
+        ("another name", authority.server("DNS:other.example"), trusted, other, "does not help"),
+        ("over", authority.expired("DNS:localhost"), trusted, "its certificate has expired", "does not help"),
     ] {
         let (bad, asked) = tried(&receivers, config, trusted);
         assert_eq!(
             (&bad["code"], &bad["permanent"], asked),
-            (&json!("tls"), &json!(false), 0),
+            (&json!("bad_certificate"), &json!(false), 0),
             "{what}: {bad:#}"
         );
         assert!(
-            bad["why"].as_str().unwrap().contains("no secure connection to localhost"),
+            bad["why"].as_str().unwrap().starts_with(&format!("no secure connection to localhost: {why}"))
+                && bad["help"].as_str().unwrap().contains(help),
             "{what}: {bad:#}"
         );
     }
