@@ -7,13 +7,14 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::engine::delivery::{Counts, Delivered, Settings, deliver};
+use crate::engine::delivery::{Counts, Settings, deliver};
 use crate::engine::{Interrupt, StateError, StateErrorKind};
 use crate::store::{ConnectOptions, Connection, outbox::OutboxStore};
 
 use super::context::Context;
 use super::error::CliError;
 use super::listing::Listing;
+use super::missed::{Missed, Watched};
 use super::project::Found;
 use super::sending;
 
@@ -65,6 +66,17 @@ pub struct Round {
     pub poll: Option<Duration>,
 }
 
+/// What came of working through the outbox.
+#[derive(Debug, Default)]
+pub struct Worked {
+    /// How many deliveries came to what.
+    pub counts: Counts,
+    /// What did not get through and is not tried again by itself; the first of it, where it is very much.
+    pub missed: Vec<Missed>,
+    /// Why it ended early.
+    pub error: Option<StateError>,
+}
+
 /// Sends what is due, with one worker for each scope.
 ///
 /// # Errors
@@ -74,7 +86,7 @@ pub async fn work(
     post: &Post,
     round: &Round,
     interrupt: &impl Interrupt,
-) -> Result<Delivered, CliError> {
+) -> Result<Worked, CliError> {
     let sender = sending::sender(context, post.folder())?;
     let holder = context.holder("deliver");
     let mut settings = Settings {
@@ -84,17 +96,18 @@ pub async fn work(
     };
     settings.lease = round.lease.unwrap_or(settings.lease);
     let (sender, settings) = (&sender, &settings);
+    // Who sends what he named sees what came of it as the result.
+    let is_said = round.only.is_none();
     let workers = post.scopes.iter().map(|scope| async move {
-        let outbox = OutboxStore::new(post.options.clone(), scope.clone());
+        let outbox = Watched::new(OutboxStore::new(post.options.clone(), scope.clone()), is_said);
         let delivered = Box::pin(deliver(&outbox, sender, &*context.clock, interrupt, settings)).await;
-        outbox.close().await;
-        delivered
+        (delivered, outbox.close().await)
     });
-    let mut all = Delivered::default();
-    for delivered in join_all(workers).await {
+    let mut all = Worked::default();
+    for (delivered, missed) in join_all(workers).await {
         all.counts.add(&delivered.counts);
-        all.is_interrupted |= delivered.is_interrupted;
         all.error = all.error.or(delivered.error);
+        all.missed.extend(missed);
     }
     Ok(all)
 }

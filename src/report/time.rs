@@ -25,9 +25,31 @@ pub fn relative(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     if distance < 0 { format!("{count} {unit}{plural} ago") } else { format!("in {count} {unit}{plural}") }
 }
 
+/// [`relative`] of what is still to come, to the second: `in 2 seconds`; `now` once it is due.
+#[must_use]
+pub fn coming(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    match (at - now).num_milliseconds() {
+        ..=0 => "now".to_owned(),
+        1..=1000 => "in 1 second".to_owned(),
+        milliseconds @ 1001..5000 => format!("in {} seconds", (milliseconds + 999) / 1000),
+        _ => relative(at, now),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_to_come_is_not_just_now() {
+        let now: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
+        let coming = |milliseconds| super::coming(now + chrono::TimeDelta::milliseconds(milliseconds), now);
+        assert_eq!(coming(-60_000), "now");
+        assert_eq!(coming(300), "in 1 second");
+        assert_eq!(coming(1900), "in 2 seconds");
+        assert_eq!(coming(5000), "in 5 seconds");
+        assert_eq!(coming(61_000), "in 1 minute");
+    }
 
     #[track_caller]
     fn check(at: &str, expected: &str) {

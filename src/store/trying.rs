@@ -1,8 +1,6 @@
 //! What trying a channel and showing a message need of the database: one row of an inbox, one stored message.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
-use sqlx::Row as _;
 use uuid::Uuid;
 
 use crate::engine::StateError;
@@ -58,25 +56,6 @@ impl Connection {
             query.execute(connection).await.map(|_| ())
         });
         within(limit, "writing into the inbox", work).await
-    }
-
-    /// What a notification says, as it was stored, with its workspace; `None` where there is none.
-    ///
-    /// # Errors
-    /// Whatever the database reports.
-    pub async fn stored_message(
-        &mut self,
-        workspace: Option<&str>,
-        id: Uuid,
-    ) -> Result<Option<(String, Value)>, StateError> {
-        let limit = self.timeout;
-        let work = in_transaction(&mut self.inner, async |connection| {
-            enter(connection, workspace).await?;
-            let sql = "select workspace, content from synthex.notifications where id = $1";
-            let row = sqlx::query(sql).bind(id).persistent(false).fetch_optional(connection).await?;
-            row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
-        });
-        within(limit, "reading a notification", work).await
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod commands;
 mod crashes;
+mod desk;
 mod processes;
 mod queueing;
 mod rules;

@@ -60,9 +60,6 @@ const MARK: &str = "update synthex.inbox_items set state = $3, read_at = coalesc
       archived_at = case when $3 = 'archived' then coalesce(archived_at, $4) end \
      where id = any($1::uuid[]) and ($2::text is null or recipient = $2) and state <> 'archived' and state <> $3 returning id";
 
-const KNOWN: &str =
-    "select id from synthex.inbox_items where id = any($1::uuid[]) and ($2::text is null or recipient = $2)";
-
 impl Connection {
     /// Items, the newest first.
     ///
@@ -100,24 +97,6 @@ impl Connection {
                 })
             };
             rows.iter().map(one).collect()
-        });
-        within(limit, "reading the inbox", work).await
-    }
-
-    /// Which of these items there are, of that recipient if one is named.
-    ///
-    /// # Errors
-    /// Whatever the database reports.
-    pub async fn known_inbox_items(
-        &mut self,
-        scope: Option<&str>,
-        ids: &[Uuid],
-        recipient: Option<&str>,
-    ) -> Result<Vec<Uuid>, StateError> {
-        let limit = self.timeout;
-        let work = super::in_scope(&mut self.inner, scope, async |connection| {
-            let query = sqlx::query_scalar(KNOWN).bind(ids).bind(recipient).persistent(false);
-            query.fetch_all(connection).await
         });
         within(limit, "reading the inbox", work).await
     }

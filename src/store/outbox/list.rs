@@ -91,6 +91,8 @@ pub struct ListedDelivery {
     pub retried_at: Option<DateTime<Utc>>,
     /// Who.
     pub retried_by: Option<String>,
+    /// Until when a worker has it, by the clock of the database.
+    pub leased_until: Option<DateTime<Utc>>,
 }
 
 /// An attempt.
@@ -124,7 +126,7 @@ const NOTIFICATIONS: &str = "select n.id, n.workspace, n.type, n.event, n.severi
 
 /// The columns of a [`ListedDelivery`], of the table `d`.
 pub(super) const DELIVERY: &str = "d.id, d.notification, d.channel, d.target, d.state, d.reason, d.attempts, d.next_attempt_at, \
-     d.finished_at, d.last_code, d.last_error, d.is_fallback, d.retried_at, d.retried_by";
+     d.finished_at, d.last_code, d.last_error, d.is_fallback, d.retried_at, d.retried_by, d.leased_until";
 
 const ATTEMPTS: &str = "select a.delivery, a.attempt, a.began_at, a.latency_ms, a.outcome, a.status, a.code, a.response \
      from synthex.delivery_attempts as a join synthex.notification_deliveries as d on d.id = a.delivery \
@@ -248,5 +250,6 @@ pub(super) fn delivery_of(row: &sqlx::postgres::PgRow) -> Result<ListedDelivery,
         is_fallback: row.try_get(11)?,
         retried_at: row.try_get(12)?,
         retried_by: row.try_get(13)?,
+        leased_until: row.try_get(14)?,
     })
 }

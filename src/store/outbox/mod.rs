@@ -9,6 +9,7 @@ mod due;
 mod enqueue;
 mod inbox;
 mod list;
+mod lookup;
 mod record;
 mod replay;
 mod rows;
@@ -23,6 +24,7 @@ pub use enqueue::Enqueued;
 pub(crate) use enqueue::enqueue;
 pub use inbox::{InboxItem, InboxWish};
 pub use list::{ListedAttempt, ListedDelivery, ListedNotification, NotificationWish};
+pub use lookup::{ChannelStanding, IdOf, Identified};
 pub use replay::{NewId, Which};
 
 /// Runs statements in a transaction of their own; in that workspace, where one is named: row-level security may show a role

@@ -61,8 +61,10 @@ const NEW_DELIVERIES: &str = "insert into synthex.notification_deliveries (id, w
      from synthex.notification_deliveries as d join unnest($1::uuid[], $2::uuid[], $3::uuid[]) as k (old, id, notification) \
      on d.id = k.old order by d.seq";
 
-const CANCEL: &str = "update synthex.notification_deliveries as d set state = 'cancelled', reason = left($2, 300), finished_at = $3 \
-     where d.id = any($1::uuid[]) and d.state in ('pending', 'retrying')";
+/// What a worker took that is gone is nobody's; should it say something yet, that does not count any more.
+const CANCEL: &str = "update synthex.notification_deliveries as d set state = 'cancelled', reason = left($2, 300), finished_at = $3, \
+      leased_by = null, leased_until = null where d.id = any($1::uuid[]) \
+     and (d.state in ('pending', 'retrying') or d.state = 'sending' and d.leased_until < clock_timestamp())";
 
 fn bound<'q>(
     query: sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>,

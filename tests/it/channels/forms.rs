@@ -18,6 +18,8 @@ fn channels_are_listed_without_what_is_secret() {
     let table = receivers.synthex(&["channels", "list"]).run().ok();
     table.stdout_has("ana@agency.example, bo@agency.example").nowhere("/hook");
     receivers.synthex(&["channels", "list", "--limit", "1"]).run().ok().stderr_has("1 of 6 are shown.");
+    let none = receivers.synthex(&["channels", "list", "-l", "tier=gold"]).run().ok();
+    none.stderr_has("No channel has labels that fit.");
 }
 
 #[test]
@@ -80,6 +82,42 @@ fn a_dry_run_shows_what_is_sent_and_sends_nothing() {
 }
 
 #[test]
+fn of_channels_with_one_name_that_of_the_project_is_meant() {
+    let receivers = Receivers::new("channels_usual");
+    receivers.estate.project.write("manifests/u.yaml", crate::support::project::workspace_yaml("u"));
+    receivers.estate.project.write(
+        "manifests/u-log.yaml",
+        "apiVersion: synthex.dev/v1\nkind: NotificationChannel\nmetadata: {name: log, workspace: u}\nspec: {type: console}\n",
+    );
+    receivers.estate.apply().ok();
+    receivers.test("log", &[]).ok().stdout_has("w log: [TEST]");
+    receivers.test("log", &["-w", "u"]).ok().stdout_has("u log: [TEST]");
+    receivers.synthex(&["notify", "render", "--channel", "log"]).run().ok().stdout_has("w log: ");
+    // The active workspace counts, and nothing is said of an option that there is not.
+    let active = receivers.synthex(&["channels", "test", "log"]).env("SYNTHEX_WORKSPACE", "u").run();
+    active
+        .ok()
+        .stdout_has("u log: [TEST]")
+        .stderr_has("--workspace names another one")
+        .nowhere("--all-workspaces");
+}
+
+#[test]
+fn where_a_redirect_leads_is_said_without_what_is_secret_of_it() {
+    let receivers = Receivers::new("channels_redirect");
+    receivers.services.scene("/hook", |_| {
+        Reply::text(302, "").header("Location", "https://new.example/hook?key=canary-redirect")
+    });
+    let moved = receivers.test("hook", &[]).code(8).nowhere("canary-redirect");
+    moved.stderr_has("it sent us to https://new.example/hook, which is never followed");
+    // A test is not queued: nothing is said of what happens to messages that are.
+    receivers.services.scene("/hook", |_| Reply::text(503, ""));
+    receivers.test("hook", &[]).code(8).stderr_has("a test is sent once").nowhere("by themselves");
+    receivers.services.scene("/hook", |_| Reply::text(200, "").after(std::time::Duration::from_secs(3)));
+    receivers.test("hook", &[]).code(8).stderr_has("`delivery.timeout`");
+}
+
+#[test]
 fn what_cannot_be_tried_says_what_to_do() {
     let receivers = Receivers::new("channels_cannot");
     receivers.test("slak", &[]).code(3).stderr_has("did you mean `slack`?");
@@ -107,6 +145,11 @@ fn messages_are_shown_in_every_form() {
     };
     render(&[]).stdout_has("[CRITICAL] 2 credentials expire soon\n");
     render(&["--as", "html", "--event", "resolved"]).stdout_has("<h1").stdout_has("[RESOLVED]");
+    // Each event is told in the words in which it is told.
+    let over = render(&["--event", "resolved"]).stdout_has("[RESOLVED] 2 alerts are over").nowhere("expire");
+    over.stdout_has("acme-shopify of SMB_CLIENT_001 was replaced");
+    render(&["--event", "flapping"]).stdout_has("2 alerts come and go").stdout_has("until it is quiet");
+    render(&["--event", "delivery_failed"]).stdout_has("Not delivered through `ops-slack`: 2 credentials");
     assert_eq!(render(&["--as", "slack"]).json()["blocks"][0]["type"], "header");
     assert_eq!(render(&["--as", "webhook", "--late"]).json()["data"]["isLate"], true);
     assert_eq!(render(&["--as", "console"]).stdout.lines().count(), 1);

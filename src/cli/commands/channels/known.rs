@@ -1,11 +1,16 @@
 //! The channels that the database has.
 
+use chrono::{DateTime, Utc};
+
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::listing::{self, Listing};
+use crate::cli::preferences::{self, Choice};
 use crate::cli::project::Found;
+use crate::engine::delivery::channel::targets;
 use crate::kinds::notification_channel::{self, ChannelType, NotificationChannelSpec};
 use crate::model::diagnostic::did_you_mean;
+use crate::store::outbox::ChannelStanding;
 use crate::store::{ConnectOptions, Listed};
 
 /// One channel.
@@ -14,12 +19,28 @@ pub struct Channel {
     pub row: Listed,
     /// What it declares; why not, where the row was written by hand and says nothing sensible.
     pub spec: Result<NotificationChannelSpec, String>,
+    /// What was learnt of it while delivering.
+    pub standing: Option<ChannelStanding>,
 }
 
 impl Channel {
-    fn new(row: Listed) -> Self {
+    fn new(row: Listed, standings: &[ChannelStanding]) -> Self {
         let spec = serde_json::from_value(row.canonical["spec"].clone()).map_err(|error| error.to_string());
-        Self { row, spec }
+        let own = |standing: &&ChannelStanding| {
+            *standing.channel == *row.key.name && *standing.workspace == *row.key.workspace
+        };
+        let standing = standings.iter().find(own).cloned();
+        Self { row, spec, standing }
+    }
+
+    /// What the receiver said when it was gone, while the channel is not used for that.
+    pub fn gone(&self) -> Option<&str> {
+        self.standing.as_ref()?.gone.as_deref()
+    }
+
+    /// Until when its receiver wants nothing.
+    pub fn paused_until(&self) -> Option<DateTime<Utc>> {
+        self.standing.as_ref()?.paused_until
     }
 
     /// The word for its type.
@@ -46,16 +67,6 @@ impl Channel {
     }
 }
 
-/// The targets of a channel: one for each recipient of mail and each inbox, and one without a name for all others.
-pub fn targets(spec: &NotificationChannelSpec) -> Vec<String> {
-    let named = match spec.channel_type {
-        ChannelType::Email => spec.email.as_ref().map(|email| email.to.clone()),
-        ChannelType::InApp => spec.in_app.as_ref().map(|inbox| inbox.recipients.clone()),
-        ChannelType::Slack | ChannelType::Webhook | ChannelType::Console => None,
-    };
-    named.filter(|targets| !targets.is_empty()).unwrap_or_else(|| vec![String::new()])
-}
-
 /// All of them.
 pub struct Known {
     /// The project, where there is one.
@@ -75,14 +86,39 @@ impl Known {
     /// The database does not answer, or no workspace is known where one must be.
     pub async fn read(context: &Context, command: &str, all: bool) -> Result<Self, CliError> {
         let active = listing::active(context, all)?;
-        let mut listing =
-            Listing::open(context, command, active.as_ref().map(|choice| choice.name.as_str())).await?;
+        let known = Self::of(context, command, active.as_ref()).await?;
+        listing::note_active(context, active.as_ref());
+        Ok(known)
+    }
+
+    /// Reads them for a command that means one of them: of the active workspace, where one is.
+    ///
+    /// # Errors
+    /// As [`Known::read`].
+    pub async fn read_one(context: &Context, command: &str) -> Result<Self, CliError> {
+        let active = listing::active(context, false)?;
+        let known = Self::of(context, command, active.as_ref()).await?;
+        if let Some(Choice { name, by }) = active.filter(|choice| choice.by != preferences::BY_OPTION) {
+            context.printer.note(&format!("Of workspace `{name}` ({by}); --workspace names another one."));
+        }
+        Ok(known)
+    }
+
+    async fn of(context: &Context, command: &str, active: Option<&Choice>) -> Result<Self, CliError> {
+        let mut listing = Listing::open(context, command, active.map(|choice| choice.name.as_str())).await?;
         let rows = listing.rows(&notification_channel::KIND).await?;
         let (found, options, is_installed) =
             (listing.found.take(), listing.options.clone(), listing.is_installed);
+        let mut standings = Vec::new();
+        if is_installed && listing.connection.has_outbox().await? {
+            for scope in listing.scopes.clone() {
+                let now = context.clock.now();
+                standings.append(&mut listing.connection.channel_standings(scope.as_deref(), now).await?);
+            }
+        }
         listing.close().await;
-        listing::note_active(context, active.as_ref());
-        Ok(Self { found, options, is_installed, channels: rows.into_iter().map(Channel::new).collect() })
+        let channels = rows.into_iter().map(|row| Channel::new(row, &standings)).collect();
+        Ok(Self { found, options, is_installed, channels })
     }
 
     /// The one channel of that name.
@@ -91,6 +127,11 @@ impl Known {
     /// There is none, or there are several, in several workspaces.
     pub fn one(&self, name: &str) -> Result<&Channel, CliError> {
         let mut named = self.channels.iter().filter(|channel| *channel.row.key.name == *name);
+        // The project's own one is meant, as where something is sent.
+        let usual = self.found.as_ref().and_then(|found| found.project.spec.workspace.as_deref());
+        if let Some(own) = named.clone().find(|channel| Some(&*channel.row.key.workspace) == usual) {
+            return Ok(own);
+        }
         match (named.next(), named.next()) {
             (Some(one), None) => Ok(one),
             (Some(first), Some(second)) => {

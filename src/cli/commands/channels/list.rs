@@ -1,5 +1,6 @@
 //! `channels list`: the channels, whom they reach, and what they fall back to.
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -8,12 +9,14 @@ use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::selecting;
 use crate::report;
+use crate::report::time::coming;
 
 use super::{Channel, Known};
 
 /// Show the notification channels
 ///
-/// Secrets are not shown: of a webhook only the host, of Slack nothing.
+/// Secrets are not shown: of a webhook only the host, of Slack nothing. A channel whose receiver is gone is disabled until its
+/// manifest changes, or something of it is tried again (`synthex notify retry`); one whose receiver asked for a pause waits.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  synthex channels list\n  synthex channels list --all-workspaces --format json"
@@ -48,7 +51,10 @@ pub(super) async fn list(context: &Context, args: &ChannelsListArgs) -> Result<E
         return Ok(ExitStatus::Success);
     }
     if known.channels.is_empty() {
-        context.printer.note("There are no channels: declare a NotificationChannel and apply it.");
+        context.printer.note(match &args.selector {
+            Some(_) => "No channel has labels that fit.",
+            None => "There are no channels: declare a NotificationChannel and apply it.",
+        });
         return Ok(ExitStatus::Success);
     }
     let headers = ["CHANNEL", "WORKSPACE", "TYPE", "ENABLED", "REACHES", "FALLBACK"];
@@ -58,7 +64,7 @@ pub(super) async fn list(context: &Context, args: &ChannelsListArgs) -> Result<E
             channel.row.key.name.to_string(),
             channel.row.key.workspace.to_string(),
             channel.type_code().to_owned(),
-            spec.map_or("?", |spec| if spec.enabled { "yes" } else { "no" }).to_owned(),
+            enabled(channel, context.clock.now()),
             channel.reaches(),
             spec.and_then(|spec| spec.fallback.clone()).unwrap_or_else(|| "-".to_owned()),
         ]
@@ -70,6 +76,17 @@ pub(super) async fn list(context: &Context, args: &ChannelsListArgs) -> Result<E
     Ok(ExitStatus::Success)
 }
 
+/// Whether it is used, and if not, why; what its receiver asked for or said counts too.
+fn enabled(channel: &Channel, now: DateTime<Utc>) -> String {
+    match (&channel.spec, channel.gone(), channel.paused_until()) {
+        (Err(_), _, _) => "?".to_owned(),
+        (Ok(spec), _, _) if !spec.enabled => "no".to_owned(),
+        (Ok(_), Some(said), _) => format!("disabled: {said}"),
+        (Ok(_), None, Some(until)) => format!("paused: {}", coming(until, now)),
+        (Ok(_), None, None) => "yes".to_owned(),
+    }
+}
+
 fn channel_json(channel: &Channel) -> Value {
     let spec = channel.spec.as_ref().ok();
     json!({
@@ -77,6 +94,8 @@ fn channel_json(channel: &Channel) -> Value {
         "workspaceId": &*channel.row.key.workspace,
         "type": channel.type_code(),
         "enabled": spec.map(|spec| spec.enabled),
+        "disabled": channel.gone(),
+        "pausedUntil": channel.paused_until(),
         "reaches": channel.reaches(),
         "fallback": spec.and_then(|spec| spec.fallback.clone()),
         "sendResolved": spec.map(|spec| spec.send_resolved),

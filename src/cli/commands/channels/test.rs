@@ -9,17 +9,17 @@ use crate::channels::Prepared;
 use crate::cli::args::Format;
 use crate::cli::context::{Context, new_id};
 use crate::cli::error::{CliError, ExitStatus};
-use crate::cli::outcome::interrupted;
 use crate::cli::sending;
 use crate::cli::signals::Signals;
 use crate::engine::Interrupt as _;
+use crate::engine::delivery::channel::targets;
 use crate::engine::delivery::{Envelope, Failure, Sent};
+use crate::http::certificates::UNTRUSTED;
 use crate::kinds::notification_channel::NotificationChannelSpec;
 use crate::model::clock::{Clock as _, SystemClock};
 use crate::report::notice::{Words, text};
 use crate::store::trying::TestItem;
 
-use super::known::targets;
 use super::{Channel, Known};
 
 /// Send a message that is marked as a test through a channel
@@ -48,7 +48,7 @@ struct Tried {
 /// Runs `channels test`.
 pub(super) async fn test(context: &Context, args: &ChannelsTestArgs) -> Result<ExitStatus, CliError> {
     let signals = Signals::listen()?;
-    let known = Known::read(context, "channels test", false).await?;
+    let known = Known::read_one(context, "channels test").await?;
     let channel = known.one(&args.name)?;
     let spec = channel.spec.as_ref().map_err(|why| {
         CliError::usage(format!("channel `{}` cannot be used", args.name))
@@ -88,7 +88,7 @@ pub(super) async fn test(context: &Context, args: &ChannelsTestArgs) -> Result<E
             Prepared::Inbox => put(&known, &envelope).await?,
             _ => tokio::select! {
                 outcome = sender.attempt_prepared(&prepared, &envelope) => outcome,
-                () = signals.requested() => return Err(interrupted(&signals)),
+                () = signals.requested() => return Err(broken_off(&signals)),
             },
         };
         tried.push(Tried { target: target.clone(), outcome });
@@ -97,7 +97,13 @@ pub(super) async fn test(context: &Context, args: &ChannelsTestArgs) -> Result<E
         say_shown(context, channel, &shown);
         return Ok(ExitStatus::Success);
     }
-    say(context, channel, spec, &tried)
+    say(context, channel, spec, &tried, args.dry_run)
+}
+
+/// The user stopped the test while it was under way.
+fn broken_off(signals: &Signals) -> CliError {
+    let status = signals.status().unwrap_or(ExitStatus::Interrupted);
+    CliError::new(status, "interrupted", "stopped while the test was under way; the receiver may have it")
 }
 
 /// The row of the inbox that stands for a test. It is read like any other.
@@ -170,6 +176,7 @@ fn say(
     channel: &Channel,
     spec: &NotificationChannelSpec,
     tried: &[Tried],
+    dry_run: bool,
 ) -> Result<ExitStatus, CliError> {
     let name = &*channel.row.key.name;
     let failed = tried.iter().find_map(|tried| tried.outcome.as_ref().err());
@@ -180,6 +187,7 @@ fn say(
             "format_version": "1.0",
             "channel": name,
             "workspaceId": &*channel.row.key.workspace,
+            "dryRun": dry_run,
             "type": channel.type_code(),
             "enabled": spec.enabled,
             "ok": failed.is_none(),
@@ -197,7 +205,12 @@ fn say(
                 let mut error = CliError::new(
                     ExitStatus::Unreachable,
                     failure.code,
-                    format!("the test did not get through channel `{name}`{to}: {}", failure.code),
+                    match dry_run {
+                        true => format!("no test can be made for channel `{name}`{to}: {}", failure.code),
+                        false => {
+                            format!("the test did not get through channel `{name}`{to}: {}", failure.code)
+                        }
+                    },
                 )
                 .why(failure.what.clone())
                 .help(advice(failure));
@@ -239,11 +252,19 @@ fn advice(failure: &Failure) -> &'static str {
         "refused_address" | "bad_network" => {
             "see `network:` of the channel in docs/channels.md for what may be called"
         }
-        "unresolved" | "connect" | "timeout" => {
-            "look at the name, the port, and whether a firewall is between"
+        "unresolved" | "connect" => "look at the name, the port, and whether a firewall is between",
+        "timeout" => {
+            "look whether the receiver is slow or a firewall is between, or wait longer: `delivery.timeout`, at most 30s"
         }
-        "tls" | "bad_certificate" => {
-            "renew the receiver's certificate, or name the authority that signed it in `network.caFile`"
+        "bad_certificate" if failure.what.contains(UNTRUSTED) => {
+            "name the authority that signed it in `network.caFile` if it is to be trusted, and see that the receiver sends its whole chain"
+        }
+        "bad_certificate" => {
+            "call the receiver by the name in its certificate, or have it get a new one; `network.caFile` does not help"
+        }
+        "tls" => "look whether the receiver speaks TLS at this port, and which versions of it",
+        "unknown_outcome" => {
+            "look whether it arrived; a message that is queued is sent again with the same Message-ID"
         }
         "ca_file" => "correct `network.caFile`, or put the file there",
         "no_starttls" | "no_encryption" => "set `encryption:` to what the mail server offers",
@@ -258,11 +279,13 @@ fn advice(failure: &Failure) -> &'static str {
         "gone" | "no_service" | "channel_is_archived" | "invalid_token" | "channel_not_found" => {
             "make a new webhook at the receiver, and store its address where the old one is"
         }
-        "redirect" => "give the address that it leads to",
+        "redirect" => "write the address that it leads to in the channel, if that is the receiver",
         "bad_address" | "mailbox_unavailable" | "validation_error" => {
             "correct the sender's and the recipient's address"
         }
         _ if failure.is_permanent => "look at what the receiver said, and correct the channel",
-        _ => "try again later; messages that are queued are tried again by themselves",
+        _ => {
+            "try again later; a test is sent once, and other messages are tried again by `synthex notify deliver`"
+        }
     }
 }

@@ -4,22 +4,25 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::missed::Missed;
 use crate::cli::outbox::{self, Post, Round};
 use crate::cli::signals::Signals;
 use crate::model::text::duration_seconds;
 use crate::report;
-use crate::report::time::relative;
+use crate::report::time::coming;
 use crate::store::outbox::Waiting;
 
 /// Deliver what is due
 ///
 /// Sends what is queued until nothing is due, and then waits for more; with --once it is done then. Any number of these may
 /// run at the same time: no message is sent by two. Ctrl-C lets what is under way finish, for five seconds at most, and
-/// gives the rest back. Exits with 7 where something did not get through.
+/// gives the rest back. What fails for good or is dead is said on standard error as it happens; with -v also what is tried
+/// again, and what got through. Exits with 7 where something did not get through.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  synthex notify deliver --once\n  synthex notify deliver --dry-run\n  synthex notify deliver -w anz-smb"
@@ -67,6 +70,7 @@ pub async fn deliver(context: &Context, args: &DeliverArgs) -> Result<ExitStatus
     let counts = &delivered.counts;
     let mut document = json!({"format_version": "1.0"});
     document["counts"] = outbox::counts_json(counts);
+    document["missed"] = delivered.missed.iter().map(Missed::json).collect();
     let text = match outbox::counts_text(counts) {
         text if text.is_empty() => "Nothing was due.\n".to_owned(),
         text => format!("{text}.\n"),
@@ -83,11 +87,29 @@ pub async fn deliver(context: &Context, args: &DeliverArgs) -> Result<ExitStatus
         context.printer.json(&document);
     } else {
         context.printer.result(&text);
+        advise(context, &delivered.missed);
     }
     if let Some(status) = signals.status() {
         return Ok(status);
     }
     Ok(if counts.missed() == 0 { ExitStatus::Success } else { ExitStatus::Partly })
+}
+
+/// What to type about what did not get through.
+fn advise(context: &Context, missed: &[Missed]) {
+    let mut notifications: Vec<Uuid> = missed.iter().map(|missed| missed.notification).collect();
+    notifications.sort_unstable();
+    notifications.dedup();
+    match notifications.as_slice() {
+        [] => {}
+        [one] => context.printer.note(&format!(
+            "More: synthex notify show {one}\nTry it again: synthex notify retry --notification-id {one}"
+        )),
+        [.., newest] => context.printer.note(&format!(
+            "See what did not get through: synthex notify list --status failed,dead,suppressed\n\
+             Try one again: synthex notify retry --notification-id {newest}"
+        )),
+    }
 }
 
 fn say(context: &Context, waiting: &[Waiting]) {
@@ -115,7 +137,7 @@ fn say(context: &Context, waiting: &[Waiting]) {
     }
     let now = context.clock.now();
     let headers = ["WORKSPACE", "CHANNEL", "DUE", "LATER", "SENDING", "NEXT", "PAUSED"];
-    let time = |at: Option<chrono::DateTime<chrono::Utc>>| at.map_or(String::new(), |at| relative(at, now));
+    let time = |at: Option<chrono::DateTime<chrono::Utc>>| at.map_or(String::new(), |at| coming(at, now));
     let rows = waiting.iter().map(|own| {
         vec![
             own.workspace.clone(),

@@ -14,10 +14,15 @@ use crate::report::paint::{Paint, paint};
 use crate::report::time::relative;
 use crate::store::outbox::{InboxItem, InboxWish};
 
+use super::naming::{self, IdStart};
+
+/// How many lines of an item are shown.
+const MOST_LINES: usize = 20;
+
 /// Read the inbox of in-app channels
 ///
 /// Each recipient has an inbox of their own: what one has read, others have not. Without --recipient all inboxes are shown.
-/// What was archived is shown with --archived only.
+/// What was archived is shown with --archived only. Of long items the beginning is shown, and what shows the rest.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  synthex notify inbox --recipient ana --unread\n  synthex notify inbox --recipient ana --read 019ac3f0-7d2e-8c11-9a55-0d8f3b6a1c42\n  synthex notify inbox --archive 019ac3f0-7d2e-8c11-9a55-0d8f3b6a1c42"
@@ -32,12 +37,12 @@ pub struct InboxArgs {
     /// What was archived, in place of the rest
     #[arg(long, conflicts_with_all = ["read", "archive"])]
     pub archived: bool,
-    /// Mark these items as read, separated by commas
-    #[arg(long, value_name = "ID", value_delimiter = ',', conflicts_with = "archive")]
-    pub read: Vec<Uuid>,
-    /// Put these items away, separated by commas
-    #[arg(long, value_name = "ID", value_delimiter = ',')]
-    pub archive: Vec<Uuid>,
+    /// Mark these items as read, separated by commas; of an id its first characters are enough
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = naming::id, conflicts_with = "archive")]
+    pub read: Vec<IdStart>,
+    /// Put these items away, separated by commas; of an id its first characters are enough
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = naming::id)]
+    pub archive: Vec<IdStart>,
     /// With --read or --archive: say what would be marked and stop
     #[arg(long)]
     pub dry_run: bool,
@@ -75,6 +80,9 @@ pub async fn inbox(context: &Context, args: &InboxArgs) -> Result<ExitStatus, Cl
         };
         items.append(&mut post.connection.inbox(scope.as_deref(), &wish).await?);
     }
+    if let (true, Some(name)) = (items.is_empty(), &args.recipient) {
+        naming::must_be_recipient(&mut post, name).await?;
+    }
     post.connection.close().await;
     items.sort_by_key(|item| std::cmp::Reverse((item.created_at, item.id)));
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
@@ -108,8 +116,19 @@ fn text(context: &Context, item: &InboxItem) -> String {
         item.state,
         relative(item.created_at, context.clock.now())
     );
-    for line in item.body.lines() {
+    let count = item.body.lines().count();
+    let shown = if count > MOST_LINES + 1 { MOST_LINES } else { count };
+    for line in item.body.lines().take(shown) {
         text.push_str(&format!("  {}\n", clean(line)));
+    }
+    if count > shown {
+        text.push_str(&format!(
+            "  … and {} more lines: synthex notify render --notification-id {} --channel {} -w {}\n",
+            count - shown,
+            item.notification,
+            clean(&item.channel),
+            clean(&item.workspace)
+        ));
     }
     text
 }
@@ -135,21 +154,20 @@ async fn mark(context: &Context, args: &InboxArgs, mut post: Post) -> Result<Exi
     let (state, ids) =
         if args.archive.is_empty() { ("read", &args.read) } else { ("archived", &args.archive) };
     let recipient = args.recipient.as_deref();
-    let mut known = Vec::new();
-    for scope in post.scopes.clone() {
-        known.append(&mut post.connection.known_inbox_items(scope.as_deref(), ids, recipient).await?);
-    }
-    if let Some(missing) = ids.iter().find(|id| !known.contains(id)) {
-        let whose = recipient.map_or(String::new(), |name| format!(" of {name}"));
-        return Err(CliError::usage(format!("the inbox{whose} has no item {missing}"))
-            .help("`synthex notify inbox` shows the items with their ids; nothing was marked"));
+    let mut known: Vec<Uuid> = Vec::new();
+    for start in ids {
+        let id = naming::item(&mut post, start, recipient).await?;
+        if !known.contains(&id) {
+            known.push(id);
+        }
     }
     let mut marked = Vec::new();
     if !args.dry_run {
         for scope in post.scopes.clone() {
             let now = context.clock.now();
-            marked
-                .append(&mut post.connection.mark_inbox(scope.as_deref(), ids, recipient, state, now).await?);
+            marked.append(
+                &mut post.connection.mark_inbox(scope.as_deref(), &known, recipient, state, now).await?,
+            );
         }
     }
     post.connection.close().await;

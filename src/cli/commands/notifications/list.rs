@@ -13,11 +13,15 @@ use crate::report;
 use crate::report::time::relative;
 use crate::store::outbox::NotificationWish;
 
-use super::shown;
+use super::{naming, shown};
+
+/// How many characters of a title stand in a table.
+const SHOWN_TITLE: usize = 80;
 
 /// List notifications, newest first, with what became of them
 ///
-/// Each stands with every channel it goes through as `pending`, `sent` or `failed`; `notify show ID` tells more.
+/// Each stands with every channel it goes through as `pending`, `sent`, `failed`, `cancelled` or `suppressed`, which is not
+/// sent for a reason; `notify show ID` tells more. Long titles are cut here.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  synthex notify list\n  synthex notify list --status dead,failed --limit 50\n  synthex notify list --channel ops-mail --format json | jq '.notifications[].deliveryStatus'"
@@ -65,6 +69,9 @@ pub async fn list(context: &Context, args: &NotifyListArgs) -> Result<ExitStatus
         };
         found.append(&mut post.connection.notifications(scope.as_deref(), &wish).await?);
     }
+    if let (true, Some(name)) = (found.is_empty(), &args.channel) {
+        naming::must_be_channel(&mut post, name).await?;
+    }
     post.connection.close().await;
     found.sort_by_key(|notification| std::cmp::Reverse((notification.created_at, notification.id)));
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
@@ -91,7 +98,7 @@ pub async fn list(context: &Context, args: &NotifyListArgs) -> Result<ExitStatus
                 notification.workspace.clone(),
                 notification.topic.clone(),
                 notification.severity.clone(),
-                notification.title.clone(),
+                naming::short(&notification.title, SHOWN_TITLE),
                 shown::summary(notification),
             ]
         });

@@ -4,6 +4,7 @@ mod cancel;
 mod deliver;
 mod inbox;
 mod list;
+mod naming;
 mod render;
 mod retry;
 mod send;

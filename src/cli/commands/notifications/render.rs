@@ -3,17 +3,20 @@
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::alerts::notice::sample;
-use crate::alerts::{Event, Message, Notice};
+use crate::alerts::{AlertKind, Event, Item, Message, Notice, Topic, wording};
 use crate::cli::args::Format;
 use crate::cli::commands::channels::Known;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::outbox::Post;
 use crate::cli::preferences;
 use crate::kinds::notification_channel::{ChannelType, Template};
 use crate::report::notice::{Words, console, html, slack, text, webhook};
+
+use super::naming::{self, IdStart};
+use super::shown;
 
 /// Show what a message looks like in the form of a channel
 ///
@@ -30,9 +33,9 @@ pub struct RenderArgs {
     /// In this form
     #[arg(long = "as", value_name = "FORM", value_enum)]
     pub form: Option<Form>,
-    /// A notification that is stored, instead of a made-up one
-    #[arg(long, value_name = "ID")]
-    pub notification_id: Option<Uuid>,
+    /// A notification that is stored, instead of a made-up one; of its id the first characters are enough
+    #[arg(long, value_name = "ID", value_parser = naming::id)]
+    pub notification_id: Option<IdStart>,
     /// What happened, in a made-up message
     #[arg(long, value_name = "EVENT", default_value = "firing", value_parser = Event::ALL.map(Event::code), conflicts_with = "notification_id")]
     pub event: String,
@@ -97,9 +100,9 @@ pub async fn render(context: &Context, args: &RenderArgs) -> Result<ExitStatus, 
     let mut message = made_up(&args.event, now);
     let (mut workspace, mut template, mut usual) = (message.workspace.clone(), None::<Template>, Form::Text);
     if args.channel.is_some() || args.notification_id.is_some() {
-        let known = Known::read(context, "notify render", false).await?;
-        if let Some(id) = args.notification_id {
-            message = stored(context, &known, id).await?;
+        let known = Known::read_one(context, "notify render").await?;
+        if let Some(id) = &args.notification_id {
+            message = stored(context, id).await?;
             workspace.clone_from(&message.workspace);
         }
         if let Some(name) = &args.channel {
@@ -137,22 +140,57 @@ pub async fn render(context: &Context, args: &RenderArgs) -> Result<ExitStatus, 
 
 fn made_up(event: &str, now: DateTime<Utc>) -> Message {
     let event = Event::ALL.into_iter().find(|known| known.code() == event).unwrap_or(Event::Firing);
-    sample(event, now)
+    let sample = sample(event, now);
+    let is_over = matches!(event, Event::Resolved | Event::FiredAndResolved);
+    match event {
+        Event::Firing | Event::Test | Event::Message => sample,
+        Event::DeliveryFailed => Message {
+            topic: Topic::SystemError,
+            title: format!("Not delivered through `ops-slack`: {}", sample.title),
+            text: format!(
+                "Channel `ops-slack` did not take this (8 attempts, timeout): hooks.slack.com did not answer in time\n\n{}",
+                sample.text
+            ),
+            ..sample
+        },
+        // Worded as alerts are.
+        Event::Resolved | Event::FiredAndResolved | Event::Reminder | Event::Flapping => {
+            let told = if is_over { Event::Resolved } else { event };
+            let items =
+                sample.items.into_iter().map(|item| if is_over { over(item) } else { item }).collect();
+            let rule = sample.rule.as_deref().unwrap_or_default();
+            let kind = AlertKind::CredentialExpiry;
+            let message = wording::message(told, kind, &sample.workspace, rule, items, now);
+            Message { event, ..message }
+        }
+    }
 }
 
-async fn stored(context: &Context, known: &Known, id: Uuid) -> Result<Message, CliError> {
-    let workspace = preferences::workspace(context)?.map(|choice| choice.name);
-    let mut connection = known.options.connect().await?;
-    let found = connection.stored_message(workspace.as_deref(), id).await;
-    connection.close().await;
-    let (workspace, content) = found?.ok_or_else(|| {
-        CliError::usage(format!("there is no notification {id}")).help(
-            "look at what is there: synthex notify list; or leave out --notification-id for a made-up one",
-        )
+/// What a credential is told as once another one is in its place.
+fn over(item: Item) -> Item {
+    let credential = item.what.split(" expires ").next().unwrap_or_default();
+    Item {
+        what: format!("{credential} was replaced"),
+        why: None,
+        remedy: None,
+        command: None,
+        expires_at: None,
+        ..item
+    }
+}
+
+async fn stored(context: &Context, start: &IdStart) -> Result<Message, CliError> {
+    let active = preferences::workspace(context)?.map(|choice| choice.name);
+    let mut post = Post::open(context, "notify render", active.as_deref()).await?;
+    let id = naming::notification(&mut post, start).await?;
+    let found = shown::by_ids(&mut post, &[id]).await?.pop();
+    post.connection.close().await;
+    let found = found.ok_or_else(|| {
+        CliError::usage(format!("there is no notification {id} any more")).help("it was removed meanwhile")
     })?;
-    let message: Message = serde_json::from_value(content).map_err(|error| {
+    let message: Message = serde_json::from_value(found.content).map_err(|error| {
         CliError::other(format!("notification {id} cannot be shown"), error.to_string())
             .help("it was written by another version of synthex: use that one")
     })?;
-    Ok(Message { workspace, ..message })
+    Ok(Message { workspace: found.workspace, ..message })
 }

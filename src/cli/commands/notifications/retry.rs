@@ -8,12 +8,14 @@ use uuid::Uuid;
 use crate::cli::args::Format;
 use crate::cli::context::{Context, new_id};
 use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::listing::active;
 use crate::cli::outbox::Post;
 use crate::cli::signals::Signals;
 use crate::model::text::duration_seconds;
 use crate::store::outbox::{ListedDelivery, Which};
 
-use super::{send, show, shown};
+use super::naming::{self, IdStart};
+use super::{send, shown};
 
 /// Have what did not get through tried again
 ///
@@ -23,20 +25,21 @@ use super::{send, show, shown};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  synthex notify retry --notification-id 019ac3f0-7d2e-7c11-9a55-0d8f3b6a1c42\n  synthex notify retry --channel ops-slack --since 2h\n  synthex notify retry --channel ops-slack --since 1d --dry-run",
+    override_usage = "synthex notify retry [OPTIONS] <--notification-id <ID>|--delivery-id <ID>|--channel <NAME> --since <TIME>>",
     group = clap::ArgGroup::new("which").required(true).args(["notification_id", "delivery_id", "channel"])
 )]
 pub struct RetryArgs {
-    /// The failed deliveries of this notification
-    #[arg(long, value_name = "ID")]
-    pub notification_id: Option<Uuid>,
+    /// The failed deliveries of this notification; of an id its first characters are enough
+    #[arg(long, value_name = "ID", value_parser = naming::id)]
+    pub notification_id: Option<IdStart>,
     /// This delivery
-    #[arg(long, value_name = "ID")]
-    pub delivery_id: Option<Uuid>,
-    /// The failed deliveries of this channel
+    #[arg(long, value_name = "ID", value_parser = naming::id)]
+    pub delivery_id: Option<IdStart>,
+    /// The failed deliveries of this channel; needs --since
     #[arg(long, value_name = "NAME", requires = "since")]
     pub channel: Option<String>,
-    /// With --channel: those that were queued since then, such as `2h` or `1d`
-    #[arg(long, value_name = "TIME", requires = "channel", value_parser = since)]
+    /// With --channel, and needed there: those that were queued in the last `2h` or `1d`
+    #[arg(long, value_name = "TIME", requires = "channel", conflicts_with_all = ["notification_id", "delivery_id"], value_parser = since)]
     pub since: Option<i64>,
     /// Send the same once more under new ids, as something new
     #[arg(long)]
@@ -53,13 +56,14 @@ fn since(text: &str) -> Result<i64, String> {
     duration_seconds(text).ok_or_else(|| "write a number with its unit, such as 30m, 2h or 1d".to_owned())
 }
 
-fn which(context: &Context, args: &RetryArgs) -> Result<Which, CliError> {
-    match (args.notification_id, args.delivery_id, &args.channel) {
-        (Some(id), None, None) => Ok(Which::Notification(id)),
-        (None, Some(id), None) => Ok(Which::Delivery(id)),
+async fn which(context: &Context, args: &RetryArgs, post: &mut Post) -> Result<Which, CliError> {
+    match (&args.notification_id, &args.delivery_id, &args.channel) {
+        (Some(id), None, None) => Ok(Which::Notification(naming::notification(post, id).await?)),
+        (None, Some(id), None) => Ok(Which::Delivery(naming::delivery(post, id).await?)),
         (None, None, Some(channel)) => {
+            naming::must_be_channel(post, channel).await?;
             let age = TimeDelta::try_seconds(args.since.unwrap_or_default()).unwrap_or_default();
-            let workspace = crate::cli::listing::active(context, false)?.map(|choice| choice.name);
+            let workspace = active(context, false)?.map(|choice| choice.name);
             let since = context.clock.now() - age;
             Ok(Which::Channel { workspace, channel: channel.clone(), since })
         }
@@ -74,15 +78,22 @@ fn which(context: &Context, args: &RetryArgs) -> Result<Which, CliError> {
 /// There is no such thing, or the database does not answer.
 pub async fn retry(context: &Context, args: &RetryArgs) -> Result<ExitStatus, CliError> {
     let signals = Signals::listen()?;
-    let which = which(context, args)?;
-    let mut post = Post::open(context, "notify retry", context.global.workspace.as_deref()).await?;
+    // Whose ids are meant is said; whose channels are, may be the active one.
+    let active = match args.channel {
+        Some(_) => active(context, false)?.map(|choice| choice.name),
+        None => context.global.workspace.clone(),
+    };
+    let mut post = Post::open(context, "notify retry", active.as_deref()).await?;
+    let which = which(context, args, &mut post).await?;
     let mut found: Vec<(Option<String>, Vec<ListedDelivery>)> = Vec::new();
     for scope in post.scopes.clone() {
         let deliveries = post.connection.repeatable(scope.as_deref(), &which, args.as_new).await?;
         found.push((scope, deliveries));
     }
     if found.iter().all(|(_, deliveries)| deliveries.is_empty()) {
-        return nothing(context, &mut post, &which).await;
+        post.connection.close().await;
+        nothing(context);
+        return Ok(ExitStatus::Success);
     }
     if args.dry_run {
         say(context, found.iter().flat_map(|(_, deliveries)| deliveries));
@@ -113,22 +124,12 @@ pub async fn retry(context: &Context, args: &RetryArgs) -> Result<ExitStatus, Cl
     send::deliver_now(context, post, &ids, only, &signals).await
 }
 
-/// Nothing can be tried again: because there is nothing, or because all of it got through.
-async fn nothing(context: &Context, post: &mut Post, which: &Which) -> Result<ExitStatus, CliError> {
-    let id = match which {
-        Which::Notification(id) | Which::Delivery(id) => Some(*id),
-        Which::Channel { .. } => None,
-    };
-    if let Some(id) = id
-        && show::find(post, id).await?.is_none()
-    {
-        return Err(shown::unknown(id));
-    }
+/// Nothing can be tried again: all there is got through.
+fn nothing(context: &Context) {
     if context.global.format == Format::Json {
         context.printer.json(&json!({"format_version": "1.0", "notifications": []}));
     }
     context.printer.note("There is nothing to try again: what there is got through, or is on its way.");
-    Ok(ExitStatus::Success)
 }
 
 fn say<'d>(context: &Context, deliveries: impl Iterator<Item = &'d ListedDelivery>) {

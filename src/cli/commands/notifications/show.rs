@@ -2,7 +2,6 @@
 
 use clap::Args;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::cli::args::Format;
 use crate::cli::context::Context;
@@ -11,8 +10,9 @@ use crate::cli::outbox::Post;
 use crate::report::clean::clean;
 use crate::report::paint::{Paint, paint};
 use crate::report::time::instant;
-use crate::store::outbox::{ListedAttempt, ListedNotification, Which};
+use crate::store::outbox::{ListedAttempt, ListedNotification};
 
+use super::naming::{self, IdStart};
 use super::shown;
 
 /// Show a notification with its deliveries and their attempts
@@ -22,8 +22,10 @@ use super::shown;
 )]
 pub struct ShowArgs {
     /// The notification, or one of its deliveries
-    #[arg(value_name = "ID")]
-    pub id: Uuid,
+    ///
+    /// The first characters of its id are enough, where no other begins with them.
+    #[arg(value_name = "ID", value_parser = naming::id)]
+    pub id: IdStart,
 }
 
 /// Runs `notify show`.
@@ -32,7 +34,7 @@ pub struct ShowArgs {
 /// There is no such notification, or the database does not answer.
 pub async fn show(context: &Context, args: &ShowArgs) -> Result<ExitStatus, CliError> {
     let mut post = Post::open(context, "notify show", context.global.workspace.as_deref()).await?;
-    let notification = find(&mut post, args.id).await?.ok_or_else(|| shown::unknown(args.id))?;
+    let (notification, _) = naming::either(&mut post, &args.id).await?;
     let mut attempts = Vec::new();
     for scope in post.scopes.clone() {
         attempts.append(&mut post.connection.attempts(scope.as_deref(), &[notification.id]).await?);
@@ -58,20 +60,6 @@ pub async fn show(context: &Context, args: &ShowArgs) -> Result<ExitStatus, CliE
     Ok(ExitStatus::Success)
 }
 
-/// The notification with an id, or the one that a delivery with this id is of.
-pub(super) async fn find(post: &mut Post, id: Uuid) -> Result<Option<ListedNotification>, CliError> {
-    if let Some(found) = shown::by_ids(post, &[id]).await?.pop() {
-        return Ok(Some(found));
-    }
-    for scope in post.scopes.clone() {
-        let found = post.connection.deliveries_of(scope.as_deref(), &Which::Delivery(id)).await?;
-        if let Some(delivery) = found.first() {
-            return Ok(shown::by_ids(post, &[delivery.notification]).await?.pop());
-        }
-    }
-    Ok(None)
-}
-
 fn text(context: &Context, notification: &ListedNotification, attempts: &[ListedAttempt]) -> String {
     let style = &context.printer.stdout;
     let now = context.clock.now();
@@ -79,10 +67,12 @@ fn text(context: &Context, notification: &ListedNotification, attempts: &[Listed
     for line in notification.message.lines() {
         text.push_str(&format!("  {}\n", clean(line)));
     }
+    let what = match (clean(&notification.topic), clean(&notification.event)) {
+        (topic, event) if topic == event => topic.into_owned(),
+        (topic, event) => format!("{topic} {event}"),
+    };
     text.push_str(&format!(
-        "\n{} {} in {}, {}, written by {} at {}\n",
-        clean(&notification.topic),
-        clean(&notification.event),
+        "\n{what} in {}, {}, written by {} at {}\n",
         clean(&notification.workspace),
         notification.severity,
         clean(&notification.created_by),

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::outbox::Post;
-use crate::report::time::relative;
+use crate::report::clean::clean;
+use crate::report::time::{coming, relative};
 use crate::store::outbox::{ListedAttempt, ListedDelivery, ListedNotification, NotificationWish};
 
 /// The states in which nothing more is done.
@@ -139,9 +140,12 @@ pub(super) fn standing(delivery: &ListedDelivery, now: DateTime<Utc>) -> String 
             Some(at) => format!("sent {}", relative(at, now)),
             None => "sent".to_owned(),
         },
-        "retrying" => format!("tried again {}{tries}{why}", relative(delivery.next_attempt_at, now)),
+        "retrying" if delivery.next_attempt_at > now => {
+            format!("tried again {}{tries}{why}", coming(delivery.next_attempt_at, now))
+        }
+        "retrying" => format!("due to be tried again{tries}{why}"),
         "pending" if delivery.next_attempt_at > now => {
-            format!("sent {}", relative(delivery.next_attempt_at, now))
+            format!("sent {}", coming(delivery.next_attempt_at, now))
         }
         state => format!("{state}{tries}{why}"),
     }
@@ -168,25 +172,41 @@ pub(super) async fn settled(post: &mut Post, ids: &[Uuid]) -> Result<Vec<ListedN
 
 /// Notifications by their ids.
 pub(super) async fn by_ids(post: &mut Post, ids: &[Uuid]) -> Result<Vec<ListedNotification>, CliError> {
-    let wish = NotificationWish { ids: Some(ids.to_vec()), ..NotificationWish::default() };
     let mut found = Vec::new();
     for scope in post.scopes.clone() {
+        let wish = NotificationWish {
+            workspace: scope.clone(),
+            ids: Some(ids.to_vec()),
+            ..NotificationWish::default()
+        };
         found.append(&mut post.connection.notifications(scope.as_deref(), &wish).await?);
     }
     Ok(found)
 }
 
-/// Says what became of these deliveries, and exits accordingly: 0 where all got through, 7 where some did, 8 where none.
-pub(super) fn outcome(context: &Context, document: Value, deliveries: &[&ListedDelivery]) -> ExitStatus {
+/// Says what became of these deliveries, and of what was told in their place, and exits accordingly: 0 where all got through,
+/// 7 where some did, 8 where none.
+pub(super) fn outcome(
+    context: &Context,
+    document: Value,
+    deliveries: &[&ListedDelivery],
+    in_place: &[ListedNotification],
+) -> ExitStatus {
     use crate::cli::args::Format;
     if context.global.format == Format::Json {
         context.printer.json(&document);
     } else {
         let now = context.clock.now();
-        let text: String = deliveries
+        let mut text: String = deliveries
             .iter()
             .map(|delivery| format!("{}: {}\n", way(delivery), standing(delivery, now)))
             .collect();
+        for notification in in_place {
+            for delivery in &notification.deliveries {
+                let told = clean(&notification.title);
+                text.push_str(&format!("{}: {} ({told})\n", way(delivery), standing(delivery, now)));
+            }
+        }
         context.printer.result(&text);
     }
     let sent = deliveries.iter().filter(|delivery| delivery.state == "sent").count();
@@ -197,11 +217,4 @@ pub(super) fn outcome(context: &Context, document: Value, deliveries: &[&ListedD
     } else {
         ExitStatus::Unreachable
     }
-}
-
-/// There is no such thing.
-pub(super) fn unknown(id: Uuid) -> CliError {
-    CliError::usage(format!("there is no notification and no delivery {id}"))
-        .why("neither has this id, or they are of a workspace that this role does not see")
-        .help("`synthex notify list` shows notifications with their ids")
 }
