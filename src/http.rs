@@ -25,6 +25,9 @@ pub const MOST_BYTES: usize = 1 << 20;
 /// The longest that a server may have us wait before we ask again; longer than that, its answer is handed on.
 pub const MOST_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long we wait at least where a server asks us to slow down, and does not say for how long.
+const LEAST_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How often one request is sent at most.
 const MOST_ATTEMPTS: usize = 3;
 
@@ -134,7 +137,8 @@ impl Client {
         })
         .adjust(|failed, delay| match (failed, delay) {
             (Failed::Answered(response), Some(delay)) => {
-                let wished = response.retry_after().unwrap_or(delay);
+                let least = if response.status == 429 { LEAST_PATIENCE } else { delay };
+                let wished = response.retry_after().unwrap_or(least);
                 (wished <= MOST_PATIENCE).then(|| wished.max(delay))
             }
             (_, delay) => delay,

@@ -61,27 +61,26 @@ pub fn of_own_key(finding: Finding) -> Finding {
 
 fn read(response: &Response, name: &str) -> Result<Secret, Finding> {
     let fail = |outcome, what: String| Err(Finding::new(outcome, what));
-    let Some(answer) = response.json() else {
-        return Err(usual(SERVICE, response).unwrap_or_else(|| strange(SERVICE, response)));
-    };
+    // What a status says alone it says with any body: whoever refuses us may stand in between, and write a page.
     match response.status {
-        200 => {}
-        400 => {
-            let message = answer.pointer("/error/message").and_then(Value::as_str).unwrap_or_default();
-            return if message.contains("DESTROYED") {
-                fail(Outcome::SecretDestroyed, format!("{name} is destroyed"))
-            } else if message.contains("DISABLED") {
-                fail(Outcome::SecretDisabled, format!("{name} is disabled"))
-            } else {
-                Err(strange(SERVICE, response))
-            };
-        }
+        200 | 400 => {}
         401 => {
             return fail(Outcome::SecretForbidden, "Secret Manager does not take our token (401)".to_owned());
         }
         403 => return fail(Outcome::SecretForbidden, format!("{name} may not be read (403)")),
         404 => return fail(Outcome::SecretMissing, format!("there is no {name} (404)")),
         _ => return Err(usual(SERVICE, response).unwrap_or_else(|| strange(SERVICE, response))),
+    }
+    let answer = response.json().ok_or_else(|| strange(SERVICE, response))?;
+    if response.status == 400 {
+        let message = answer.pointer("/error/message").and_then(Value::as_str).unwrap_or_default();
+        return if message.contains("DESTROYED") {
+            fail(Outcome::SecretDestroyed, format!("{name} is destroyed"))
+        } else if message.contains("DISABLED") {
+            fail(Outcome::SecretDisabled, format!("{name} is disabled"))
+        } else {
+            Err(strange(SERVICE, response))
+        };
     }
     let text = |pointer: &str| answer.pointer(pointer).and_then(Value::as_str);
     let corrupt = |why: &str| Finding::new(Outcome::CorruptSecret, format!("{name} is not used: {why}"));

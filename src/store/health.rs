@@ -231,13 +231,15 @@ impl HealthStore for HealthBook {
 
 /// How something stood; `None` where it was never looked at.
 fn settled(row: &PgRow) -> Result<Option<Settled>, sqlx::Error> {
-    if row.try_get::<&str, _>(3)? == NEVER_CHECKED {
+    let last_code: String = row.try_get(3)?;
+    if last_code == NEVER_CHECKED {
         return Ok(None);
     }
     Ok(Some(Settled {
         status: status(row, 4)?,
         since: row.try_get(5)?,
         last_status: status(row, 6)?,
+        last_code,
         failures: row.try_get(7)?,
         successes: row.try_get(8)?,
         severe: row.try_get(9)?,

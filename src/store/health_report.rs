@@ -77,7 +77,8 @@ impl Connection {
     /// # Errors
     /// Whatever the database reports.
     pub async fn may_keep_health(&mut self) -> Result<bool, StateError> {
-        let sql = "select not pg_is_in_recovery() and has_table_privilege('synthex.health_checks', 'insert') \
+        let sql = "select not pg_is_in_recovery() and current_setting('default_transaction_read_only') = 'off' \
+             and has_table_privilege('synthex.health_checks', 'insert') \
              and has_table_privilege('synthex.health_status', 'insert') and has_table_privilege('synthex.health_status', 'update') \
              and has_table_privilege('synthex.health_status', 'delete')";
         let query = sqlx::query_scalar(sql).persistent(false);
@@ -108,6 +109,7 @@ impl Connection {
                         status: status(&row, 4)?,
                         since: row.try_get(5)?,
                         last_status: status(&row, 6)?,
+                        last_code: row.try_get(11)?,
                         failures: row.try_get(7)?,
                         successes: row.try_get(8)?,
                         severe: row.try_get(9)?,

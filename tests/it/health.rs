@@ -3,6 +3,10 @@
 
 mod answers;
 mod forms;
+mod gone;
+mod machine;
+mod outage;
+mod racing;
 mod runs;
 mod secrets;
 

@@ -121,7 +121,7 @@ fn unreached(check: &Check) -> u8 {
 /// Whether the provider answers, and the shop or account can be worked with.
 fn of_reach(key: CheckKey, provider: Service, answer: &Answer, at: DateTime<Utc>) -> Check {
     let finding = &answer.finding;
-    if answer.stage < Stage::Provider {
+    if answer.stage < Stage::Provider && !is_cut_off(answer) {
         let what = format!("nobody was asked: {}", finding.message);
         let check = Check::new(key, HealthStatus::Unknown, "not_asked", what, at);
         return answer.evidence(check).with("outcome", finding.outcome.code());
@@ -134,6 +134,16 @@ fn of_reach(key: CheckKey, provider: Service, answer: &Answer, at: DateTime<Utc>
         Some(advice) if status != HealthStatus::Healthy => check.with("advice", advice),
         _ => check,
     }
+}
+
+/// Whether who gives access tokens does not answer. He belongs to the provider: without him nothing of it can be reached. What
+/// keeps the secret does not, and a grant that is refused is a matter of the credential.
+fn is_cut_off(answer: &Answer) -> bool {
+    answer.stage == Stage::Token
+        && matches!(
+            answer.finding.outcome,
+            Outcome::Unreachable | Outcome::ProviderError | Outcome::BadAnswer
+        )
 }
 
 /// What an outcome says of the provider, and of the shop or account there.

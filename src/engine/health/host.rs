@@ -13,6 +13,16 @@ use super::{Check, CheckKey};
 
 const MIB: u64 = 1 << 20;
 
+const CONNECTIONS_LOW: &str = "connections_low";
+
+const CONNECTIONS_USED_UP: &str = "connections_used_up";
+
+const LOW: &str = "low";
+
+const USED_UP: &str = "used_up";
+
+const BELOW_FLOOR: &str = "below_floor";
+
 /// Free mebibytes below which a disk is unhealthy, where nothing else is declared.
 const LEAST_DISK: i64 = 256;
 
@@ -82,11 +92,21 @@ fn rounded(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
 
-/// How the database stands.
+/// How full something was found the last time, by the code of that result: what else was the matter then says nothing of it, and
+/// holds nothing back (M-H11).
+fn level_before(before: Option<&str>, degraded: &str, unhealthy: &str) -> Option<HealthStatus> {
+    match before? {
+        code if code == unhealthy => Some(HealthStatus::Unhealthy),
+        code if code == degraded => Some(HealthStatus::Degraded),
+        _ => None,
+    }
+}
+
+/// How the database stands. `before` is the code of the last result.
 pub(super) fn of_database(
     key: CheckKey,
     facts: Result<DatabaseFacts, StateError>,
-    before: Option<HealthStatus>,
+    before: Option<&str>,
     at: DateTime<Utc>,
 ) -> Check {
     let facts = match facts {
@@ -103,6 +123,7 @@ pub(super) fn of_database(
     };
     let DatabaseFacts { latency, version, installed, known, is_read_only, connections } = facts;
     let used = connections.map(|own| percent(own.used.unsigned_abs(), own.most.unsigned_abs()));
+    let before = level_before(before, CONNECTIONS_LOW, CONNECTIONS_USED_UP);
     let saturation = used.map_or(HealthStatus::Healthy, |used| level(used, &Limits::default(), before));
     let words =
         connections.map_or(String::new(), |own| format!("{} of {} connections are used", own.used, own.most));
@@ -113,7 +134,7 @@ pub(super) fn of_database(
             "it answers; synthex is not installed in it: run `synthex apply`, or `synthex db migrate`"
                 .to_owned(),
         ),
-        () if saturation == HealthStatus::Unhealthy => (saturation, "connections_used_up", words),
+        () if saturation == HealthStatus::Unhealthy => (saturation, CONNECTIONS_USED_UP, words),
         () if installed < known => (
             HealthStatus::Degraded,
             "migrations_pending",
@@ -124,7 +145,7 @@ pub(super) fn of_database(
         () if is_read_only => {
             (HealthStatus::Degraded, "read_only", "it takes no writes: it is a standby".to_owned())
         }
-        () if saturation == HealthStatus::Degraded => (saturation, "connections_low", words),
+        () if saturation == HealthStatus::Degraded => (saturation, CONNECTIONS_LOW, words),
         () => (HealthStatus::Healthy, "ok", "it answers, and is at the version of this synthex".to_owned()),
     };
     let check = Check::new(key, status, code, message, at)
@@ -142,12 +163,12 @@ pub(super) fn of_database(
     }
 }
 
-/// How a disk or the memory stands.
+/// How a disk or the memory stands. `before` is the code of the last result.
 pub(super) fn of_space(
     key: CheckKey,
     space: Result<Space, String>,
     limits: &Limits,
-    before: Option<HealthStatus>,
+    before: Option<&str>,
     at: DateTime<Utc>,
 ) -> Check {
     let space = match space {
@@ -161,19 +182,19 @@ pub(super) fn of_space(
     let floor = limits.least_free_mib.unwrap_or(usual).unsigned_abs().saturating_mul(MIB);
     let (free, total) = (space.free / MIB, space.total / MIB);
     let left = format!("{free} of {total} MiB are free ({used:.0} % used)");
-    let by_percent = level(worst, limits, before);
-    let (status, code) = if is_below(space.free, floor, before) {
-        (HealthStatus::Unhealthy, "below_floor")
+    let by_percent = level(worst, limits, level_before(before, LOW, USED_UP));
+    let (status, code) = if is_below(space.free, floor, before == Some(BELOW_FLOOR)) {
+        (HealthStatus::Unhealthy, BELOW_FLOOR)
     } else {
         let code = match by_percent {
             HealthStatus::Healthy | HealthStatus::Unknown => "ok",
-            HealthStatus::Degraded => "low",
-            HealthStatus::Unhealthy => "used_up",
+            HealthStatus::Degraded => LOW,
+            HealthStatus::Unhealthy => USED_UP,
         };
         (by_percent, code)
     };
     let message = match code {
-        "below_floor" => format!("{left}, less than {} MiB", floor / MIB),
+        BELOW_FLOOR => format!("{left}, less than {} MiB", floor / MIB),
         _ if worst > used => format!("{left}, and {worst:.0} % of the files there can be"),
         _ => left,
     };
@@ -265,6 +286,36 @@ mod tests {
         disk(200, 400, None, "below_floor");
         disk(9_000, 10_000, Some(81.0), "low");
         disk(9_000, 10_000, Some(99.0), "used_up");
+    }
+
+    #[test]
+    fn what_stands_bad_must_come_back_further_and_only_what_stood_bad_for_that_reason() {
+        let connections = |used, before: Option<&str>| {
+            let facts = DatabaseFacts { connections: Some(Connections { used, most: 100 }), ..facts() };
+            of_database(CheckKey::new("", CheckedService::Database, ""), Ok(facts), before, at()).code
+        };
+        assert_eq!(connections(76, Some("connections_low")), "connections_low");
+        assert_eq!(connections(74, Some("connections_low")), "ok");
+        assert_eq!(connections(91, Some("connections_used_up")), "connections_used_up");
+        assert_eq!(connections(89, Some("connections_used_up")), "connections_low");
+        for other in ["migrations_pending", "read_only", "not_installed", "unreachable", "refused", "ok"] {
+            assert_eq!(connections(76, Some(other)), "ok", "{other}");
+            assert_eq!(connections(91, Some(other)), "connections_low", "{other}");
+        }
+        let disk = |free: u64, total: u64, before: &str| {
+            let space =
+                Space { total: total * MIB, free: free * MIB, of: "/".to_owned(), files_percent: None };
+            let key = CheckKey::new("", CheckedService::Disk, "host");
+            of_space(key, Ok(space), &Limits::default(), Some(before), at()).code
+        };
+        assert_eq!(disk(2_400, 10_000, "low"), "low");
+        assert_eq!(disk(2_600, 10_000, "low"), "ok");
+        assert_eq!(disk(900, 10_000, "used_up"), "used_up");
+        // The floor has a band of its own: 256 MiB, and a tenth of them.
+        assert_eq!(disk(270, 1_000, "below_floor"), "below_floor");
+        assert_eq!(disk(270, 1_000, "used_up"), "ok");
+        assert_eq!(disk(2_400, 10_000, "below_floor"), "ok");
+        assert_eq!(disk(2_400, 10_000, "not_known"), "ok");
     }
 
     #[test]

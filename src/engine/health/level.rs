@@ -13,7 +13,7 @@ pub const UNHEALTHY: i64 = 95;
 /// How many points of percent it must come back.
 const BAND: i64 = 5;
 
-/// The status of something that is used so far. `before` is what the last result said.
+/// The status of something that is used so far. `before` is what the last result said of just that.
 #[must_use]
 pub fn level(used_percent: f64, limits: &Limits, before: Option<HealthStatus>) -> HealthStatus {
     let line = |limit: i64, own: HealthStatus| {
@@ -32,8 +32,8 @@ pub fn level(used_percent: f64, limits: &Limits, before: Option<HealthStatus>) -
 
 /// Whether so little is left that it is too little whatever the percentage. Once it was, a tenth more must be free.
 #[must_use]
-pub fn is_below(free: u64, floor: u64, before: Option<HealthStatus>) -> bool {
-    let band = if before == Some(HealthStatus::Unhealthy) { floor / 10 } else { 0 };
+pub fn is_below(free: u64, floor: u64, was_below: bool) -> bool {
+    let band = if was_below { floor / 10 } else { 0 };
     free < floor.saturating_add(band)
 }
 
@@ -64,8 +64,8 @@ mod tests {
         check(91.0, Some(Unhealthy), Unhealthy);
         check(89.9, Some(Unhealthy), Degraded);
         check(91.0, Some(Degraded), Degraded);
-        assert!(is_below(99, 100, None) && !is_below(100, 100, None));
-        assert!(is_below(109, 100, Some(Unhealthy)) && !is_below(110, 100, Some(Unhealthy)));
+        assert!(is_below(99, 100, false) && !is_below(100, 100, false));
+        assert!(is_below(109, 100, true) && !is_below(110, 100, true));
     }
 
     #[test]

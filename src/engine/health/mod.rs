@@ -33,7 +33,7 @@ pub use quota::{Bucket, QuotaGroup, next_reset};
 pub use runner::{Outcome, Progress, Request, run};
 pub use settings::{ServiceSettings, Settings};
 pub use streak::{Found, Patience, Settled, overall, settle};
-pub use target::{Labels, Scope, Target, Work};
+pub use target::{Labels, OF_TENANTS, Scope, Target, Work};
 pub use version::version_end;
 
 /// What a result is about. Of one key there is one state.

@@ -1,6 +1,6 @@
 //! The books of a run: what is waiting, what is under way, and what is not kept yet. Claims and results go to the store in sets.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::kinds::credential::Service;
@@ -162,7 +162,7 @@ impl<'r, S: HealthStore> Round<'r, S> {
     /// What follows from a result.
     fn take(&mut self, mut check: Check, before: Option<&Settled>, labels: &Labels, first: &CheckKey) {
         let patience = self.request.settings.of(&check.key.workspace, check.key.service).patience;
-        let found = Found { status: check.status, is_failure: check.is_failure };
+        let found = Found { status: check.status, code: check.code, is_failure: check.is_failure };
         let (status, settled) = settle(before, found, check.checked_at, &patience);
         check.status = status;
         check.maintenance = (self.request.in_maintenance)(labels, check.checked_at);
@@ -216,6 +216,7 @@ impl<'r, S: HealthStore> Round<'r, S> {
             self.outcome.failure = Some(error);
             return;
         }
+        let unreached: HashSet<CheckKey> = unreached.into_iter().collect();
         for check in self.outcome.checks.iter_mut().filter(|check| unreached.contains(&check.key)) {
             check.evidence.insert(PROVIDER_UNREACHABLE.to_owned(), true.into());
         }

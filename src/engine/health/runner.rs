@@ -16,7 +16,7 @@ use crate::engine::apply::Interrupt;
 use crate::engine::credentials::{Finding, Outcome as Found, Subject};
 use crate::engine::state::{StateError, StateErrorKind};
 use crate::kinds::credential::Service;
-use crate::model::health::{CheckedService, HealthStatus};
+use crate::model::health::CheckedService;
 use crate::model::{Clock, Digest};
 
 use super::round::{Claimed, Round};
@@ -168,7 +168,7 @@ async fn look(
     let Some(key) = claimed.keys.first().cloned() else { return (claimed, Vec::new()) };
     let group = claimed.target.group();
     let own = settings.of(&group.0, group.1);
-    let before = claimed.before.get(&key).map(|before| before.last_status);
+    let before = claimed.before.get(&key).map(|before| before.last_code.as_str());
     let checks = match &claimed.target.work {
         Work::Database => {
             let facts = prober.database(own.timeout);
@@ -200,7 +200,7 @@ async fn of_space(
     key: CheckKey,
     settings: &ServiceSettings,
     space: impl Future<Output = Result<super::Space, String>>,
-    before: Option<HealthStatus>,
+    before: Option<&str>,
     clock: &dyn Clock,
 ) -> Check {
     let late = |_| Err("the system did not answer in time".to_owned());

@@ -25,6 +25,8 @@ pub struct Settled {
     pub since: DateTime<Utc>,
     /// What the last result said.
     pub last_status: HealthStatus,
+    /// What it found, as a stable word.
+    pub last_code: String,
     /// How many results in a row were degraded or worse.
     pub failures: i64,
     /// How many results in a row were healthy.
@@ -40,6 +42,8 @@ pub struct Settled {
 pub struct Found {
     /// How it stood.
     pub status: HealthStatus,
+    /// What was found, as a stable word.
+    pub code: &'static str,
     /// Whether an unknown one counts as a failure: nothing answered.
     pub is_failure: bool,
 }
@@ -66,6 +70,7 @@ pub fn settle(
         status: HealthStatus::Unknown,
         since: at,
         last_status: HealthStatus::Unknown,
+        last_code: String::new(),
         failures: 0,
         successes: 0,
         severe: 0,
@@ -90,6 +95,7 @@ pub fn settle(
         (settled.status, settled.since) = (next, at);
     }
     settled.last_status = said;
+    found.code.clone_into(&mut settled.last_code);
     settled.checked_at = at;
     (said, settled)
 }
@@ -158,7 +164,7 @@ mod tests {
             'x' => (HealthStatus::Unknown, true),
             other => panic!("{other}"),
         };
-        Found { status, is_failure }
+        Found { status, code: "what", is_failure }
     }
 
     fn letter(status: HealthStatus) -> char {

@@ -10,6 +10,14 @@ use super::{AskTarget, CheckKey, Claim, ExpiryCounts, Settings, version};
 /// By what maintenance windows tell results apart: the labels of the alert that a result would raise.
 pub type Labels = BTreeMap<String, String>;
 
+/// The services whose results are of tenants and their credentials, and go with them.
+pub const OF_TENANTS: [CheckedService; 4] = [
+    CheckedService::Shopify,
+    CheckedService::GoogleMerchant,
+    CheckedService::Credentials,
+    CheckedService::Quotas,
+];
+
 /// What is to be looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
@@ -67,32 +75,6 @@ impl Scope {
     #[must_use]
     pub fn needs_tenants(&self) -> bool {
         !self.asked.is_empty()
-    }
-
-    /// The services whose results of whole workspaces this brings, so that what it does not bring is gone.
-    #[must_use]
-    pub fn complete(&self) -> Vec<CheckedService> {
-        let both = |service| {
-            [Service::Shopify, Service::GoogleMerchant]
-                .iter()
-                .all(|provider| self.of(*provider).any(|own| own == service))
-        };
-        let one = [
-            (Service::Shopify, CheckedService::Shopify),
-            (Service::GoogleMerchant, CheckedService::GoogleMerchant),
-        ];
-        let mut services: Vec<CheckedService> = one
-            .into_iter()
-            .filter(|(provider, service)| self.of(*provider).any(|own| own == *service))
-            .map(|(_, service)| service)
-            .collect();
-        if both(CheckedService::Credentials) && self.has_expiry {
-            services.push(CheckedService::Credentials);
-        }
-        if both(CheckedService::Quotas) {
-            services.push(CheckedService::Quotas);
-        }
-        services
     }
 }
 
@@ -205,31 +187,19 @@ mod tests {
     use CheckedService::{Credentials, GoogleMerchant, Quotas, Shopify};
 
     #[track_caller]
-    fn check(
-        named: &[CheckedService],
-        shopify: &[CheckedService],
-        google: &[CheckedService],
-        complete: &[CheckedService],
-    ) {
+    fn check(named: &[CheckedService], shopify: &[CheckedService], google: &[CheckedService]) {
         let scope = Scope::named(named);
         assert_eq!(scope.of(Service::Shopify).collect::<Vec<_>>(), shopify, "{named:?}");
         assert_eq!(scope.of(Service::GoogleMerchant).collect::<Vec<_>>(), google, "{named:?}");
-        assert_eq!(scope.complete(), complete, "{named:?}");
     }
 
     #[test]
     fn who_names_a_provider_sees_its_credentials_and_quotas() {
-        check(&[Shopify], &[Shopify, Credentials, Quotas], &[], &[Shopify]);
-        check(&[Credentials], &[Credentials], &[Credentials], &[Credentials]);
-        check(&[Quotas], &[Quotas], &[Quotas], &[Quotas]);
-        check(&[CheckedService::Disk], &[], &[], &[]);
-        let all = [Shopify, Credentials, Quotas];
-        check(
-            &[],
-            &all,
-            &[GoogleMerchant, Credentials, Quotas],
-            &[Shopify, GoogleMerchant, Credentials, Quotas],
-        );
+        check(&[Shopify], &[Shopify, Credentials, Quotas], &[]);
+        check(&[Credentials], &[Credentials], &[Credentials]);
+        check(&[Quotas], &[Quotas], &[Quotas]);
+        check(&[CheckedService::Disk], &[], &[]);
+        check(&[], &[Shopify, Credentials, Quotas], &[GoogleMerchant, Credentials, Quotas]);
         assert!(Scope::named(&[]).has(CheckedService::Memory) && !Scope::named(&[Quotas]).has_expiry);
     }
 }

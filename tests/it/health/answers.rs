@@ -1,7 +1,7 @@
 //! What shops and merchant accounts say, and what is made of it: each answer of M-H4 to M-H8 told apart, and whether it is a
 //! matter of the service, of the credential, or of the quota.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -106,6 +106,16 @@ fn what_a_shop_says_of_itself_of_its_credential_and_of_its_quota_are_three_resul
 }
 
 #[test]
+fn a_shop_that_asks_to_slow_down_is_left_alone_for_a_second() {
+    let shops = Shops::with("health_slow_down", &["s429"], |_| Reply::text(429, "slow down"));
+    let began = Instant::now();
+    let (report, _) = shops.check(&["--service", "shopify"]);
+    assert_eq!(said(&report, "shopify/w/s429"), "degraded throttled");
+    assert_eq!(shops.services.asked("/graphql.json").len(), 3);
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[test]
 fn the_version_of_the_api_is_one_fact_and_ends_in_time() {
     let shops = Shops::with("health_version", &["ok"], shopify);
     let at = |at: &str| said(&shops.check_at(at, &["--service", "shopify"]).0, "shopify/api-version");
@@ -207,11 +217,25 @@ fn what_google_says_of_project_account_credential_and_quotas_is_told_apart() {
 }
 
 #[test]
-fn a_token_that_is_not_given_is_a_matter_of_the_credential_and_not_of_the_api() {
-    for (hint, reply, status, credential) in [
-        ("dead", Reply::json(400, json!({"error": "invalid_grant"})), 2, "unhealthy invalid_grant"),
-        ("down", Reply::text(503, "down"), 3, "unknown provider_error"),
-        ("hangs", token(&asked_nothing()).after(Duration::from_secs(4)), 3, "unknown timeout"),
+fn a_token_that_is_refused_is_a_matter_of_the_credential_and_one_that_nobody_gives_is_one_of_the_provider() {
+    let page = Reply::text(200, "<html>welcome</html>").header("content-type", "text/html");
+    for (hint, reply, status, account, credential) in [
+        (
+            "dead",
+            Reply::json(400, json!({"error": "invalid_grant"})),
+            2,
+            "unknown not_asked",
+            "unhealthy invalid_grant",
+        ),
+        ("down", Reply::text(503, "down"), 3, "unknown provider_error", "unknown provider_error"),
+        ("page", page, 3, "unknown bad_answer", "unknown bad_answer"),
+        (
+            "hangs",
+            token(&asked_nothing()).after(Duration::from_secs(4)),
+            3,
+            "unknown timeout",
+            "unknown timeout",
+        ),
     ] {
         let shops = Shops::new(&format!("health_token_{hint}"));
         let grant = json!({"refresh_token": "r", "client_id": "i", "client_secret": "s"});
@@ -223,7 +247,7 @@ fn a_token_that_is_not_given_is_a_matter_of_the_credential_and_not_of_the_api() 
         let (report, code) = shops.check(&["--service", "google-merchant"]);
         assert_eq!(code, status, "{hint}: {report:#}");
         assert_eq!(said(&report, "credentials/w/G1-cred"), credential, "{hint}");
-        assert_eq!(said(&report, "google-merchant/w/G1"), "unknown not_asked", "{hint}");
+        assert_eq!(said(&report, "google-merchant/w/G1"), account, "{hint}");
         assert!(shops.services.asked("/accounts/").is_empty(), "{hint}");
     }
 }

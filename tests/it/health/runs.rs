@@ -12,7 +12,7 @@ use super::answers::shop_with;
 use super::{NOW, Shops, found, said};
 use crate::support::services::{Asked, Reply};
 
-fn well(asked: &Asked) -> Reply {
+pub(super) fn well(asked: &Asked) -> Reply {
     shop_with(asked, "Basic", 1990, "2026-10")
 }
 
@@ -54,44 +54,6 @@ fn so_many_are_looked_at_at_a_time_and_no_more() {
     assert_eq!(code, 0);
     assert_eq!(shops.services.asked("/graphql.json").len(), 8);
     assert_eq!(most.load(Ordering::SeqCst), 3);
-}
-
-#[test]
-fn two_processes_never_look_at_the_same_thing_at_a_time() {
-    let shops =
-        Shops::with("health_overlap", &["a", "b"], |asked| well(asked).after(Duration::from_millis(2_500)));
-    let args = ["health", "check", "--service", "shopify", "--format", "json"];
-    let mut first = shops.run(&args).spawn();
-    first.wait_until("questions", || shops.services.asked("/graphql.json").len() == 2);
-    let second = shops.run(&args).run();
-    assert_eq!(second.code, 3, "nothing is known: {second}");
-    let second = second.stderr_has("Another process is looking at these now");
-    assert!(
-        second.json()["checks"].as_array().unwrap().iter().all(|check| check["subject"] != "a"),
-        "{second}"
-    );
-    let first = first.wait();
-    assert_eq!(first.code, 0, "{first}");
-    assert_eq!(shops.services.asked("/graphql.json").len(), 2, "each was asked once");
-    let kept = "select count(*)::text from synthex.health_checks where service = 'shopify' and subject = 'a'";
-    assert_eq!(shops.estate.value(kept).as_deref(), Some("1"));
-    let claimed = "select count(*)::text from synthex.health_status where claimed_by is not null";
-    assert_eq!(shops.estate.value(claimed).as_deref(), Some("0"), "claims are given back");
-}
-
-#[test]
-fn a_claim_of_a_process_that_died_ends_by_the_clock_of_the_database() {
-    let shops = Shops::with("health_dead", &["a"], |asked| well(asked).after(Duration::from_secs(20)));
-    let mut dead = shops.run(&["health", "check", "--service", "shopify"]).spawn();
-    dead.wait_until("a question", || !shops.services.asked("/graphql.json").is_empty());
-    dead.kill();
-    drop(dead);
-    shops.services.scene("/graphql.json", well);
-    let (report, _) = shops.check(&["--service", "shopify"]);
-    assert!(report["checks"].as_array().unwrap().iter().all(|check| check["subject"] != "a"), "{report:#}");
-    shops.estate.database.sql("update synthex.health_status set claimed_until = clock_timestamp() - interval '1 s' where claimed_until is not null");
-    let (report, code) = shops.check(&["--service", "shopify"]);
-    assert_eq!((said(&report, "shopify/w/a").as_str(), code), ("healthy ok", 0));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::support::services::{Reply, google_account};
 fn secret_manager_has_codes_of_its_own_and_shops_are_not_asked() {
     let shops = Shops::new("health_sm");
     let key = shops.secret("account.json", &google_account());
-    for name in ["good", "flipped", "disabled", "destroyed", "denied"] {
+    for name in ["good", "flipped", "disabled", "destroyed", "denied", "shut", "absent"] {
         let secret = format!("secretRef: {{gcpSecretManager: projects/p/secrets/{name}/versions/latest}}");
         shops.declare_with(name, &secret);
     }
@@ -29,6 +29,9 @@ fn secret_manager_has_codes_of_its_own_and_shops_are_not_asked() {
             }
             "disabled" => state("DISABLED"),
             "destroyed" => state("DESTROYED"),
+            // Whoever stands in between writes pages, and no JSON.
+            "shut" => Reply::text(403, "<html>no</html>"),
+            "absent" => Reply::text(404, ""),
             _ => Reply::google(403, "no", "IAM_PERMISSION_DENIED"),
         }
     });
@@ -41,6 +44,8 @@ fn secret_manager_has_codes_of_its_own_and_shops_are_not_asked() {
         ("disabled", "unhealthy secret_disabled"),
         ("destroyed", "unhealthy secret_destroyed"),
         ("denied", "unknown secret_forbidden"),
+        ("shut", "unknown secret_forbidden"),
+        ("absent", "unknown secret_missing"),
     ] {
         assert_eq!(said(&report, &format!("credentials/w/{name}-cred")), credential);
         let shop = if name == "good" { "healthy ok" } else { "unknown not_asked" };

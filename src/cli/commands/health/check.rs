@@ -11,7 +11,7 @@ use crate::cli::progress::ProgressMode;
 use crate::cli::providing::{self, SecretSources};
 use crate::cli::signals::Signals;
 use crate::engine::health::{
-    CheckKey, HealthStore, Labels, NoStore, Outcome, Request, Scope, Target, Work, overall, run,
+    CheckKey, HealthStore, Labels, NoStore, OF_TENANTS, Outcome, Request, Scope, Target, Work, overall, run,
 };
 use crate::kinds::credential::Service;
 use crate::model::health::{CheckedService, HealthStatus};
@@ -21,7 +21,7 @@ use crate::store::health::HealthBook;
 
 use super::ServiceArg;
 use super::probing::{Database, Looking, is_of_database};
-use super::reading::{self, Job};
+use super::reading::{self, Job, Remaining};
 use super::showing::{Watching, exit_status, line_of};
 
 /// How long nothing is heard of a machine before it counts as gone for good.
@@ -103,10 +103,8 @@ pub async fn check(context: &Context, args: &CheckArgs) -> Result<ExitStatus, Cl
     };
     let outcome = match &book {
         Some(book) => {
-            let kept: Vec<CheckKey> =
-                reading.job.targets.iter().flat_map(|target| target.keys.clone()).collect();
             let outcome = looked(context, args, &looking, book, &signals, reading.job).await;
-            forget(context, book, &reading.whole, &scope, &kept, &outcome).await;
+            forget(context, book, reading.remaining.as_ref(), &outcome).await;
             outcome
         }
         None => looked(context, args, &looking, &NoStore, &signals, reading.job).await,
@@ -118,19 +116,13 @@ pub async fn check(context: &Context, args: &CheckArgs) -> Result<ExitStatus, Cl
 }
 
 /// What is no longer there is forgotten, so that a shop that is gone is not unhealthy for ever.
-async fn forget(
-    context: &Context,
-    book: &HealthBook,
-    workspaces: &[String],
-    scope: &Scope,
-    kept: &[CheckKey],
-    outcome: &Outcome,
-) {
-    if workspaces.is_empty() || outcome.left_out > 0 || outcome.failure.is_some() {
+async fn forget(context: &Context, book: &HealthBook, remaining: Option<&Remaining>, outcome: &Outcome) {
+    let Some(Remaining { workspaces, keys }) = remaining else { return };
+    if outcome.left_out > 0 || outcome.failure.is_some() {
         return;
     }
     let since = context.clock.now() - GONE_AFTER;
-    if let Err(error) = book.forget(workspaces, &scope.complete(), kept, since).await {
+    if let Err(error) = book.forget(workspaces, &OF_TENANTS, keys, since).await {
         tracing::debug!(%error, "what is gone was not forgotten");
     }
 }

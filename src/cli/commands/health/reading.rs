@@ -35,6 +35,15 @@ pub struct Job {
     pub is_whole: bool,
 }
 
+/// What results can be of, in these workspaces: of all tenants and credentials, whichever are looked at now. Who only ever looks at
+/// shops would keep a credential that is gone unhealthy for ever otherwise.
+pub struct Remaining {
+    /// The workspaces.
+    pub workspaces: Vec<String>,
+    /// The keys.
+    pub keys: Vec<CheckKey>,
+}
+
 /// What was read.
 pub struct Reading {
     /// How to connect.
@@ -43,8 +52,8 @@ pub struct Reading {
     pub folder: Option<std::path::PathBuf>,
     /// What is to be looked at, and how.
     pub job: Job,
-    /// The workspaces of which all was taken; none where tenants were chosen.
-    pub whole: Vec<String>,
+    /// What there is, where all of it is known; what is kept of anything else is of no use any more.
+    pub remaining: Option<Remaining>,
     /// Why results cannot be kept, where they cannot.
     pub unkept: Option<&'static str>,
     /// What the reader should know.
@@ -95,15 +104,21 @@ pub async fn read(
     if scope.has_expiry {
         targets.extend(expiring(&items, &chosen, &tenants, is_chosen));
     }
+    let is_on = |key: &CheckKey| settings.of(&key.workspace, key.service).is_enabled;
     let before = targets.len();
-    targets
-        .retain(|target| target.keys.iter().any(|key| settings.of(&key.workspace, key.service).is_enabled));
+    targets.retain(|target| target.keys.iter().any(is_on));
     if targets.len() < before {
         notes.push("Some checks are switched off by a HealthCheck manifest (enabled: false).".to_owned());
     }
+    let knows_all = !is_chosen && scope.needs_tenants() && !workspaces.is_empty();
+    let remaining = knows_all.then(|| {
+        let all = asking(&items, &chosen, &Scope::named(&[]), &settings).into_iter();
+        let all = all.chain(expiring(&items, &chosen, &tenants, is_chosen));
+        let keys = all.flat_map(|target| target.keys).filter(is_on).collect();
+        Remaining { workspaces, keys }
+    });
     let job = Job { settings, windows: Windows::new(&windows), targets, is_whole: !is_chosen };
-    let whole = if is_chosen { Vec::new() } else { workspaces };
-    Ok(Reading { options, folder, job, whole, unkept, notes })
+    Ok(Reading { options, folder, job, remaining, unkept, notes })
 }
 
 /// Health checks and maintenance windows that are declared. A database of an older synthex has no tables for them.
@@ -145,7 +160,7 @@ async fn unkept(connection: &mut Connection, is_installed: bool) -> Option<&'sta
         Ok((true, ..)) => {
             Some("row-level security confines this role: connect as the one that owns the schema")
         }
-        Ok((.., false)) => Some("this role may not write them"),
+        Ok((.., false)) => Some("this role may not write them, or the database takes no writes"),
         Ok(_) => None,
         Err(_) => Some("the database does not answer"),
     }

@@ -111,9 +111,26 @@ fn a_secret_or_token_that_is_not_there_says_nothing_of_the_provider() {
     assert_eq!(of(Outcome::SecretDestroyed, Stage::Secret), (Unhealthy, "secret_destroyed"));
     assert_eq!(of(Outcome::SecretForbidden, Stage::Secret), (Unknown, "secret_forbidden"));
     assert_eq!(of(Outcome::SecretMissing, Stage::Secret), (Unknown, "secret_missing"));
+    assert_eq!(of(Outcome::Unreachable, Stage::Secret), (Unknown, "unreachable"));
     assert_eq!(of(Outcome::InvalidGrant, Stage::Token), (Unhealthy, "invalid_grant"));
-    assert_eq!(of(Outcome::ProviderError, Stage::Token), (Unknown, "provider_error"));
-    assert_eq!(of(Outcome::Unreachable, Stage::Token), (Unknown, "unreachable"));
+    assert_eq!(of(Outcome::InvalidClient, Stage::Token), (Unhealthy, "invalid_client"));
+    assert_eq!(of(Outcome::Throttled, Stage::Token), (Unknown, "throttled"));
+}
+
+#[test]
+fn who_gives_no_token_for_he_does_not_answer_is_the_provider() {
+    for outcome in [Outcome::Unreachable, Outcome::ProviderError, Outcome::BadAnswer] {
+        let answer = Answer::of(Finding::new(outcome, "found"), Stage::Token);
+        let checks = judged(&target(Service::GoogleMerchant, &["c"]), &[answer]);
+        let told: Vec<_> = checks.iter().map(|check| (check.status, check.code, check.is_failure)).collect();
+        let code = outcome.code();
+        assert_eq!(told, [(Unknown, code, true), (Unknown, code, false), (Unknown, "not_asked", false)]);
+        assert_eq!(checks[0].evidence["reached"], false);
+    }
+    let late =
+        Answer { is_late: true, ..Answer::of(Finding::new(Outcome::Unreachable, "late"), Stage::Token) };
+    let checks = judged(&target(Service::GoogleMerchant, &["c"]), &[late]);
+    assert_eq!((checks[0].code, checks[0].is_failure, checks[1].code), ("timeout", true, "timeout"));
 }
 
 #[test]
