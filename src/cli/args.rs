@@ -37,6 +37,14 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+/// `--yes` of commands that change something and ask nothing, so that who gives it everywhere need not know which do.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct YesArgs {
+    /// Accepted as by every command that changes something; this one does not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub struct Global {

@@ -88,6 +88,20 @@ impl StateError {
         }
     }
 
+    /// The same, for something else that fails of it; without the lower error, which was logged the first time.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self {
+            kind: self.kind,
+            what: self.what.clone(),
+            why: self.why.clone(),
+            help: self.help.clone(),
+            keys: self.keys.clone(),
+            also: self.also.clone(),
+            source: None,
+        }
+    }
+
     /// Adds why.
     #[must_use]
     pub fn why(mut self, why: impl Into<String>) -> Self {

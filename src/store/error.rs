@@ -24,6 +24,14 @@ pub async fn within<T>(
     }
 }
 
+/// Whether the server itself says so, by which it can be reached. What did not answer, or broke, has no such lower error; one
+/// that shuts down breaks next.
+#[must_use]
+pub fn is_said_by_the_server(error: &StateError) -> bool {
+    let lower = error.source.as_ref().and_then(|source| source.downcast_ref::<sqlx::Error>());
+    matches!(lower, Some(sqlx::Error::Database(_)))
+}
+
 /// Explains an error that came up while doing something.
 #[must_use]
 pub fn explain(error: sqlx::Error, doing: &str) -> StateError {

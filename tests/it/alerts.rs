@@ -1,8 +1,10 @@
 //! Alerts: evaluated by the real binary over a real database, with `--as-of` for a clock.
 
 mod acknowledging;
+mod away;
 mod expiry;
 mod health;
+mod lives;
 mod muting;
 mod racing;
 mod rules;

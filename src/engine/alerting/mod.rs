@@ -62,6 +62,10 @@ pub trait AlertStore {
     /// # Errors
     /// Whatever the database reports.
     fn give_up(&mut self) -> impl Future<Output = Result<(), StateError>>;
+
+    /// Whether after this error the database cannot be reached any more, for no workspace: it did not answer, or the connection
+    /// broke. A database that says why it does not do it can be reached.
+    fn is_gone(&self, error: &StateError) -> bool;
 }
 
 /// What is asked of an evaluation.
@@ -86,7 +90,7 @@ pub struct Ask<'a> {
 pub struct Evaluated {
     /// The workspace.
     pub workspace: String,
-    /// What came of it. One workspace that cannot be evaluated holds up no other.
+    /// What came of it. One workspace that cannot be evaluated holds up no other; a database that is gone is gone for all.
     pub outcome: Result<Outcome, StateError>,
     /// What could not be read.
     pub unreadable: Vec<String>,
@@ -110,7 +114,7 @@ pub async fn evaluate(
         Some(only) => only,
         None => store.workspaces().await?,
     };
-    let mut found = Vec::with_capacity(workspaces.len());
+    let mut found: Vec<Evaluated> = Vec::with_capacity(workspaces.len());
     for workspace in workspaces {
         let mut evaluated = Evaluated {
             workspace,
@@ -118,6 +122,14 @@ pub async fn evaluate(
             unreadable: Vec::new(),
             rules: Vec::new(),
         };
+        // Who waited once for a database that does not answer need not wait for each of the others.
+        if let Some(Evaluated { outcome: Err(error), .. }) = found.last()
+            && store.is_gone(error)
+        {
+            evaluated.outcome = Err(error.again());
+            found.push(evaluated);
+            continue;
+        }
         let workspace = evaluated.workspace.clone();
         let mut attempt = 1;
         let outcome = loop {

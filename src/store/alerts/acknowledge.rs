@@ -27,18 +27,29 @@ pub enum Acknowledged {
     Done(Box<Alert>),
 }
 
-/// Acknowledges an alert, by its id or the beginning of one; of a workspace, where one is named.
+/// Which alert is to be acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'w> {
+    /// Of this workspace, where one is named.
+    pub workspace: Option<&'w str>,
+    /// Its id, or the beginning of one.
+    pub id: &'w str,
+    /// Whether nothing is written.
+    pub is_dry: bool,
+}
+
+/// Acknowledges an alert.
 ///
 /// # Errors
 /// Whatever the database reports; nothing was changed.
 pub async fn acknowledge(
     connection: &mut Connection,
-    workspace: Option<&str>,
-    id: &str,
+    wish: &Wish<'_>,
     said: &Acknowledgement,
     now: DateTime<Utc>,
 ) -> Result<Acknowledged, StateError> {
     let limit = connection.timeout;
+    let Wish { workspace, id, is_dry } = *wish;
     let work = in_transaction(&mut connection.inner, async |inner| {
         if let Some(workspace) = workspace {
             enter(inner, workspace).await?;
@@ -48,7 +59,9 @@ pub async fn acknowledge(
             [one] => one.clone(),
             _ => return Ok(Acknowledged::Ambiguous),
         };
-        lock(inner, &workspace, now).await?;
+        if !is_dry {
+            lock(inner, &workspace, now).await?;
+        }
         let sql = format!("select {} from synthex.alerts where id = $1", rows::COLUMNS);
         let query = sqlx::query(AssertSqlSafe(sql)).bind(found).persistent(false);
         let Some(row) = query.fetch_optional(&mut *inner).await? else { return Ok(Acknowledged::NoSuch) };
@@ -58,7 +71,9 @@ pub async fn acknowledge(
             Ok(None) => return Ok(Acknowledged::Already(Box::new(alert))),
             Ok(Some(next)) => next,
         };
-        store(inner, &next).await?;
+        if !is_dry {
+            store(inner, &next).await?;
+        }
         Ok(Acknowledged::Done(Box::new(next)))
     });
     within(limit, "acknowledging an alert", work).await

@@ -19,10 +19,10 @@ use crate::engine::delivery::NewNotification;
 use crate::engine::{StateError, StateErrorKind};
 
 use super::connect::Connection;
-use super::error::within;
+use super::error::{is_said_by_the_server, within};
 use super::outbox;
 
-pub use acknowledge::{Acknowledged, acknowledge};
+pub use acknowledge::{Acknowledged, Wish, acknowledge};
 pub use list::{AlertFilter, ListedAlert};
 
 /// Whoever changes alerts of a workspace holds this row, so that two that do take turns. It is the row of a rule that cannot be:
@@ -93,9 +93,8 @@ impl AlertStore for Connection {
         let begin = if ask.is_dry { "begin isolation level repeatable read read only" } else { "begin" };
         self.run(begin, "beginning to evaluate alerts").await?;
         let found = within(self.timeout, "reading what alerts are about", read(&mut self.inner, ask)).await;
-        if found.is_err() {
-            // The first error is the one that says what is wrong.
-            let _ = self.rollback().await;
+        if let Err(error) = &found {
+            undo(self, error).await;
         }
         found
     }
@@ -116,22 +115,35 @@ impl AlertStore for Connection {
             }
             Ok(is_whole)
         };
-        let found = within(self.timeout, "writing alerts", work).await;
-        if !matches!(found, Ok(true)) {
-            let _ = self.rollback().await;
-        }
-        match found {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(StateError::new(
+        let error = match within(self.timeout, "writing alerts", work).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => StateError::new(
                 StateErrorKind::Stale,
                 format!("somebody else changed alerts of workspace `{workspace}` meanwhile"),
             )
-            .help("run the command again")),
-            Err(error) => Err(error),
-        }
+            .help("run the command again"),
+            Err(error) => error,
+        };
+        undo(self, &error).await;
+        Err(error)
     }
 
     async fn give_up(&mut self) -> Result<(), StateError> {
         self.rollback().await
+    }
+
+    fn is_gone(&self, error: &StateError) -> bool {
+        error.kind == StateErrorKind::Unreachable && !is_said_by_the_server(error)
+    }
+}
+
+/// Ends a transaction that failed. The first error is the one that says what is wrong.
+async fn undo(connection: &mut Connection, error: &StateError) {
+    if connection.is_gone(error) {
+        // Nobody waits a second time for one that does not answer, nor goes on in what it may have begun: the server takes
+        // it back when the connection ends.
+        connection.parking = None;
+    } else {
+        let _ = connection.rollback().await;
     }
 }

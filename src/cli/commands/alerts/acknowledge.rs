@@ -6,13 +6,13 @@ use serde_json::json;
 
 use crate::alerts::Alert;
 use crate::alerts::life::{Acknowledgement, NotAcknowledged};
-use crate::cli::args::Format;
+use crate::cli::args::{Format, YesArgs};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::outbox::Post;
 use crate::model::text::duration_seconds;
 use crate::report::time::instant;
-use crate::store::alerts::{self, Acknowledged};
+use crate::store::alerts::{self, Acknowledged, Wish};
 
 use super::shown;
 
@@ -22,7 +22,7 @@ use super::shown;
 /// threshold, and where it becomes more urgent, it is to be acknowledged anew. Doing it twice changes nothing.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex alerts acknowledge --alert-id 019ac3f0-7d2e-7c11-9a55-0d8f3b6a1c42\n  synthex alerts acknowledge --alert-id 019ac3f0 --comment \"the merchant is called\" --until 4h\n  synthex alerts acknowledge --alert-id 019ac3f0 --until 2026-12-24T18:00:00Z"
+    after_help = "Examples:\n  synthex alerts acknowledge --alert-id 019ac3f0-7d2e-7c11-9a55-0d8f3b6a1c42\n  synthex alerts acknowledge --alert-id 019ac3f0 --comment \"the merchant is called\" --until 4h\n  synthex alerts acknowledge --alert-id 019ac3f0 --until 2026-12-24T18:00:00Z --dry-run"
 )]
 pub struct AcknowledgeArgs {
     /// The alert's id, or its first characters
@@ -34,6 +34,11 @@ pub struct AcknowledgeArgs {
     /// For how long, or until when: `4h`, `2026-12-24T18:00:00Z`; left out, until it is over
     #[arg(long, value_name = "TIME", value_parser = until)]
     pub until: Option<Until>,
+    /// Say what would happen and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub yes: YesArgs,
 }
 
 fn comment(text: &str) -> Result<String, String> {
@@ -80,9 +85,8 @@ pub async fn acknowledge(context: &Context, args: &AcknowledgeArgs) -> Result<Ex
     let mut post = Post::open(context, "alerts acknowledge", context.global.workspace.as_deref()).await?;
     let mut found = Acknowledged::NoSuch;
     for scope in post.scopes.clone() {
-        found =
-            alerts::acknowledge(&mut post.connection, scope.as_deref(), &args.alert_id, &said, micros(now))
-                .await?;
+        let wish = Wish { workspace: scope.as_deref(), id: &args.alert_id, is_dry: args.dry_run };
+        found = alerts::acknowledge(&mut post.connection, &wish, &said, micros(now)).await?;
         if !matches!(found, Acknowledged::NoSuch) {
             break;
         }
@@ -95,7 +99,7 @@ pub async fn acknowledge(context: &Context, args: &AcknowledgeArgs) -> Result<Ex
         Acknowledged::Already(alert) => (alert, false),
         Acknowledged::Done(alert) => (alert, true),
     };
-    say(context, &alert, is_new, now);
+    say(context, args, &alert, is_new, now);
     Ok(ExitStatus::Success)
 }
 
@@ -118,13 +122,14 @@ fn refused(alert: &Alert, why: NotAcknowledged, now: DateTime<Utc>) -> CliError 
     }
 }
 
-fn say(context: &Context, alert: &Alert, is_new: bool, now: DateTime<Utc>) {
+fn say(context: &Context, args: &AcknowledgeArgs, alert: &Alert, is_new: bool, now: DateTime<Utc>) {
     if context.global.format == Format::Json {
         let workspace = alert.labels.get("workspace").map(String::as_str).unwrap_or_default();
         let region = alert.labels.get("region").map(String::as_str);
         context.printer.json(&json!({
             "format_version": "1.0",
-            "changed": is_new,
+            "dryRun": args.dry_run,
+            "changed": is_new && !args.dry_run,
             "alert": shown::alert_json(workspace, region, alert, now),
         }));
         return;
@@ -132,7 +137,9 @@ fn say(context: &Context, alert: &Alert, is_new: bool, now: DateTime<Utc>) {
     let by = alert.acknowledged_by.as_deref().unwrap_or("somebody");
     let until = alert.ack_until.map_or_else(|| "it is over".to_owned(), |until| instant(until, now));
     let what = crate::report::clean::clean(&shown::title(alert, now)).to_string();
-    context.printer.result(&if is_new {
+    context.printer.result(&if is_new && args.dry_run {
+        format!("It would be acknowledged by {by} until {until}; nothing was written: {what}\n")
+    } else if is_new {
         format!("Acknowledged by {by} until {until}: {what}\n")
     } else {
         format!("It was acknowledged by {by} before, until {until}: {what}\n")
