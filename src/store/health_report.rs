@@ -47,7 +47,7 @@ pub struct Availability {
 }
 
 /// Which results are wanted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ResultFilter<'a> {
     /// Only of this workspace, and of what belongs to none.
     pub workspace: Option<&'a str>,
@@ -57,6 +57,8 @@ pub struct ResultFilter<'a> {
     pub subject: Option<&'a str>,
     /// Only of this status.
     pub status: Option<HealthStatus>,
+    /// Only of these tenants, workspaces and names as columns: of things that have a state now, which says whose they are.
+    pub tenants: Option<(Vec<&'a str>, Vec<&'a str>)>,
     /// At most so many, the newest.
     pub limit: i64,
 }
@@ -160,13 +162,18 @@ impl Connection {
         let sql = "select workspace, service, subject, id, status, code, message, latency_ms, evidence, maintenance, checked_at \
              from synthex.health_checks where ($1::text is null or workspace in ($1, '')) \
               and ($2::text is null or service = $2) and ($3::text is null or subject = $3) and ($4::text is null or status = $4) \
+              and ($6::text[] is null or (workspace, service, subject) in (select h.workspace, h.service, h.subject \
+               from synthex.health_status as h join unnest($6::text[], $7::text[]) as t (w, n) on (h.workspace, h.tenant) = (w, n))) \
              order by checked_at desc, id desc limit $5";
+        let (workspaces, names) = filter.tenants.clone().unzip();
         let query = sqlx::query(sql)
             .bind(filter.workspace)
             .bind(filter.service.map(CheckedService::code))
             .bind(filter.subject)
             .bind(filter.status.map(HealthStatus::code))
             .bind(filter.limit)
+            .bind(workspaces)
+            .bind(names)
             .persistent(false);
         let work = async {
             let mut results = Vec::new();

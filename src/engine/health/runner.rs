@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn a_jitter_is_a_tenth_at_most_and_spreads() {
         let seconds = |number: u32| {
-            let key = CheckKey::new("w", CheckedService::Shopify, &format!("T{number}"));
+            let key = CheckKey::new("w", CheckedService::Shopify, format!("T{number}"));
             jittered(TimeDelta::minutes(10), &key).num_seconds()
         };
         let all: Vec<i64> = (0..500).map(seconds).collect();

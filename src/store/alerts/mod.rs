@@ -7,6 +7,7 @@ mod facts;
 mod list;
 mod manifests;
 mod rows;
+mod told;
 mod write;
 
 use chrono::{DateTime, Utc};

@@ -85,6 +85,10 @@ fn who_knows_is_kept_and_nobody_is_reminded() {
         .collect();
         watch.estate.run(&all)
     };
+    let dry = acknowledge(&["--comment", "on it", "--dry-run"]).ok().json();
+    assert_eq!((&dry["dryRun"], &dry["changed"]), (&true.into(), &false.into()), "{dry:#}");
+    assert_eq!(dry["alert"]["comment"], "on it");
+    assert_eq!(watch.alert(AT)["acknowledged"], false, "nothing was written");
     let first = acknowledge(&["--comment", "on it", "--until", "4h"]).ok().json();
     assert_eq!(
         (&first["changed"], &first["alert"]["acknowledged"]),
@@ -142,4 +146,55 @@ fn the_database_refuses_what_does_not_happen_in_a_life() {
     watch.check(AT, &[]);
     assert!(attempt("update synthex.alerts set status = 'firing', resolved_at = null").is_err());
     attempt(double).unwrap();
+}
+
+#[test]
+fn lists_are_cut_by_labels_and_who_gives_yes_everywhere_is_not_refused() {
+    let watch = Watch::new(
+        "alerts_labels",
+        "{when: {credentialExpiry: {}}, channels: [box], grouping: {by: [tenant], wait: 1s}}",
+    );
+    watch.estate.edit("T2.yaml", "workspace: w\n", "workspace: w\n  labels: {tier: gold}\n");
+    watch.estate.declare(
+        "Credential",
+        "c2",
+        "{tenant: T2, service: shopify, secretRef: {env: C2}, expiresAt: 2031-06-30T00:00:00Z}",
+    );
+    watch.estate.edit("expiry.yaml", "workspace: w", "workspace: w, labels: {team: payments}");
+    watch.apply();
+    watch.check(AT, &["--yes"]);
+    watch.check("2031-06-25T09:00:01Z", &["--deliver", "-y"]);
+    watch
+        .estate
+        .run(&["notify", "send", "--title", "Hello", "--message", "World", "--channel", "box", "-y"])
+        .ok();
+    let count = |args: &[&str], of: &str| {
+        let all = [args, &["--format", "json"]].concat();
+        watch.estate.run(&all).ok().json()[of].as_array().unwrap().len()
+    };
+    let told = |args: &[&str]| count(&[&["notify", "list"], args].concat(), "notifications");
+    assert_eq!(told(&[]), 3);
+    assert_eq!(told(&["-l", "tenant=T1"]), 1);
+    assert_eq!(told(&["-l", "tier=gold"]), 1);
+    assert_eq!(told(&["-l", "tier=gold", "--status", "dead"]), 0);
+    assert_eq!(told(&["-l", "service=shopify"]), 2, "what people send is about nothing");
+    assert_eq!(told(&["-l", "tier=silver"]), 0);
+    assert_eq!(told(&["-l", "service=shopify", "--limit", "1"]), 1);
+    // Also of what is over.
+    watch.expires("2032-06-30T00:00:00Z");
+    watch.check("2031-06-25T10:00:00Z", &[]);
+    assert_eq!(told(&["-l", "tenant=T1"]), 2);
+    watch.estate.run(&["notify", "list", "-l", "a b"]).code(3);
+    let rules = |args: &[&str]| count(&[&["alerts", "rules", "list"], args].concat(), "rules");
+    assert_eq!((rules(&[]), rules(&["-l", "team=payments"]), rules(&["-l", "team=x"])), (1, 1, 0));
+    watch
+        .estate
+        .run(&["alerts", "rules", "list", "-l", "team=x"])
+        .ok()
+        .stderr_has("None of 1 rules is selected");
+    let silences =
+        |args: &[&str]| count(&[&["alerts", "silences", "list", "--all-states"], args].concat(), "silences");
+    assert_eq!((silences(&[]), silences(&["-l", "team!=x"]), silences(&["-l", "team=x"])), (1, 1, 0));
+    let id = watch.list(AT, &["-l", "tier=gold"])[0]["id"].as_str().unwrap().to_owned();
+    watch.estate.run(&["alerts", "acknowledge", "--alert-id", &id, "--yes", "--as-of", AT]).ok();
 }

@@ -184,6 +184,34 @@ fn tenants_are_chosen_by_id_and_label_and_those_that_are_not_active_are_left_alo
 }
 
 #[test]
+fn what_is_kept_is_listed_by_the_labels_of_tenants() {
+    let shops = Shops::with("health_listed", &["a", "b"], well);
+    shops.estate.edit("t-b.yaml", "workspace: w\n", "workspace: w\n  labels: {tier: gold}\n");
+    shops.estate.apply().ok();
+    shops.check(&["--service", "shopify", "--service", "disk"]);
+    shops.check_at("2026-11-20T12:15:00Z", &["--service", "shopify"]);
+    let names = |args: &[&str], of: &str| {
+        let all = [&["health"], args, &["--format", "json"]].concat();
+        let found = shops.run(&all).run().ok().json();
+        let subjects =
+            found[of].as_array().unwrap().iter().map(|one| one["subject"].as_str().unwrap().to_owned());
+        let mut subjects: Vec<String> = subjects.collect();
+        subjects.sort();
+        subjects.join(" ")
+    };
+    assert_eq!(names(&["list", "-l", "tier=gold"], "checks"), "b b-cred shopify/b");
+    assert_eq!(names(&["list", "-l", "tier!=gold", "--service", "shopify"], "checks"), "a");
+    assert_eq!(names(&["list", "-l", "tier=silver"], "checks"), "");
+    let history = |args: &[&str]| names(&[&["history", "-l", "tier=gold"], args].concat(), "results");
+    assert_eq!(history(&[]), "b b b-cred b-cred shopify/b shopify/b");
+    assert_eq!(history(&["--service", "shopify"]), "b b");
+    // So many of those that are meant, not of all.
+    assert_eq!(history(&["--service", "credentials", "--limit", "2"]), "b-cred b-cred");
+    shops.run(&["health", "list", "-l", "tier=silver"]).run().ok().stderr_has("No check is about tenants");
+    shops.run(&["health", "history", "-l", "a b"]).run().code(3);
+}
+
+#[test]
 fn in_a_maintenance_window_it_is_looked_at_and_does_not_count() {
     let shops = Shops::with("health_window", &["a", "b"], |asked| match asked.shop() {
         "a.myshopify.com" => Reply::text(402, "frozen"),

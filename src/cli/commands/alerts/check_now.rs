@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::alerts::facts::{Change, Happening, Outcome, Scope};
-use crate::cli::args::Format;
+use crate::cli::args::{Format, YesArgs};
 use crate::cli::context::{Context, new_id};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::outbox::{self, Post, Round};
@@ -40,6 +40,8 @@ pub struct CheckNowArgs {
     /// Say what would happen and stop
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub yes: YesArgs,
 }
 
 /// Runs `alerts check-now`.

@@ -135,7 +135,8 @@ fn order(listed: &ListedAlert) -> Order<'_> {
 }
 
 /// The labels of an alert, and those of its tenant by their own names where no other has them.
-fn labels(alert: &Alert) -> Map<String, Value> {
+#[must_use]
+pub fn labels(alert: &Alert) -> Map<String, Value> {
     let mut labels: Map<String, Value> =
         alert.labels.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect();
     for (key, value) in &alert.labels {

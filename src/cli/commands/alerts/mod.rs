@@ -16,6 +16,8 @@ use clap::Subcommand;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 
+pub use list::labels;
+
 /// See what is wrong, say that you know, evaluate the rules at once; rules and silences, routes and tests
 #[derive(Debug, Subcommand)]
 #[command(

@@ -11,6 +11,7 @@ use crate::cli::desk::{Asked, Desk, OwnArgs};
 use crate::cli::editing::{self, Manner};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::listing::{self, Listing};
+use crate::cli::selecting;
 use crate::cli::signals::Signals;
 use crate::cli::writing::WriteArgs;
 use crate::kinds;
@@ -38,6 +39,9 @@ pub struct ListArgs {
     /// All workspaces, also where one is active
     #[arg(long)]
     pub all: bool,
+    /// Only rules with these labels, or with these fields where there is no such label: `team=payments`
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<String>,
     /// Show at most this many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
@@ -74,6 +78,7 @@ pub async fn rules(context: &Context, command: &RulesCommand) -> Result<ExitStat
 }
 
 async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError> {
+    let selection = selecting::labels(args.selector.as_deref())?;
     let active = listing::active(context, args.all)?;
     let only = active.as_ref().map(|choice| choice.name.as_str());
     let mut listing = Listing::open(context, "alerts rules list", only).await?;
@@ -82,11 +87,17 @@ async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError
     let is_installed = listing.is_installed;
     listing.close().await;
     listing::note_active(context, active.as_ref());
+    let before = rows.len();
+    rows.retain(|row| selection.matches_labels(&row.canonical));
     let total = rows.len();
     rows.truncate(args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
     if context.global.format == Format::Json {
         let shown: Vec<Value> = rows.iter().map(|row| as_json(row, &channels)).collect();
         context.printer.json(&json!({"format_version": "1.0", "total": total, "rules": shown}));
+        return Ok(ExitStatus::Success);
+    }
+    if rows.is_empty() && before > 0 {
+        context.printer.note(&format!("None of {before} rules is selected."));
         return Ok(ExitStatus::Success);
     }
     if rows.is_empty() {

@@ -15,6 +15,7 @@ use crate::store::health::KeptResult;
 use crate::store::health_report::ResultFilter;
 
 use super::ServiceArg;
+use super::choosing::{self, ChosenTenants};
 use super::report::{Wanted, nothing, open, read};
 
 /// The words for how something stands.
@@ -25,7 +26,7 @@ const STATUSES: [&str; 4] = ["healthy", "degraded", "unhealthy", "unknown"];
 /// Unlike `health report` it exits with 0 however things stand.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex health list\n  synthex health list --status unhealthy --format json\n  synthex health list --service shopify --tenant-id SMB_CLIENT_001"
+    after_help = "Examples:\n  synthex health list\n  synthex health list --status unhealthy --format json\n  synthex health list --service shopify --tenant-id SMB_CLIENT_001\n  synthex health list -l tier=gold"
 )]
 pub struct ListArgs {
     /// Only these services; repeatable
@@ -37,6 +38,9 @@ pub struct ListArgs {
     /// Only what is about this tenant
     #[arg(long, value_name = "TENANT")]
     pub tenant_id: Option<String>,
+    /// Only what is about tenants whose labels fit, or fields where there is no such label: `tier=gold,market in (ANZ_SMB)`
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<String>,
     /// Show at most this many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
@@ -57,6 +61,10 @@ pub struct HistoryArgs {
     /// Only results like this
     #[arg(long, value_name = "STATUS", value_parser = STATUSES)]
     pub status: Option<String>,
+    /// Only what is about tenants whose labels fit, or fields where there is no such label: `tier=gold,market in (ANZ_SMB)`; of
+    /// things that are still looked at
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<String>,
     /// Show at most this many
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub limit: u32,
@@ -68,7 +76,8 @@ pub struct HistoryArgs {
 /// Wrong usage, or the database does not answer.
 pub async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError> {
     only_human_or_json(context)?;
-    let wanted = Wanted { period: None, without_maintenance: false };
+    let selection = choosing::selection(args.selector.as_deref())?;
+    let wanted = Wanted { selection, ..Wanted::default() };
     let (mut lines, is_installed) = read(context, "health list", &wanted, &args.service).await?;
     let all = lines.len();
     lines.retain(|line| {
@@ -89,6 +98,8 @@ pub async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliE
     };
     if context.global.format == Format::Json {
         context.printer.json(&report.json(limit));
+    } else if report.lines.is_empty() && all == 0 && args.selector.is_some() {
+        context.printer.note("No check is about tenants with these labels.");
     } else if report.lines.is_empty() && all > 0 {
         context.printer.note(&format!("None of {all} checks is selected."));
     } else if report.lines.is_empty() {
@@ -108,16 +119,24 @@ pub async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliE
 /// Wrong usage, or the database does not answer.
 pub async fn history(context: &Context, args: &HistoryArgs) -> Result<ExitStatus, CliError> {
     only_human_or_json(context)?;
+    let selection = choosing::selection(args.selector.as_deref())?;
     let opened = open(context, "health history").await?;
     let is_installed = opened.is_some();
     let mut results: Vec<KeptResult> = Vec::new();
     if let Some((mut connection, scopes)) = opened {
         for scope in &scopes {
+            let chosen = match &selection {
+                Some(selection) => {
+                    Some(ChosenTenants::read(&mut connection, scope.as_deref(), selection).await?)
+                }
+                None => None,
+            };
             let filter = ResultFilter {
                 workspace: scope.as_deref(),
                 service: args.service.map(Into::into),
                 subject: args.subject.as_deref(),
                 status: args.status.as_deref().and_then(HealthStatus::from_code),
+                tenants: chosen.as_ref().map(ChosenTenants::columns),
                 limit: args.limit.into(),
             };
             connection.begin_reading().await?;

@@ -1,6 +1,7 @@
 //! `health`: whether what synthex depends on works, and how it stood.
 
 mod check;
+mod choosing;
 mod list;
 mod maintenance;
 mod probing;

@@ -16,10 +16,12 @@ use crate::kinds;
 use crate::kinds::health_check::HealthCheckSpec;
 use crate::model::health::CheckedService;
 use crate::model::text::duration_seconds;
+use crate::plan::Selection;
 use crate::report::health::{HealthReport, Line, junit, prometheus, sort};
 use crate::store::{self, Connection};
 
 use super::ServiceArg;
+use super::choosing::ChosenTenants;
 use super::showing::{exit_status, line_of_state};
 
 /// Report how everything stands, and how much of a period it was available
@@ -65,7 +67,8 @@ pub async fn report(context: &Context, args: &ReportArgs) -> Result<ExitStatus, 
     let now = context.clock.now();
     // An end that is now would leave out what was found this very moment.
     let period = (now - args.period, now + TimeDelta::microseconds(1));
-    let wanted = Wanted { period: Some(period), without_maintenance: args.exclude_maintenance };
+    let wanted =
+        Wanted { period: Some(period), without_maintenance: args.exclude_maintenance, selection: None };
     let (mut lines, is_installed) = read(context, "health report", &wanted, &args.service).await?;
     sort(&mut lines);
     let report = HealthReport {
@@ -101,12 +104,15 @@ pub(super) fn nothing(context: &Context, is_installed: bool) {
     });
 }
 
-/// What is read besides the states.
+/// What is read besides the states, and of whom.
+#[derive(Default)]
 pub(super) struct Wanted {
     /// The period that availability is of.
     pub period: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// Whether what fell into maintenance windows is left out of it.
     pub without_maintenance: bool,
+    /// Only what is about these tenants, where some are selected.
+    pub selection: Option<Selection>,
 }
 
 /// How everything stands, and whether there is a place for it.
@@ -132,6 +138,10 @@ pub(super) async fn read(
             })
             .collect();
         let settings = Settings::new(specs.iter().map(|(workspace, spec)| (workspace.as_str(), spec)));
+        let chosen = match &wanted.selection {
+            Some(selection) => Some(ChosenTenants::read(&mut connection, only, selection).await?),
+            None => None,
+        };
         connection.begin_reading().await?;
         if let Some(name) = only {
             connection.enter(name).await?;
@@ -143,7 +153,11 @@ pub(super) async fn read(
         };
         connection.rollback().await?;
         for state in states {
-            if !services.is_empty() && !services.contains(&state.key.service) {
+            let is_chosen =
+                |chosen: &ChosenTenants| chosen.has(&state.key.workspace, state.tenant.as_deref());
+            if !services.is_empty() && !services.contains(&state.key.service)
+                || !chosen.as_ref().is_none_or(is_chosen)
+            {
                 continue;
             }
             let key: CheckKey = state.key.clone();

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::cli::args::Format;
+use crate::cli::args::{Format, YesArgs};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::outbox::Post;
@@ -26,6 +26,8 @@ pub struct CancelArgs {
     /// Say what would be taken back and stop
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub yes: YesArgs,
 }
 
 /// Runs `notify cancel`.

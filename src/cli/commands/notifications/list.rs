@@ -2,15 +2,19 @@
 
 use clap::Args;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use crate::alerts::Topic;
+use crate::alerts::{AlertStatus, Topic};
 use crate::cli::args::Format;
+use crate::cli::commands::alerts::labels;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::listing::{active, note_active};
 use crate::cli::outbox::Post;
+use crate::model::selector::Selector;
 use crate::report;
 use crate::report::time::relative;
+use crate::store::alerts::AlertFilter;
 use crate::store::outbox::NotificationWish;
 
 use super::shown;
@@ -20,7 +24,7 @@ use super::shown;
 /// Each stands with every channel it goes through as `pending`, `sent` or `failed`; `notify show ID` tells more.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex notify list\n  synthex notify list --status dead,failed --limit 50\n  synthex notify list --channel ops-mail --format json | jq '.notifications[].deliveryStatus'"
+    after_help = "Examples:\n  synthex notify list\n  synthex notify list --status dead,failed --limit 50\n  synthex notify list -l tier=gold\n  synthex notify list --channel ops-mail --format json | jq '.notifications[].deliveryStatus'"
 )]
 pub struct NotifyListArgs {
     /// Only those with a delivery in one of these states, separated by commas
@@ -35,6 +39,10 @@ pub struct NotifyListArgs {
     /// Only those of these severities, separated by commas
     #[arg(long, value_name = "SEVERITIES", value_delimiter = ',', value_parser = ["info", "warning", "critical"])]
     pub severity: Vec<String>,
+    /// Only those that tell of alerts whose labels fit: `tenant=SMB_CLIENT_001,service!=shopify`; labels of the tenant too, such as
+    /// `tier=gold`. What people send tells of none
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<String>,
     /// Those of all workspaces, also where one is active
     #[arg(long)]
     pub all_workspaces: bool,
@@ -48,15 +56,21 @@ pub struct NotifyListArgs {
 /// # Errors
 /// Wrong usage, or the database does not answer.
 pub async fn list(context: &Context, args: &NotifyListArgs) -> Result<ExitStatus, CliError> {
+    let selector = args.selector.as_deref().map(str::parse::<Selector>).transpose();
+    let selector = selector.map_err(|error| CliError::usage(error.to_string()))?;
     let active = active(context, args.all_workspaces)?;
     let only = active.as_ref().map(|choice| choice.name.as_str());
     let mut post = Post::open(context, "notify list", only).await?;
     let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
     let mut found = Vec::new();
     for scope in post.scopes.clone() {
+        let ids = match &selector {
+            Some(selector) => Some(telling_of(&mut post, scope.as_deref(), selector).await?),
+            None => None,
+        };
         let wish = NotificationWish {
             workspace: scope.clone(),
-            ids: None,
+            ids,
             states: some(&args.status),
             channel: args.channel.clone(),
             types: some(&args.topic),
@@ -102,4 +116,21 @@ pub async fn list(context: &Context, args: &NotifyListArgs) -> Result<ExitStatus
         context.printer.note(&format!("The newest {limit} are shown; --limit shows more."));
     }
     Ok(ExitStatus::Success)
+}
+
+/// The notifications that tell of alerts whose labels fit.
+async fn telling_of(
+    post: &mut Post,
+    scope: Option<&str>,
+    selector: &Selector,
+) -> Result<Vec<Uuid>, CliError> {
+    let filter = AlertFilter {
+        workspace: scope.map(str::to_owned),
+        statuses: AlertStatus::ALL.map(AlertStatus::code).to_vec(),
+        ..AlertFilter::default()
+    };
+    let (alerts, _) = post.connection.alerts(&filter).await?;
+    let fitting = alerts.iter().map(|listed| &listed.alert).filter(|alert| selector.matches(&labels(alert)));
+    let fitting: Vec<Uuid> = fitting.map(|alert| alert.id).collect();
+    Ok(post.connection.notifications_of(scope, &fitting).await?)
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::cli::args::Format;
+use crate::cli::args::{Format, YesArgs};
 use crate::cli::context::{Context, new_id};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::outbox::Post;
@@ -47,6 +47,8 @@ pub struct RetryArgs {
     /// Say what would be tried again and stop
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub yes: YesArgs,
 }
 
 fn since(text: &str) -> Result<i64, String> {

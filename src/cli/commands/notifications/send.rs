@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::alerts::{Event, Message, Topic};
-use crate::cli::args::Format;
+use crate::cli::args::{Format, YesArgs};
 use crate::cli::context::{Context, new_id};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::outbox::{self, Post, Round};
@@ -51,6 +51,8 @@ pub struct SendArgs {
     /// Say to whom it would be sent and stop
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub yes: YesArgs,
 }
 
 fn line(text: &str) -> Result<String, String> {

@@ -8,6 +8,7 @@ use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::listing::{self, Listing};
+use crate::cli::selecting;
 use crate::kinds;
 use crate::kinds::silence::SilenceSpec;
 use crate::report;
@@ -28,6 +29,9 @@ pub struct ListArgs {
     /// Also those that have ended
     #[arg(long)]
     pub all_states: bool,
+    /// Only silences with these labels, or with these fields where there is no such label: `team=payments`
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<String>,
     /// Show at most this many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
@@ -42,14 +46,16 @@ struct Item {
 
 pub(super) async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError> {
     let now = context.clock.now();
+    let selection = selecting::labels(args.selector.as_deref())?;
     let active = listing::active(context, args.all)?;
     let only = active.as_ref().map(|choice| choice.name.as_str());
     let mut listing = Listing::open(context, "alerts silences list", only).await?;
-    let rows = listing.rows(&kinds::silence::KIND).await?;
+    let mut rows = listing.rows(&kinds::silence::KIND).await?;
     let muted = listing.mutings().await?;
     let is_installed = listing.is_installed;
     listing.close().await;
     listing::note_active(context, active.as_ref());
+    rows.retain(|row| selection.matches_labels(&row.canonical));
     let mut items: Vec<Item> = rows.into_iter().filter_map(|row| item(row, &muted, now)).collect();
     let before = items.len();
     if !args.all_states {
