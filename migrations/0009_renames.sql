@@ -61,6 +61,7 @@ begin
     return null;
 end
 $$;
+comment on function synthex.follow_rename() is 'Takes along what was observed of something that has another name now: its alerts, its results, and the messages that wait for it.';
 
 do $$
 declare

@@ -301,7 +301,7 @@ fn worded(
         ([one], Event::Firing | Event::Resolved) => one.what.clone(),
         ([one], Event::Reminder) => format!("Still so: {}", lower_first(&one.what)),
         ([one], Event::Flapping) => format!("Comes and goes: {}", lower_first(&one.what)),
-        (many, event) => summary(event, kind, many, workspace, rule),
+        (many, event) => summary(event, topic, many, workspace, rule),
     };
     let mut text = String::new();
     for item in items.iter().take(MOST_LINES) {
@@ -335,7 +335,7 @@ fn lower_first(text: &str) -> String {
     text.strip_prefix("Nobody").map_or_else(|| lower(text), |rest| format!("nobody{rest}"))
 }
 
-fn summary(event: Event, kind: AlertKind, items: &[Item], workspace: &str, rule: &str) -> String {
+fn summary(event: Event, topic: Topic, items: &[Item], workspace: &str, rule: &str) -> String {
     use crate::kinds::alert_rule::AlertSeverity::{Critical, Info, Warning};
     let count = |severity| items.iter().filter(|item| item.severity == severity).count();
     let counts: Vec<String> = [Critical, Warning, Info]
@@ -343,7 +343,7 @@ fn summary(event: Event, kind: AlertKind, items: &[Item], workspace: &str, rule:
         .filter(|severity| count(*severity) > 0)
         .map(|severity| format!("{} {}", count(severity), severity.code()))
         .collect();
-    let about = match kind.topic() {
+    let about = match topic {
         Topic::CredentialExpiry => "credential alerts",
         Topic::HealthAlert => "health alerts",
         Topic::UsageThreshold => "usage alerts",

@@ -20,6 +20,7 @@ pub mod position;
 pub mod registration;
 pub mod secret;
 pub mod selector;
+pub mod streak;
 pub mod text;
 pub mod usage;
 

@@ -54,8 +54,11 @@ impl Watch {
     /// Evaluates at that time, and gives back what is said of it.
     #[track_caller]
     fn check(&self, at: &str, args: &[&str]) -> Value {
-        let all: Vec<&str> =
-            ["alerts", "check-now", "--as-of", at, "--format", "json"].iter().chain(args).copied().collect();
+        let all: Vec<&str> = ["alerts", "check-now", "--yes", "--as-of", at, "--format", "json"]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
         self.estate.run(&all).ok().json()
     }
 

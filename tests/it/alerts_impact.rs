@@ -79,7 +79,7 @@ fn what_would_fire_is_known_before_it_is_applied() {
 fn what_would_be_over_muted_or_told_to_nobody_is_known_before_it_is_applied() {
     let estate = Estate::applied("impact_end");
     let at = FIVE_DAYS_BEFORE;
-    estate.run(&["alerts", "check-now", "--as-of", at]).ok();
+    estate.run(&["alerts", "check-now", "--yes", "--as-of", at]).ok();
     let open = "select count(*) from synthex.alerts where status = 'firing'";
     assert_eq!(estate.database.query_one_i64(open), 1);
     let through = r#"["chat","log"]"#;
@@ -206,5 +206,5 @@ fn the_first_plan_of_all_says_what_would_fire() {
     assert_eq!(lines(&found), [r#"fire expiry credential c1 of T1 - ["chat","log"]"#]);
     // As it was said, so it comes.
     estate.apply().ok();
-    estate.run(&["alerts", "check-now", "--as-of", FIVE_DAYS_BEFORE]).ok().stdout_has("c1 of T1");
+    estate.run(&["alerts", "check-now", "--yes", "--as-of", FIVE_DAYS_BEFORE]).ok().stdout_has("c1 of T1");
 }

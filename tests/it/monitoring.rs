@@ -173,7 +173,7 @@ fn from_health_checks_and_rules_to_a_message_that_was_delivered() {
     let args = ["health", "check", "--service", "shopify", "--format", "json"];
     let report = agency.run(&[&args[..], &["--as-of", &at("08:00")]].concat()).ok().json();
     assert_eq!(report["overallStatus"], "healthy", "{report:#}");
-    agency.run(&["alerts", "check-now", "--as-of", &at("09:00")]).ok().stdout_has("kauri-shop");
+    agency.run(&["alerts", "check-now", "--yes", "--as-of", &at("09:00")]).ok().stdout_has("kauri-shop");
     agency.run(&["notify", "deliver", "--once", "--as-of", &at("09:00")]).ok();
     let expiring = agency.subjects("ana@agency.example")[1].clone();
     assert!(expiring.contains("expires in 3 days") && expiring.contains("Kauri"), "{expiring}");
@@ -183,7 +183,7 @@ fn from_health_checks_and_rules_to_a_message_that_was_delivered() {
     agency.shops.scene("/graphql.json", |_| Reply::text(402, "frozen"));
     for (minute, told) in [("10:00", 0), ("10:15", 0), ("10:30", 1), ("10:45", 1)] {
         agency.run(&[&args[..], &["--as-of", &at(minute)]].concat()).code(2);
-        agency.run(&["alerts", "check-now", "--as-of", &at(minute), "--deliver"]).ok();
+        agency.run(&["alerts", "check-now", "--yes", "--as-of", &at(minute), "--deliver"]).ok();
         assert_eq!(agency.chats().len(), 1 + told, "at {minute}");
     }
     let chat: Value = serde_json::from_str(&agency.chats()[1].body).unwrap();
@@ -209,7 +209,7 @@ fn from_health_checks_and_rules_to_a_message_that_was_delivered() {
     agency.shops.scene("/graphql.json", well);
     for minute in ["11:00", "11:15"] {
         agency.run(&[&args[..], &["--as-of", &at(minute)]].concat());
-        agency.run(&["alerts", "check-now", "--as-of", &at(minute), "--deliver"]).ok();
+        agency.run(&["alerts", "check-now", "--yes", "--as-of", &at(minute), "--deliver"]).ok();
     }
     assert_eq!(agency.chats().len(), 3);
     assert_eq!(agency.pages().pop().unwrap()["type"], "health_alert.resolved");

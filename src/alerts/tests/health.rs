@@ -1,7 +1,7 @@
 //! Health: how often and for how long, unknown results, things that come and go, and outages of a whole provider.
 
 use super::*;
-use crate::engine::health::{Found, Patience, Settled, settle};
+use crate::model::streak::{Found, Patience, Settled, settle};
 use HealthStatus::{Degraded, Healthy, Unhealthy, Unknown};
 
 fn shops(when: Value) -> World {
@@ -17,7 +17,7 @@ fn check(when: Value, results: &[(HealthStatus, &str)]) {
     // One that is well is looked at first.
     for (number, (status, expected)) in [(Healthy, "")].iter().chain(results).enumerate() {
         let at = world.now + TimeDelta::minutes(1);
-        let found = Found { status: *status, is_failure: false };
+        let found = Found { status: *status, code: "ok", is_failure: false };
         let next = settle(settled.as_ref(), found, at, &patience).1;
         let fact = &mut world.facts.health[0];
         (fact.status, fact.since, fact.last_status) = (next.status, next.since, next.last_status);

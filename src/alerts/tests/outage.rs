@@ -2,7 +2,7 @@
 //! of those that have a trouble of their own.
 
 use super::*;
-use crate::engine::health::{Found, Patience, Settled, settle};
+use crate::model::streak::{Found, Patience, Settled, settle};
 use HealthStatus::{Degraded, Healthy, Unhealthy, Unknown};
 
 const PATIENCE: Patience = Patience { failure_threshold: 3, success_threshold: 2, interval: HOUR };
@@ -21,7 +21,7 @@ impl Shops {
     fn new(count: usize, when: Value) -> Self {
         let mut world =
             World::new().rule("shops", json!({"when": {"healthStatus": when}, "reminder": "never"}));
-        let well = Found { status: Healthy, is_failure: false };
+        let well = Found { status: Healthy, code: "ok", is_failure: false };
         let settled = vec![settle(None, well, world.now, &PATIENCE).1; count];
         for number in 0..count {
             world.tenant(&name(number));
@@ -40,7 +40,7 @@ impl Shops {
                 "not_asked" => (Unknown, false),
                 _ => (Unhealthy, false),
             };
-            let found = Found { status, is_failure };
+            let found = Found { status, code: "unreachable", is_failure };
             let next = settle(Some(&self.settled[number]), found, self.world.now, &PATIENCE).1;
             let own = self.world.facts.health.iter_mut().find(|fact| fact.subject == name(number)).unwrap();
             (own.status, own.since, own.last_status) = (next.status, next.since, next.last_status);

@@ -10,7 +10,6 @@ mod quota;
 mod round;
 mod runner;
 mod settings;
-mod streak;
 mod target;
 mod version;
 
@@ -26,13 +25,13 @@ use crate::model::health::{CheckedService, HealthStatus};
 use super::credentials::{Finding, Subject};
 use super::state::StateError;
 
+pub use crate::model::streak::{Found, Patience, Settled, overall, settle};
 pub use asking::{AskTarget, PROVIDER_UNREACHABLE};
 pub use host::{Connections, DatabaseFacts, ExpiryCounts, Space};
 pub use level::level;
 pub use quota::{Bucket, QuotaGroup, next_reset};
 pub use runner::{Outcome, Progress, Request, run};
 pub use settings::{ServiceSettings, Settings};
-pub use streak::{Found, Patience, Settled, overall, settle};
 pub use target::{Labels, OF_TENANTS, Scope, Target, Work};
 pub use version::version_end;
 

@@ -40,8 +40,8 @@ pub(super) struct Ends {
 /// send it. A worker that did already keeps it: then it was told.
 const TOLD: &str = "with told as materialized ( \
       select d.id, n.alerts from synthex.notifications as n join synthex.notification_deliveries as d on d.notification = n.id \
-      where n.alerts && $1::uuid[] and n.event in ('firing', 'reminder', 'flapping') \
-      and d.state in ('pending', 'retrying', 'sending', 'sent')), \
+      where n.alerts && $1::uuid[] and (n.event in ('firing', 'reminder', 'flapping') \
+       and d.state in ('pending', 'retrying', 'sending', 'sent') or n.event = 'delivery_failed' and d.state = 'sent')), \
      queued as materialized (select id from synthex.notification_deliveries where id in (select id from told) \
       and state in ('pending', 'retrying') order by id for update) \
      select d.id, d.workspace, d.channel, d.target, q.id is not null, t.alerts, d.notification, d.is_fallback, d.ordering_key \

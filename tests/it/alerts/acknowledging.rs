@@ -167,8 +167,8 @@ fn lists_are_cut_by_labels_and_who_gives_yes_everywhere_is_not_refused() {
     );
     watch.estate.edit("expiry.yaml", "workspace: w", "workspace: w, labels: {team: payments}");
     watch.apply();
-    watch.check(AT, &["--yes"]);
-    watch.check("2031-06-25T09:00:01Z", &["--deliver", "-y"]);
+    watch.check(AT, &[]);
+    watch.check("2031-06-25T09:00:01Z", &["--deliver"]);
     watch
         .estate
         .run(&["notify", "send", "--title", "Hello", "--message", "World", "--channel", "box", "-y"])

@@ -75,7 +75,7 @@ fn a_database_that_goes_away_is_waited_for_once_and_not_for_each_workspace() {
     let watch = workspaces("alerts_away", &names);
     let proxy = Proxy::before(&watch.estate.database, Mode::Pass);
     let held = hold(&watch, 4);
-    let args = ["alerts", "check-now", "--as-of", AT, "--format", "json", "--database-timeout", "3"];
+    let args = ["alerts", "check-now", "--yes", "--as-of", AT, "--format", "json", "--database-timeout", "3"];
     let mut run = watch.estate.synthex_at(&proxy.url(&watch.estate.database), &args).spawn();
     let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
     run.wait_until("the turn of the first", || watch.estate.database.query_one_i64(waiting) == 1);
@@ -103,7 +103,7 @@ fn a_database_that_says_no_for_one_workspace_is_asked_for_the_others() {
     let name = watch.estate.database.name();
     watch.estate.database.admin_sql(&format!("alter database {name} set lock_timeout = '500ms'"));
     let held = hold(&watch, 4);
-    let args = ["alerts", "check-now", "--as-of", AT, "--format", "json"];
+    let args = ["alerts", "check-now", "--yes", "--as-of", AT, "--format", "json"];
     let outcome = watch.estate.run(&args).code(8);
     let failed = failed(&outcome.json());
     assert_eq!(failed.len(), 1, "{outcome}");

@@ -140,7 +140,10 @@ fn what_is_new_does_not_wait_for_a_message_about_another_tenant() {
     );
     watch.apply();
     let run = |at: &str| {
-        watch.estate.run(&["alerts", "check-now", "--as-of", at, "--deliver", "--format", "json"]).code(7);
+        watch
+            .estate
+            .run(&["alerts", "check-now", "--yes", "--as-of", at, "--deliver", "--format", "json"])
+            .code(7);
     };
     watch.health("T3", "unhealthy", "shop_frozen");
     run("2031-01-02T00:00:00Z");

@@ -22,7 +22,7 @@ fn many_that_evaluate_at_once_tell_once() {
         let clocks = [AT, "2031-06-25T09:05:00Z", "2031-06-25T08:55:00Z"];
         let runs: Vec<_> = (0..8)
             .map(|number| {
-                watch.estate.synthex(&["alerts", "check-now", "--as-of", clocks[number % 3]]).spawn()
+                watch.estate.synthex(&["alerts", "check-now", "--yes", "--as-of", clocks[number % 3]]).spawn()
             })
             .collect();
         for run in runs {
@@ -39,7 +39,7 @@ fn whoever_is_killed_loses_and_repeats_nothing() {
         watch.estate.database.sql(
             "truncate synthex.notifications cascade; truncate synthex.alerts, synthex.alert_thresholds, synthex.alert_evaluations",
         );
-        let run = watch.estate.synthex(&["alerts", "check-now", "--as-of", AT]).spawn();
+        let run = watch.estate.synthex(&["alerts", "check-now", "--yes", "--as-of", AT]).spawn();
         std::thread::sleep(Duration::from_millis(4 * round as u64));
         run.kill();
         drop(run.wait());
@@ -56,7 +56,7 @@ fn whoever_is_killed_loses_and_repeats_nothing() {
 fn an_evaluation_whose_messages_cannot_be_queued_leaves_no_alert() {
     let watch = Watch::new("alerts_atomic", USUAL);
     watch.estate.trigger("notification_deliveries", "insert", "true", "raise exception 'no';");
-    watch.estate.run(&["alerts", "check-now", "--as-of", AT]).code(1);
+    watch.estate.run(&["alerts", "check-now", "--yes", "--as-of", AT]).code(1);
     assert_eq!(watch.estate.database.query_one_i64("select count(*) from synthex.alerts"), 0);
     watch.estate.untrigger("notification_deliveries");
     watch.check(AT, &[]);
@@ -77,7 +77,7 @@ fn an_apply_meanwhile_neither_loses_nor_revives_an_alert() {
                 "{{{fields}: T1, service: shopify, secretRef: {{env: C1}}, expiresAt: 2031-06-30T00:00:00Z}}"
             ),
         );
-        let run = watch.estate.synthex(&["alerts", "check-now", "--as-of", AT]).spawn();
+        let run = watch.estate.synthex(&["alerts", "check-now", "--yes", "--as-of", AT]).spawn();
         watch.apply();
         run.wait().ok();
     }

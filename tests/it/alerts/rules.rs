@@ -57,7 +57,11 @@ fn what_no_rule_covers_is_kept_and_counted() {
         alerts.iter().all(|alert| alert["rule"].is_null() && alert["status"] == "unrouted"),
         "{alerts:#?}"
     );
-    watch.estate.run(&["alerts", "check-now", "--as-of", at]).ok().stdout_has("2 covered by no rule");
+    watch
+        .estate
+        .run(&["alerts", "check-now", "--yes", "--as-of", at])
+        .ok()
+        .stdout_has("2 covered by no rule");
     let id = alerts[0]["id"].as_str().unwrap();
     watch
         .estate
@@ -82,7 +86,7 @@ fn a_dry_run_writes_nothing() {
     assert_eq!(watch.estate.database.query_one_i64(written), 0);
     watch
         .estate
-        .run(&["alerts", "check-now", "--dry-run", "--as-of", AT])
+        .run(&["alerts", "check-now", "--yes", "--dry-run", "--as-of", AT])
         .ok()
         .stdout_has("nothing was written");
 }
@@ -94,7 +98,7 @@ fn one_rule_and_the_schedule() {
     watch.apply();
     watch.check(AT, &["--rule", "second"]);
     assert_eq!(watch.told().len(), 1);
-    let wrong = watch.estate.run(&["alerts", "check-now", "--rule", "secnd", "--as-of", AT]).code(3);
+    let wrong = watch.estate.run(&["alerts", "check-now", "--yes", "--rule", "secnd", "--as-of", AT]).code(3);
     wrong.stderr_has("did you mean `second`");
     // At nine: the second was evaluated then, the first never was.
     let found = watch.check(AT, &["--due"]);
@@ -129,8 +133,9 @@ fn the_ends_that_differ_from_channel_to_channel_are_all_delivered_at_once() {
         "{when: {credentialExpiry: {}}, channels: [box, hook], reminder: never}",
     );
     watch.apply();
-    let run =
-        |at: &str| watch.estate.run(&["alerts", "check-now", "--as-of", at, "--deliver", "--format", "json"]);
+    let run = |at: &str| {
+        watch.estate.run(&["alerts", "check-now", "--yes", "--as-of", at, "--deliver", "--format", "json"])
+    };
     run(AT).code(7);
     watch.expires("2032-06-30T00:00:00Z");
     // The inbox is told the end, the webhook both; that one fails for good now, and the fallback is told.
@@ -217,9 +222,34 @@ fn what_a_rule_on_health_no_longer_means_is_no_recovery() {
     watch.check("2031-06-25T10:00:00Z", &["--deliver"]);
     watch.estate.edit("expiry.yaml", "degraded, ", "");
     let plan = watch.estate.run(&["plan", "--as-of", "2031-06-25T11:00:00Z"]);
-    plan.stdout_has("would be over (rule_changed)");
+    plan.stdout_has("would be over: rule/w/expiry").stdout_has("(rule_changed)");
     watch.apply();
     let found = watch.check("2031-06-25T11:00:00Z", &[]);
     assert_eq!(found["changes"][0]["alert"]["resolveReason"], "rule_changed", "{found:#}");
     assert_eq!(watch.told()[1..], ["resolved Shopify of T1 is no longer what the rule watches"]);
+}
+
+#[test]
+fn a_time_to_come_is_for_looking_unless_somebody_says_so() {
+    let watch = Watch::new("alerts_future", USUAL);
+    let run = |more: &[&str]| {
+        let words = ["alerts", "check-now", "--as-of", "2031-06-25"];
+        watch.estate.run(&[&words[..], more].concat())
+    };
+    run(&[]).code(3).stderr_has("2031-06-25 00:00 UTC is to come").stderr_has("--dry-run");
+    assert_eq!(watch.estate.database.query_one_i64("select count(*) from synthex.alerts"), 0);
+    run(&["--dry-run"]).ok().stdout_has("c1 of T1");
+    run(&["--yes"]).ok().stdout_has("c1 of T1");
+    assert_eq!(watch.told().len(), 1);
+}
+
+#[test]
+fn what_waits_from_before_is_delivered_too() {
+    let watch = Watch::new("alerts_waits", USUAL);
+    watch.check("2031-06-25T00:00:00Z", &[]);
+    let sent = "select count(*) from synthex.notification_deliveries where state = 'sent'";
+    assert_eq!(watch.estate.database.query_one_i64(sent), 0);
+    let found = watch.check("2031-06-25T01:00:00Z", &["--deliver"]);
+    assert_eq!(found["delivered"]["sent"], 1, "{found:#}");
+    assert_eq!(watch.estate.database.query_one_i64(sent), 1);
 }

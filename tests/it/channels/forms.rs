@@ -165,9 +165,13 @@ fn messages_are_shown_in_every_form() {
     render(&[]).stdout_has("[CRITICAL] 2 credentials expire soon\n");
     render(&["--as", "html", "--event", "resolved"]).stdout_has("<h1").stdout_has("[RESOLVED]");
     // Each event is told in the words in which it is told.
-    let over = render(&["--event", "resolved"]).stdout_has("[RESOLVED] 2 alerts are over").nowhere("expire");
+    let over = render(&["--event", "resolved"])
+        .stdout_has("[RESOLVED] 2 credential alerts are over")
+        .nowhere("expire");
     over.stdout_has("acme-shopify of SMB_CLIENT_001 was replaced");
-    render(&["--event", "flapping"]).stdout_has("2 alerts come and go").stdout_has("until it is quiet");
+    render(&["--event", "flapping"])
+        .stdout_has("2 credential alerts come and go")
+        .stdout_has("until it is quiet");
     render(&["--event", "delivery_failed"]).stdout_has("Not delivered through `ops-slack`: 2 credentials");
     assert_eq!(render(&["--as", "slack"]).json()["blocks"][0]["type"], "header");
     assert_eq!(render(&["--as", "webhook", "--late"]).json()["data"]["isLate"], true);

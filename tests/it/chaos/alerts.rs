@@ -97,7 +97,7 @@ fn postgres_goes_away_while_alerts_come_due() {
             "insert into synthex.credential_status (workspace, credential, observed_expires_at) \
              select workspace, id, now() + interval '3 days' from synthex.credentials where name between 'k{first:03}' and 'k{last:03}'"
         ));
-        let evaluating = run(&["alerts", "check-now"]).spawn();
+        let evaluating = run(&["alerts", "check-now", "--yes"]).spawn();
         // From before the evaluation to the midst of the delivery.
         std::thread::sleep(Duration::from_millis(u64::from(round % 10) * 25));
         server.kill_all();
@@ -106,14 +106,14 @@ fn postgres_goes_away_while_alerts_come_due() {
         let outcome = evaluating.wait();
         assert!([0, 8].contains(&outcome.code), "round {round}: {outcome}");
         if outcome.code == 0 {
-            done += 1
+            done += 1;
         } else {
-            undone += 1
+            undone += 1;
         }
         // As the next ones of the schedule would; what is new waits a second for others of its tenant.
-        run(&["alerts", "check-now"]).run().ok();
+        run(&["alerts", "check-now", "--yes"]).run().ok();
         std::thread::sleep(Duration::from_millis(1_100));
-        run(&["alerts", "check-now"]).run().ok();
+        run(&["alerts", "check-now", "--yes"]).run().ok();
         if !worker.is_running() {
             panic!("the worker does not wait for the database: {}", worker.wait());
         }
@@ -191,7 +191,7 @@ fn asking_a_thousand_times_tells_once() {
     for number in 0..times {
         let before = whole / i32::try_from(times).unwrap() * i32::try_from(times - 1 - number).unwrap();
         let at = (end - before).to_rfc3339();
-        estate.run(&["alerts", "check-now", "--as-of", &at]).ok();
+        estate.run(&["alerts", "check-now", "--yes", "--as-of", &at]).ok();
     }
     let told = estate.database.query_strings(
         "select threshold || ' ' || state || ' ' || count(*) from synthex.alert_thresholds group by threshold, state order by min(crossed_at)",

@@ -33,7 +33,7 @@ fn a_credential_that_is_revoked_is_not_unhealthy_for_ever_where_only_shops_are_l
         assert_eq!(said(&report, "credentials/w/a-cred"), "unhealthy unauthorized");
     }
     let alerts = |at: &str| {
-        shops.run(&["alerts", "check-now", "--as-of", at]).run().ok();
+        shops.run(&["alerts", "check-now", "--yes", "--as-of", at]).run().ok();
         let sql = "select coalesce(string_agg(status || ' ' || coalesce(resolve_reason, '-'), ', '), '') from synthex.alerts \
              where service = 'credentials'";
         shops.estate.value(sql).unwrap()

@@ -63,7 +63,7 @@ fn three_runs_without_a_token_are_one_alert_for_all_accounts() {
     assert_eq!(look("2026-11-20T12:45:00Z"), ("unhealthy unreachable".to_owned(), 2));
     assert_eq!(shops.kept("google-merchant", "G1"), "unhealthy unhealthy unreachable 3 0");
     assert_eq!(shops.kept("credentials", "G1-cred"), "healthy unknown unreachable 0 1");
-    shops.run(&["alerts", "check-now", "--as-of", "2026-11-20T12:46:00Z"]).run().ok();
+    shops.run(&["alerts", "check-now", "--yes", "--as-of", "2026-11-20T12:46:00Z"]).run().ok();
     assert_eq!(told(&shops), ["firing The Google Merchant API does not answer for 3 of 3 tenants"]);
 }
 
@@ -78,7 +78,7 @@ fn a_grant_that_is_dead_is_no_outage() {
     }
     assert_eq!(shops.kept("credentials", "G1-cred"), "unhealthy unhealthy invalid_grant 3 0");
     assert_eq!(shops.kept("google-merchant", "G1"), "unknown unknown not_asked 0 0");
-    shops.run(&["alerts", "check-now", "--as-of", "2026-11-20T12:31:00Z"]).run().ok();
+    shops.run(&["alerts", "check-now", "--yes", "--as-of", "2026-11-20T12:31:00Z"]).run().ok();
     let told = told(&shops);
     assert!(told.iter().all(|told| !told.contains("does not answer")), "{told:?}");
     assert_eq!(told.len(), 1, "{told:?}");

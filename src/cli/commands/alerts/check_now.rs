@@ -1,16 +1,17 @@
 //! `alerts check-now`: evaluates rules at once.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
 use crate::alerts::facts::{Change, Happening, Outcome, Scope};
-use crate::cli::args::{Format, YesArgs};
+use crate::cli::args::Format;
 use crate::cli::context::{Context, new_id};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::outbox::{self, Post, Round};
 use crate::cli::signals::Signals;
 use crate::engine::alerting::{self, Evaluated};
+use crate::model::clock::{Clock as _, SystemClock};
 use crate::model::diagnostic::did_you_mean;
 use crate::report;
 use crate::report::clean::clean;
@@ -22,7 +23,7 @@ use super::shown;
 ///
 /// Looks for what the rules raise, whatever their schedules say, ends what is over, and queues what is to be told. Each threshold
 /// is told once, however often this runs. `notify deliver`, or --deliver, sends what is queued. Exits with 0 whether
-/// something fires or not, and with 7 where --deliver could not deliver all.
+/// something fires or not, and with 7 where --deliver could not deliver all that was due.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  synthex alerts check-now --dry-run\n  synthex alerts check-now --deliver\n  synthex alerts check-now --rule credentials-expire --as-of 2026-12-24T09:00:00Z --dry-run --format json"
@@ -34,14 +35,15 @@ pub struct CheckNowArgs {
     /// Only rules whose schedule has come since they were last evaluated; alerts that are open are looked after in any case
     #[arg(long)]
     pub due: bool,
-    /// Send what is queued by this
+    /// Send what is due: what this queues, and what waits from before
     #[arg(long, conflicts_with = "dry_run")]
     pub deliver: bool,
     /// Say what would happen and stop
     #[arg(long)]
     pub dry_run: bool,
-    #[command(flatten)]
-    pub yes: YesArgs,
+    /// Write also as of a time to come (`--as-of`): from then on, what is told counts as told
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// Runs `alerts check-now`.
@@ -49,6 +51,10 @@ pub struct CheckNowArgs {
 /// # Errors
 /// There is no such rule, or the database does not answer.
 pub async fn check_now(context: &Context, args: &CheckNowArgs) -> Result<ExitStatus, CliError> {
+    let now = context.clock.now();
+    if !args.dry_run && !args.yes {
+        must_have_come(now)?;
+    }
     let signals = Signals::listen()?;
     let mut post = Post::open(context, "alerts check-now", context.global.workspace.as_deref()).await?;
     let scope = match &args.rule {
@@ -57,7 +63,6 @@ pub async fn check_now(context: &Context, args: &CheckNowArgs) -> Result<ExitSta
         None => Scope::All,
     };
     let only: Option<Vec<String>> = post.scopes.iter().cloned().collect();
-    let now = context.clock.now();
     let found = alerting::evaluate(&mut post.connection, only, &scope, now, args.dry_run, new_id).await?;
     if let Some(rule) = &args.rule {
         must_know(rule, &found)?;
@@ -65,13 +70,12 @@ pub async fn check_now(context: &Context, args: &CheckNowArgs) -> Result<ExitSta
     let mut document = json(context, args, &found);
     let mut missed = 0;
     let mut said = String::new();
-    let told: Vec<Uuid> = found.iter().flat_map(|evaluated| evaluated.queued.iter().copied()).collect();
-    if args.deliver && !told.is_empty() {
-        let round = Round { only: Some(told), ..Round::default() };
-        let delivered = outbox::work(context, &post, &round, &signals).await?;
+    if args.deliver {
+        let delivered = outbox::work(context, &post, &Round::default(), &signals).await?;
         missed = delivered.counts.missed();
         document["delivered"] = outbox::counts_json(&delivered.counts);
-        said = format!("\nDelivery: {}.\n", outbox::counts_text(&delivered.counts));
+        let counts = outbox::counts_text(&delivered.counts);
+        said = if counts.is_empty() { String::new() } else { format!("\nDelivery: {counts}.\n") };
         if let Some(error) = delivered.error {
             return Err(with_outcome(error.into(), document));
         }
@@ -97,6 +101,19 @@ pub async fn check_now(context: &Context, args: &CheckNowArgs) -> Result<ExitSta
         return Ok(status);
     }
     Ok(if missed == 0 { ExitStatus::Success } else { ExitStatus::Partly })
+}
+
+/// A time to come is for looking: what is written then is told now, and never again when its time comes.
+fn must_have_come(now: DateTime<Utc>) -> Result<(), CliError> {
+    if now <= SystemClock.now() + TimeDelta::hours(1) {
+        return Ok(());
+    }
+    let what = format!(
+        "{} is to come, and what is told as of then is not told again",
+        now.format("%Y-%m-%d %H:%M UTC")
+    );
+    Err(CliError::usage(what)
+        .help("add --dry-run to see what would be told, or --yes to tell it all the same"))
 }
 
 fn with_outcome(mut error: CliError, document: Value) -> CliError {

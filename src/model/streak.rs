@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::model::health::HealthStatus;
+use super::health::HealthStatus;
 
 /// How many results in a row it takes, and how often they come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
