@@ -1,6 +1,7 @@
 //! Alerts: evaluated by the real binary over a real database, with `--as-of` for a clock.
 
 mod acknowledging;
+mod desk;
 mod expiry;
 mod health;
 mod muting;

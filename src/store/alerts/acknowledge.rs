@@ -1,7 +1,7 @@
 //! Acknowledging an alert, while nobody evaluates its workspace.
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 use crate::alerts::Alert;
@@ -17,8 +17,6 @@ use super::{enter, lock, rows};
 pub enum Acknowledged {
     /// There is no such alert.
     NoSuch,
-    /// More than one alert has an id that begins like this.
-    Ambiguous,
     /// It cannot be.
     Refused(Box<Alert>, NotAcknowledged),
     /// It was so before.
@@ -27,30 +25,23 @@ pub enum Acknowledged {
     Done(Box<Alert>),
 }
 
-/// Acknowledges an alert, by its id or the beginning of one; of a workspace, where one is named.
+/// Acknowledges an alert of a workspace.
 ///
 /// # Errors
 /// Whatever the database reports; nothing was changed.
 pub async fn acknowledge(
     connection: &mut Connection,
-    workspace: Option<&str>,
-    id: &str,
+    workspace: &str,
+    id: Uuid,
     said: &Acknowledgement,
     now: DateTime<Utc>,
 ) -> Result<Acknowledged, StateError> {
     let limit = connection.timeout;
     let work = in_transaction(&mut connection.inner, async |inner| {
-        if let Some(workspace) = workspace {
-            enter(inner, workspace).await?;
-        }
-        let (workspace, found) = match find(inner, workspace, id).await?.as_slice() {
-            [] => return Ok(Acknowledged::NoSuch),
-            [one] => one.clone(),
-            _ => return Ok(Acknowledged::Ambiguous),
-        };
-        lock(inner, &workspace, now).await?;
+        enter(inner, workspace).await?;
+        lock(inner, workspace, now).await?;
         let sql = format!("select {} from synthex.alerts where id = $1", rows::COLUMNS);
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(found).persistent(false);
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(id).persistent(false);
         let Some(row) = query.fetch_optional(&mut *inner).await? else { return Ok(Acknowledged::NoSuch) };
         let Some(alert) = rows::alert_of(&row)? else { return Ok(Acknowledged::NoSuch) };
         let next = match life::acknowledge(&alert, said, now) {
@@ -62,18 +53,6 @@ pub async fn acknowledge(
         Ok(Acknowledged::Done(Box::new(next)))
     });
     within(limit, "acknowledging an alert", work).await
-}
-
-async fn find(
-    connection: &mut PgConnection,
-    workspace: Option<&str>,
-    id: &str,
-) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
-    let sql = "select workspace, id from synthex.alerts where starts_with(id::text, lower($1)) \
-         and ($2::text is null or workspace = $2) limit 2";
-    let query = sqlx::query(sql).bind(id).bind(workspace).persistent(false);
-    let rows = query.fetch_all(connection).await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 async fn store(connection: &mut PgConnection, alert: &Alert) -> Result<(), sqlx::Error> {
