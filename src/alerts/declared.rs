@@ -8,9 +8,12 @@ use serde_json::Value;
 
 use crate::kinds::alert_rule::AlertRuleSpec;
 use crate::kinds::credential::CredentialSpec;
+use crate::kinds::health_check::HealthCheckSpec;
 use crate::kinds::maintenance_window::MaintenanceWindowSpec;
 use crate::kinds::notification_channel::NotificationChannelSpec;
 use crate::kinds::silence::SilenceSpec;
+use crate::model::health::CheckedService;
+use crate::model::market::TenantType;
 
 use super::facts::{Facts, RuleFact, Scope, TenantFact};
 
@@ -27,6 +30,8 @@ pub struct Declared {
     pub windows: BTreeMap<String, MaintenanceWindowSpec>,
     /// Its credentials.
     pub credentials: BTreeMap<String, CredentialSpec>,
+    /// Its settings of health checks.
+    pub checks: BTreeMap<String, HealthCheckSpec>,
     /// Its tenants, as far as alerts care.
     pub tenants: BTreeMap<String, TenantFact>,
 }
@@ -54,11 +59,23 @@ impl Declared {
             "Silence" => insert(&mut self.silences, name, spec),
             "MaintenanceWindow" => insert(&mut self.windows, name, spec),
             "Credential" => insert(&mut self.credentials, name, spec),
+            "HealthCheck" => insert(&mut self.checks, name, spec),
             "Tenant" => {
                 self.tenants.insert(name.to_owned(), tenant(canonical));
             }
             _ => {}
         }
+    }
+
+    /// How many tenants a provider's API is asked about: those that are of its sort, and not suspended.
+    #[must_use]
+    pub fn looked_at(&self, service: CheckedService) -> usize {
+        let other = match service {
+            CheckedService::Shopify => TenantType::GoogleMerchant,
+            CheckedService::GoogleMerchant => TenantType::Shopify,
+            _ => return 0,
+        };
+        self.tenants.values().filter(|tenant| !tenant.is_suspended && tenant.kind != Some(other)).count()
     }
 
     /// What an evaluation of all of its rules is about, where nothing has happened yet.

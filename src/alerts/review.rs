@@ -5,21 +5,22 @@
 //! It knows what the manifests say and the time, and nothing of the database.
 
 mod channel;
+mod muters;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::kinds::alert_rule::{AlertRuleSpec, Condition, CredentialExpiry};
-use crate::kinds::silence::SilenceSpec;
-use crate::model::matcher::Matcher;
+use crate::kinds::alert_rule::{AlertRuleSpec, AlertSeverity, Condition, CredentialExpiry};
 use crate::model::{Entry, Severity};
 
 use super::declared::Declared;
 use super::labels::selects;
 use super::template;
 use super::threshold::Threshold;
+
+pub use muters::{mutes_all_critical, unknown_tenant};
 
 /// Something to say about an entry.
 #[derive(Clone, Debug)]
@@ -42,7 +43,8 @@ pub struct Remark<'a> {
 /// that a rule watches nothing.
 #[must_use]
 pub fn review(entries: &[Entry], now: DateTime<Utc>, is_whole: bool) -> Vec<Remark<'_>> {
-    const REVIEWED: [&str; 4] = ["AlertRule", "NotificationChannel", "Silence", "HealthCheck"];
+    const REVIEWED: [&str; 5] =
+        ["AlertRule", "NotificationChannel", "Silence", "MaintenanceWindow", "HealthCheck"];
     let mut remarks = Vec::new();
     let of_interest: Vec<&Entry> =
         entries.iter().filter(|entry| REVIEWED.contains(&entry.key.kind.name)).collect();
@@ -50,6 +52,7 @@ pub fn review(entries: &[Entry], now: DateTime<Utc>, is_whole: bool) -> Vec<Rema
         return remarks;
     }
     let declared = read(entries, &of_interest);
+    let tenants = if is_whole { names_of_tenants(entries) } else { BTreeMap::new() };
     let mut looked_at: BTreeMap<(&str, String), &Entry> = BTreeMap::new();
     for entry in of_interest {
         if entry.key.kind.name == "HealthCheck" {
@@ -57,14 +60,25 @@ pub fn review(entries: &[Entry], now: DateTime<Utc>, is_whole: bool) -> Vec<Rema
             continue;
         }
         let Some(own) = declared.get(&*entry.key.workspace) else { continue };
-        let mut reviewing = Reviewing { entry, own, remarks: &mut remarks };
+        let tenants = tenants.get(&*entry.key.workspace).map_or(&[][..], Vec::as_slice);
+        let mut reviewing = Reviewing { entry, own, tenants, remarks: &mut remarks };
         match entry.key.kind.name {
             "AlertRule" => reviewing.rule(is_whole),
             "NotificationChannel" => reviewing.channel(now),
+            "MaintenanceWindow" => reviewing.window(now),
             _ => reviewing.silence(now),
         }
     }
     remarks
+}
+
+/// The names of all tenants that are declared, by workspace.
+fn names_of_tenants(entries: &[Entry]) -> BTreeMap<&str, Vec<&str>> {
+    let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for key in entries.iter().map(|entry| &entry.key).filter(|key| key.kind.name == "Tenant") {
+        names.entry(&*key.workspace).or_default().push(&key.name);
+    }
+    names
 }
 
 /// A second health check of a service, which does not count: of several the first by name does.
@@ -96,7 +110,7 @@ fn read<'a>(entries: &'a [Entry], of_interest: &[&Entry]) -> BTreeMap<&'a str, D
     let has_rules = of_interest.iter().any(|entry| entry.key.kind.name == "AlertRule");
     for entry in entries {
         match entry.key.kind.name {
-            "AlertRule" | "NotificationChannel" | "Silence" => add(entry),
+            "AlertRule" | "NotificationChannel" | "Silence" | "MaintenanceWindow" => add(entry),
             "Credential" if has_rules && entry.canonical.contains("\"issuedAt\"") => add(entry),
             "Tenant" if of_interest.iter().any(|rule| rule.canonical.contains("\"selector\"")) => add(entry),
             _ => {}
@@ -108,6 +122,8 @@ fn read<'a>(entries: &'a [Entry], of_interest: &[&Entry]) -> BTreeMap<&'a str, D
 struct Reviewing<'a, 'r> {
     entry: &'a Entry,
     own: &'r Declared,
+    /// All tenants of the workspace; none where only a part of the manifests was read.
+    tenants: &'r [&'a str],
     remarks: &'r mut Vec<Remark<'a>>,
 }
 
@@ -149,6 +165,7 @@ impl Reviewing<'_, '_> {
         }
         if let Condition::CredentialExpiry(expiry) = &rule.when {
             self.lives(rule, expiry);
+            self.urgency(rule, expiry);
         }
     }
 
@@ -188,6 +205,22 @@ impl Reviewing<'_, '_> {
         }
     }
 
+    /// A severity that most likely was meant for the thresholds, which have their own. The usual one may have been left out.
+    fn urgency(&mut self, rule: &AlertRuleSpec, expiry: &CredentialExpiry) {
+        if rule.severity == AlertSeverity::default() || !expiry.severities.is_empty() {
+            return;
+        }
+        let code = rule.severity.code();
+        let of = |threshold: &String| format!("{threshold}: {code}");
+        let severities = expiry.thresholds.iter().map(of).collect::<Vec<_>>().join(", ");
+        self.say(
+            "SX0340",
+            "/severity",
+            format!("`severity: {code}` does not make the expiry of a credential {code}: each threshold has its own urgency"),
+            format!("write `severities: {{{severities}}}` in `credentialExpiry`, of those that are meant"),
+        );
+    }
+
     fn channel(&mut self, now: DateTime<Utc>) {
         let Some(channel) = self.own.channels.get(&*self.entry.key.name) else { return };
         self.settings(channel, now);
@@ -204,68 +237,5 @@ impl Reviewing<'_, '_> {
                 remark.severity = Severity::Error;
             }
         }
-    }
-
-    fn silence(&mut self, now: DateTime<Utc>) {
-        let Some(silence) = self.own.silences.get(&*self.entry.key.name) else { return };
-        if let Some(ended) = silence.ends().filter(|ends| *ends <= now) {
-            let pointer = if silence.ends_at.is_some() { "/endsAt" } else { "/duration" };
-            self.say(
-                "SX0333",
-                pointer,
-                format!("the silence has expired: it ended at {}", ended.format("%Y-%m-%d %H:%M UTC")),
-                "remove it, or give it a later end",
-            );
-            return;
-        }
-        if mutes_all_critical(silence, &self.entry.key.workspace) {
-            let workspace = &self.entry.key.workspace;
-            self.say(
-                "SX0334",
-                "/matchers",
-                format!("the silence mutes every critical alert of workspace `{workspace}`"),
-                "name what is to be muted: a tenant, a service, a check, a rule",
-            );
-        }
-    }
-}
-
-/// Whether no critical alert of the workspace can get past it, whatever it is about.
-#[must_use]
-pub fn mutes_all_critical(silence: &SilenceSpec, workspace: &str) -> bool {
-    let matchers: Option<Vec<Matcher>> = silence.matchers.iter().map(|text| text.parse().ok()).collect();
-    matchers.is_some_and(|matchers| {
-        matchers.iter().all(|matcher| match matcher.label.as_str() {
-            "severity" => matcher.fits("critical"),
-            "workspace" => matcher.fits(workspace),
-            _ => matcher.fits_everything() && matcher.fits(""),
-        })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(matchers: &[&str], expected: bool) {
-        let silence = serde_json::json!({
-            "matchers": matchers, "startsAt": "2026-01-01T00:00:00Z", "untilResolved": true, "createdBy": "a", "comment": "b",
-        });
-        let silence: SilenceSpec = serde_json::from_value(silence).unwrap();
-        assert_eq!(mutes_all_critical(&silence, "w"), expected, "{matchers:?}");
-    }
-
-    #[test]
-    fn what_mutes_the_worst_is_told_from_what_is_meant_for_something() {
-        check(&["severity=critical"], true);
-        check(&["severity=~\"warning|critical\"", "workspace=w"], true);
-        check(&["workspace=w"], true);
-        check(&["tenant=~\".*\"", "severity!=info"], true);
-        check(&["workspace=other"], false);
-        check(&["severity!=critical"], false);
-        check(&["severity=critical", "tenant=A"], false);
-        // Alerts that are about no tenant get past it.
-        check(&["severity=critical", "tenant!=\"\""], false);
     }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::kinds::alert_rule::{AlertRuleSpec, AlertSeverity, Condition, CredentialExpiry};
 use crate::model::Digest;
-use crate::model::matcher::{LABELS, OWN_LABEL};
+use crate::model::matcher::{LABELS, OWN_LABEL, unknown_value};
 
 use super::alert::{AlertKind, AlertLabels};
 use super::declared::Declared;
@@ -54,6 +54,8 @@ pub fn labels(text: &str) -> Result<AlertLabels, (String, String)> {
         let Some((label, value)) = part.split_once('=') else {
             return Err((format!("`{part}` is no label"), "write label=value,label=value".to_owned()));
         };
+        // `==` says the same, as it does in a silence.
+        let value = value.strip_prefix('=').unwrap_or(value);
         let (label, value) = (label.trim(), value.trim().trim_matches('"'));
         let is_own = label.strip_prefix(OWN_LABEL).is_some_and(|own| !own.is_empty());
         if !is_own && !LABELS.contains(&label) {
@@ -63,18 +65,16 @@ pub fn labels(text: &str) -> Result<AlertLabels, (String, String)> {
             );
             return Err((format!("no alert has a label `{label}`"), help));
         }
-        let wrong = match label {
-            "severity" => AlertSeverity::from_code(value).is_none(),
-            "kind" => AlertKind::from_code(value).is_none(),
-            _ => false,
-        };
-        if wrong {
-            let known = if label == "kind" {
-                AlertKind::ALL.map(AlertKind::code).join(", ")
-            } else {
-                "info, warning, critical".to_owned()
-            };
-            return Err((format!("no alert has the {label} `{value}`"), format!("write one of {known}")));
+        if value.chars().any(char::is_control) {
+            return Err((
+                format!("the value of `{label}` has control characters"),
+                "write it in one line".to_owned(),
+            ));
+        }
+        // No market or region is as good an answer as another; no severity is none.
+        let may_be_empty = !matches!(label, "severity" | "kind");
+        if let Some(wrong) = unknown_value(label, value).filter(|_| !(may_be_empty && value.is_empty())) {
+            return Err(wrong);
         }
         if labels.insert(label.to_owned(), value.to_owned()).is_some_and(|before| before != value) {
             return Err((format!("`{label}` is given twice"), "give it once".to_owned()));

@@ -1,11 +1,15 @@
 //! Runs the tests of manifests: what the rules, silences and windows make of something that is made up, compared with what the
 //! manifests expect (M-M8). It is the evaluation itself that is run, not something like it.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+use crate::kinds::alert_rule::{AlertRuleSpec, Condition};
 use crate::kinds::alert_test::{Expected, Given, GivenCredential, GivenHealth, Trial};
 use crate::kinds::credential::{Renewal, Service};
+use crate::model::diagnostic::did_you_mean;
 use crate::model::health::{CheckedService, HealthStatus};
 use crate::model::text::duration_seconds;
 
@@ -13,10 +17,16 @@ use super::alert::{Alert, AlertStatus};
 use super::declared::Declared;
 use super::evaluate;
 use super::facts::{CredentialFact, Facts, HealthFact};
+use super::inhibition::is_unreachable;
+
+/// How many bad results in a row a health check settles on where nothing declares otherwise.
+const FAILURES: i64 = 3;
 
 /// What came of a test.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
+    /// What the test names and nothing declares, a line each: it would be green whatever the rules say.
+    pub unknown: Vec<String>,
     /// What was expected and is not there, a line each.
     pub missing: Vec<String>,
     /// What is there and was not expected, a line each.
@@ -27,7 +37,7 @@ impl Verdict {
     /// Whether all is as expected.
     #[must_use]
     pub const fn is_passed(&self) -> bool {
-        self.missing.is_empty() && self.unexpected.is_empty()
+        self.unknown.is_empty() && self.missing.is_empty() && self.unexpected.is_empty()
     }
 }
 
@@ -39,7 +49,7 @@ pub fn run(declared: &Declared, workspace: &str, trial: &Trial, usual: DateTime<
     for (index, given) in trial.given.iter().enumerate() {
         match given {
             Given::Credential(one) => facts.credentials.push(credential(declared, one, index, now)),
-            Given::Health(one) => health(&mut facts, one, now),
+            Given::Health(one) => health(declared, &mut facts, one, now),
             Given::Usage(one) => {
                 facts.usage.insert(one.rule.clone(), one.count);
             }
@@ -52,7 +62,7 @@ pub fn run(declared: &Declared, workspace: &str, trial: &Trial, usual: DateTime<
     // What says most first, so that it is not left with what something vaguer would have taken too.
     let mut wanted: Vec<&Expected> = trial.expect.iter().collect();
     wanted.sort_by_key(|expected| std::cmp::Reverse(said(expected).len()));
-    let mut verdict = Verdict::default();
+    let mut verdict = Verdict { unknown: unknown(declared, workspace, trial), ..Verdict::default() };
     for expected in wanted {
         match left.iter().position(|found| found.fits(expected)) {
             Some(index) => {
@@ -108,26 +118,74 @@ fn credential(
     }
 }
 
-fn health(facts: &mut Facts, one: &GivenHealth, now: DateTime<Utc>) {
+/// What is given and nothing declares.
+fn unknown(declared: &Declared, workspace: &str, trial: &Trial) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |what: &str, name: &str, known: Vec<&str>| {
+        let near =
+            did_you_mean(name, known).map_or_else(String::new, |near| format!(": did you mean `{near}`?"));
+        let line = format!("workspace `{workspace}` declares no {what} `{name}`{near}");
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    };
+    for given in &trial.given {
+        let tenant = match given {
+            Given::Credential(one) => {
+                // One that is made up says whose it is.
+                if one.tenant.is_none() && !declared.credentials.contains_key(&one.name) {
+                    say("credential", &one.name, names(&declared.credentials));
+                }
+                one.tenant.as_deref()
+            }
+            Given::Health(one) => one.tenant.as_deref(),
+            Given::Usage(one) => {
+                let is_of_usage = |rule: &&AlertRuleSpec| matches!(rule.when, Condition::UsageThreshold(_));
+                if declared.rules.get(&one.rule).filter(is_of_usage).is_none() {
+                    let known = declared.rules.iter().filter(|(_, rule)| is_of_usage(rule));
+                    say("rule on usage", &one.rule, known.map(|(name, _)| name.as_str()).collect());
+                }
+                None
+            }
+        };
+        if let Some(tenant) = tenant.filter(|name| !declared.tenants.contains_key(*name)) {
+            say("tenant", tenant, names(&declared.tenants));
+        }
+    }
+    lines
+}
+
+fn names<T>(known: &BTreeMap<String, T>) -> Vec<&str> {
+    known.keys().map(String::as_str).collect()
+}
+
+fn health(declared: &Declared, facts: &mut Facts, one: &GivenHealth, now: DateTime<Utc>) {
     let results = one.results.unwrap_or(1000);
     let is_well = one.status == HealthStatus::Healthy;
+    // Of several settings the first by name counts.
+    let settings = declared.checks.values().find(|settings| settings.service == one.service);
+    let settles_at = settings.map_or(FAILURES, |settings| settings.failure_threshold);
+    let is_settled = is_well || one.status == HealthStatus::Unknown || results >= settles_at;
+    let code = one.code.clone().unwrap_or_else(|| one.status.code().to_owned());
+    // A provider that answers for nobody is told as one alert. Whether it does is known of what is said not to answer; of the
+    // rest, so many more are looked at than are down that a test is about what it says.
+    let watched = facts.watched.entry(one.service).or_insert(1000);
+    if is_unreachable(&code) {
+        *watched = i64::try_from(declared.looked_at(one.service)).unwrap_or(i64::MAX);
+    }
     facts.health.push(HealthFact {
         service: one.service,
         subject: one.tenant.clone().unwrap_or_default(),
         tenant: one.tenant.clone(),
-        status: one.status,
+        status: if is_settled { one.status } else { HealthStatus::Healthy },
         since: now - length(&one.lasting),
         last_status: one.status,
-        code: one.status.code().to_owned(),
+        code,
         message: format!("{} is {}", one.service.code(), one.status.code()),
         failures: if is_well { 0 } else { results },
         successes: if is_well { results } else { 0 },
         severe: if one.status == HealthStatus::Unhealthy { results } else { -results },
     });
-    // A provider that answers for nobody is told as one alert, once that many are looked at: so many more than are down that
-    // a test is about what it says.
-    let watched = facts.watched.entry(one.service).or_insert(1000);
-    *watched += 1;
 }
 
 /// An alert that is there, as tests look at it.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::text::duration_seconds;
@@ -107,6 +107,42 @@ pub struct Global {
 /// It is none.
 pub fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     instant(text)
+}
+
+/// A moment, as people name one that is to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// So long from now on.
+    In(TimeDelta),
+    /// Then.
+    At(DateTime<Utc>),
+}
+
+impl Moment {
+    /// The moment, told from now.
+    #[must_use]
+    pub fn after(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::In(length) => now.checked_add_signed(length).unwrap_or(DateTime::<Utc>::MAX_UTC),
+            Self::At(at) => at,
+        }
+    }
+
+    /// Whether it was written out.
+    #[must_use]
+    pub const fn is_exact(self) -> bool {
+        matches!(self, Self::At(_))
+    }
+}
+
+/// Reads a moment that is to come: an instant, a date, or how long it is from now.
+///
+/// # Errors
+/// It is none of these.
+pub fn moment_or_length(text: &str) -> Result<Moment, String> {
+    let length = duration_seconds(text).and_then(TimeDelta::try_seconds).map(Moment::In);
+    let at = || instant(text).ok().map(Moment::At);
+    length.or_else(at).ok_or_else(|| "write 2026-12-31T09:00:00Z, 2026-12-31, or 4h from now on".to_owned())
 }
 
 fn instant(text: &str) -> Result<DateTime<Utc>, String> {

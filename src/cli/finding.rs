@@ -43,6 +43,12 @@ impl Desk<'_> {
                 [one] => found.push((*one).clone()),
                 [] => unknown.push(name.as_str()),
                 many => {
+                    // What commands make where no workspace is named, they find there again.
+                    let usual = self.usual_workspace(kind);
+                    if let Some(key) = many.iter().find(|key| usual == Some(&*key.workspace)) {
+                        found.push((*key).clone());
+                        continue;
+                    }
                     let places = some(many.iter().map(|key| &*key.workspace));
                     several.push(format!("`{name}` is in {places}"));
                 }
@@ -60,6 +66,12 @@ impl Desk<'_> {
         }
         found.sort_unstable();
         Ok(found)
+    }
+
+    /// The project's default workspace, for kinds that commands make in it. A tenant is looked for in all of them.
+    fn usual_workspace(&self, kind: KindRef) -> Option<&str> {
+        let found = self.found.as_ref().filter(|_| matches!(kind.name, "AlertRule" | "Silence"))?;
+        found.project.spec.workspace.as_deref()
     }
 
     /// Some are not there: which, and why, as far as the first of them says.
@@ -113,6 +125,8 @@ impl Desk<'_> {
             "TenantTemplate" => "synthex templates list",
             "Workspace" => "synthex tenant workspace list",
             "Credential" => "synthex tenant credentials list",
+            "AlertRule" => "synthex alerts rules list",
+            "Silence" => "synthex alerts silences list",
             _ => "synthex unmanaged",
         };
         match did_you_mean(first, known) {

@@ -134,6 +134,20 @@ impl Listing {
         Ok(all)
     }
 
+    /// When each rule was last evaluated.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn evaluations(&mut self) -> Result<Vec<store::mutings::Evaluation>, CliError> {
+        let mut all = Vec::new();
+        if self.is_installed {
+            for scope in &self.scopes {
+                all.append(&mut store::mutings::evaluations(&mut self.connection, scope.as_deref()).await?);
+            }
+        }
+        Ok(all)
+    }
+
     /// The names of all workspaces that the role may see, wherever else is looked.
     ///
     /// # Errors

@@ -120,7 +120,7 @@ pub struct GivenHealth {
     #[serde(rename = "for", default = "an_hour")]
     #[schemars(regex(pattern = DURATION_PATTERN))]
     pub lasting: String,
-    /// How many results in a row said so. Left out, as many as any rule wants.
+    /// How many results in a row said so. Left out, as many as any rule and any health check want.
     #[serde(
         default,
         deserialize_with = "crate::model::text::optional_whole",
@@ -128,6 +128,10 @@ pub struct GivenHealth {
     )]
     #[schemars(range(min = 1, max = 1000))]
     pub results: Option<i64>,
+    /// What the check found, as health checks word it: `shop_frozen`, or `unreachable` for a provider that does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[a-z][a-z0-9_]{0,63}$"))]
+    pub code: Option<String>,
 }
 
 fn an_hour() -> String {
@@ -184,6 +188,16 @@ pub struct Expected {
 impl Resource for AlertTestSpec {
     fn check(&self, problems: &mut Vec<SpecProblem>) {
         for (index, trial) in self.tests.iter().enumerate() {
+            if self.tests[..index].iter().any(|other| other.name == trial.name) {
+                problems.push(
+                    SpecProblem::new(
+                        "SX0344",
+                        format!("/tests/{index}/name"),
+                        format!("two tests have the name `{}`", trial.name),
+                    )
+                    .help("give each a name of its own"),
+                );
+            }
             for (place, given) in trial.given.iter().enumerate() {
                 let lengths = match given {
                     Given::Credential(one) => {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::kind::{SpecProblem, Table, admit};
-use crate::model::matcher::Matcher;
+use crate::model::matcher;
 use crate::model::text::{DURATION_PATTERN, duration_seconds, is_false};
 use crate::model::{Column, Kind, Resource, Scope, SqlType};
 
@@ -141,12 +141,7 @@ impl Resource for MaintenanceWindowSpec {
     }
 
     fn check(&self, problems: &mut Vec<SpecProblem>) {
-        for (index, text) in self.matchers.iter().enumerate() {
-            if let Err(error) = Matcher::from_str(text) {
-                let pointer = format!("/matchers/{index}");
-                problems.push(SpecProblem::new("SX0320", pointer, error.what).help(error.help));
-            }
-        }
+        matcher::check(&self.matchers, problems);
         if NaiveTime::parse_from_str(&self.at, "%H:%M").is_err() {
             problems.push(
                 SpecProblem::new("SX0322", "/at", format!("`{}` is no time of day", self.at))

@@ -1,13 +1,11 @@
 //! `Silence`: alerts that nobody is told of for a while, who decided it, and why. A reviewed file instead of a click.
 
-use std::str::FromStr as _;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::kind::{SpecProblem, Table, admit};
-use crate::model::matcher::Matcher;
+use crate::model::matcher::{self, Matcher};
 use crate::model::text::{DURATION_PATTERN, duration_seconds, is_false};
 use crate::model::{Column, Kind, Resource, Scope, SqlType};
 
@@ -126,19 +124,10 @@ impl Resource for SilenceSpec {
 
 /// Reads every matcher, and refuses a list that chooses nothing.
 fn check_matchers(matchers: &[String], problems: &mut Vec<SpecProblem>) {
-    let mut chooses = matchers.is_empty();
-    for (index, text) in matchers.iter().enumerate() {
-        match Matcher::from_str(text) {
-            Ok(matcher) => chooses |= !matcher.fits_everything(),
-            Err(error) => {
-                chooses = true;
-                problems.push(
-                    SpecProblem::new("SX0320", format!("/matchers/{index}"), error.what).help(error.help),
-                );
-            }
-        }
-    }
-    if !chooses {
+    let before = problems.len();
+    let read = matcher::check(matchers, problems);
+    let is_sound = problems.len() == before && !matchers.is_empty();
+    if is_sound && read.iter().all(Matcher::fits_everything) {
         problems.push(
             SpecProblem::new("SX0320", "/matchers", "the conditions fit every alert there can be")
                 .help("name what is to be muted, for example tenant=\"SMB_CLIENT_001\""),

@@ -18,6 +18,9 @@ pub enum Market {
 }
 
 impl Market {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::ANZ_SMB, Self::ANZ_ENTERPRISE, Self::US_SMB, Self::UK_SMB];
+
     /// As written in manifests and rows.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -58,6 +61,9 @@ pub enum Region {
 }
 
 impl Region {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::AuSe1, Self::NzNr1, Self::UsEa1, Self::EuWe1];
+
     /// As written in manifests and rows.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

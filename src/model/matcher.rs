@@ -3,10 +3,14 @@
 //! The grammar is Alertmanager's: a label, one of `=`, `!=`, `=~`, `!~`, and a value that may stand in double quotes. A regular
 //! expression must match the whole value. A label that an alert does not have counts as empty.
 
+mod check;
+
 use std::fmt;
 use std::str::FromStr;
 
 use regex::Regex;
+
+pub use check::{KINDS, SEVERITIES, check, unknown_value, values_of};
 
 /// What an alert can be told by, besides the labels of its tenant, which are written `label.KEY`.
 pub const LABELS: [&str; 10] =
@@ -182,6 +186,7 @@ mod tests {
     #[test]
     fn the_four_operators() {
         check("tenant=A", "A", true);
+        check("tenant==A", "A", true);
         check("tenant==A", "B", false);
         check("tenant != \"A\"", "B", true);
         check("tenant!=A", "", true);

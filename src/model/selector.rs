@@ -87,6 +87,14 @@ fn condition(part: &str) -> Result<Condition, SelectorError> {
 }
 
 impl Selector {
+    /// The labels that it asks for, each with the values that it names.
+    pub fn asked(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|condition| match condition {
+            Condition::In(key, values) | Condition::NotIn(key, values) => (key.as_str(), values.as_slice()),
+            Condition::Exists(key) | Condition::Missing(key) => (key.as_str(), &[][..]),
+        })
+    }
+
     /// Whether labels meet every condition.
     #[must_use]
     pub fn matches(&self, labels: &Map<String, Value>) -> bool {

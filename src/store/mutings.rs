@@ -1,5 +1,7 @@
-//! How many alerts that are not over each silence or window mutes, as the last evaluation left it.
+//! What the last evaluations left: how many alerts that are not over each silence or window mutes, and when each rule was
+//! evaluated.
 
+use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 
 use crate::engine::StateError;
@@ -49,4 +51,55 @@ async fn read(connection: &mut Connection, workspace: Option<&str>) -> Result<Ve
             .collect()
     };
     within(limit, "counting what is muted", work).await
+}
+
+/// When a rule was last evaluated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evaluation {
+    /// The workspace.
+    pub workspace: String,
+    /// The rule.
+    pub rule: String,
+    /// When.
+    pub evaluated_at: DateTime<Utc>,
+}
+
+/// Those of all rules that ever were; of one workspace, if one is named.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn evaluations(
+    connection: &mut Connection,
+    workspace: Option<&str>,
+) -> Result<Vec<Evaluation>, StateError> {
+    connection.begin_reading().await?;
+    let outcome = read_evaluations(connection, workspace).await;
+    connection.rollback().await?;
+    outcome
+}
+
+async fn read_evaluations(
+    connection: &mut Connection,
+    workspace: Option<&str>,
+) -> Result<Vec<Evaluation>, StateError> {
+    if let Some(name) = workspace {
+        connection.enter(name).await?;
+    }
+    let limit = connection.timeout;
+    let work = async {
+        // The row of no rule is a lock.
+        let sql = "select workspace, rule, evaluated_at from synthex.alert_evaluations \
+                   where rule <> '' and ($1::text is null or workspace = $1)";
+        let rows =
+            sqlx::query(sql).bind(workspace).persistent(false).fetch_all(&mut connection.inner).await?;
+        let read = |row: &sqlx::postgres::PgRow| {
+            Ok(Evaluation {
+                workspace: row.try_get(0)?,
+                rule: row.try_get(1)?,
+                evaluated_at: row.try_get(2)?,
+            })
+        };
+        rows.iter().map(read).collect()
+    };
+    within(limit, "reading when rules were evaluated", work).await
 }

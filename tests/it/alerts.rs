@@ -2,6 +2,7 @@
 
 mod acknowledging;
 mod away;
+mod desk;
 mod expiry;
 mod health;
 mod lives;

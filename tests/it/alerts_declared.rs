@@ -1,6 +1,8 @@
 //! What is declared of alerts: what a review says of it, where an alert would go, tests of rules, and the commands that make
 //! rules, channels and silences.
 
+mod slips;
+
 use serde_json::json;
 
 use crate::support::estate::Estate;
@@ -13,8 +15,8 @@ fn estate(hint: &str) -> Estate {
         "manifests/T1.yaml",
         estate.project.read("manifests/T1.yaml").replace("name: T1", "name: T1\n  labels: {tier: gold}"),
     );
-    estate.edit("hush.yaml", "tenant=AWAY", "tenant=T1");
-    estate.edit("night.yaml", "matchers: [tenant=AWAY], ", "");
+    estate.edit("hush.yaml", "label.away=yes", "tenant=T1");
+    estate.edit("night.yaml", "matchers: [label.away=yes], ", "");
     estate.declare(
         "AlertRule",
         "down",
@@ -66,6 +68,20 @@ fn the_way_of_an_alert_is_known_from_its_labels_alone() {
     route("tennant=T1", &[]).code(3).stderr_has("did you mean `tenant`?");
     route("severity=fatal", &[]).code(3).stderr_has("info, warning, critical");
     route("tenant", &[]).code(3).stderr_has("label=value");
+    route("service=ebay", &[]).code(3).stderr_has("no alert has the service `ebay`");
+    route("market=ANZ", &[]).code(3).stderr_has("no alert has the market `ANZ`");
+    route("tenant=\u{1b}[31mT1", &[]).code(3).stderr_has("control characters");
+    route("tenant==T1,check=shopify", &["--expect", "chat"]).ok();
+    // A name with a slip is no answer.
+    route("rule=dwon", &[]).code(3).stderr_has("did you mean `down`?");
+    route("tenant=NOPE,check=shopify", &["--expect", ""]).code(3).stderr_has("no tenant `NOPE`");
+    route("tenant=NOPE,check=shopify", &[]).ok().stderr_has("nothing is known of it but the labels given");
+    estate.project.write("manifests/v.yaml", crate::support::project::workspace_yaml("v"));
+    estate.project.write("manifests/V1.yaml", crate::support::project::tenant_yaml("V1", "v"));
+    route("tenant=V1", &["--expect", ""]).code(3).stderr_has("it is in workspace `v`: add -w v");
+    route("tenant=V1", &["-w", "v", "--expect", ""]).ok();
+    estate.project.remove("manifests/v.yaml");
+    estate.project.remove("manifests/V1.yaml");
     // What was applied is another question than what is declared.
     estate.apply().ok();
     estate.project.remove("manifests/down.yaml");
@@ -108,6 +124,9 @@ fn tests_of_rules_run_with_nothing_but_the_manifests() {
     let json = offline(&estate.project, &["alerts", "test", "--format", "json"]).code(1).json();
     assert_eq!((&json["total"], &json["failed"]), (&json!(5), &json!(1)));
     offline(&estate.project, &["alerts", "test", "eight days"]).ok().stdout_has("1 passed");
+    // What selects nothing tests nothing.
+    let nothing = offline(&estate.project, &["alerts", "test", "nine days"]).code(3);
+    nothing.stderr_has("no test with `nine days` in its name").stderr_has("alert-test/w/trial");
     // A rule that changes is found by its test.
     estate.edit("trial.yaml", "{rule: down, tenant: T3", "{rule: down, tenant: T1");
     estate.edit("expiry.yaml", "[7d, expired]", "[5d, expired]");
@@ -193,6 +212,16 @@ fn rules_and_the_channels_they_need_are_made_by_commands() {
         ["--type", "usage", "--metric", "error", "--above", "5", "--channel", "chat,console", "--dry-run"];
     create(&usage).ok().stdout_has("rule/w/usage").stdout_has("[chat, log]");
     create(&["--type", "usage", "--channel", "chat"]).code(3).stderr_has("--metric");
+    // What would be dropped is refused.
+    for (args, said) in [
+        (&["--type", "expired", "--metric", "error"][..], "--metric is for --type usage"),
+        (&["--type", "health", "--above", "5"], "--above is for --type usage"),
+        (&["--type", "expired", "--window", "1h"], "--window is for --type usage"),
+        (&["--type", "expired", "--checks", "shopify"], "--checks is for --type health"),
+        (&["--type", "expired", "--recipients", "a@b.example"], "none of type email is"),
+    ] {
+        create(&[args, &["--name", "x", "--channel", "chat", "--yes"]].concat()).code(3).stderr_has(said);
+    }
     create(&["--type", "expired", "--name", "x", "--channel", "chatt"])
         .code(3)
         .stderr_has("no channel `chatt`");
@@ -231,6 +260,20 @@ fn silences_are_made_shown_and_ended_by_commands() {
     at(noon, &["create", "-m", "tenant=~\".*\"", "--comment", "c", "--for", "4h"])
         .code(3)
         .stderr_has("fit every alert");
+    // What is wrong with the conditions is said before what is wrong with the name.
+    let again = ["create", "-m", "severity=high", "--comment", "c", "--for", "4h", "--name", "move"];
+    at(noon, &again).code(3).stderr_has("no alert has the severity `high`");
+    at(noon, &["create", "-m", "tenant=T2", "-m", "tenant=T3", "--comment", "c", "--for", "4h"])
+        .code(3)
+        .stderr_has("no alert meets all conditions on `tenant`");
+    // Two in one second are two; a name that nobody has is said.
+    for (name, until) in [("silence-20260601-120000", "1h"), ("silence-20260601-120000-2", "2026-06-02")] {
+        let args =
+            ["create", "-m", "tenant=T22", "--comment", "c", "--until", until, "--from", "30m", "--yes"];
+        let made = at(noon, &args).ok();
+        made.stdout_has(name).stdout_has("fits `T22`: did you mean `T2`?");
+        at(noon, &["expire", name, "--yes"]).ok().stdout_has("has not begun, and goes");
+    }
     let all =
         ["create", "-m", "severity=critical", "--until-resolved", "--comment", "c", "--name", "all", "--yes"];
     at(noon, &all).ok().stdout_has("this mutes every critical alert of workspace `w`");
@@ -250,6 +293,16 @@ fn silences_are_made_shown_and_ended_by_commands() {
     assert_eq!(state(noon), ["all active 0", "move active 2", "hush pending 0"]);
     assert_eq!(state("2026-06-01T16:00:00Z"), ["all active 0", "hush pending 0", "move expired 2"]);
     at(noon, &["list"]).ok().stdout_has("tenant=T2").stdout_has("a move").stdout_has("16:00 UTC");
+    // Windows mute as well: the opening that counts, or the next one. Half past ten in Sydney is half past twelve in UTC.
+    let window = |time: &str| {
+        let window = at(time, &["list", "--format", "json"]).ok().json()["windows"][0].clone();
+        json!([window["name"], window["state"], window["opensAt"], window["closesAt"]])
+    };
+    let opening = json!(["night", "pending", "2026-06-01T12:30:00Z", "2026-06-01T14:30:00Z"]);
+    assert_eq!(window(noon), opening);
+    assert_eq!(window("2026-06-01T13:00:00Z")[1], "active");
+    assert_eq!(window("2026-06-01T14:30:00Z")[2], "2026-06-02T12:30:00Z");
+    at(noon, &["list"]).ok().stdout_has("WINDOW").stdout_has("night").stdout_has("imports");
     // Its end is a change like any other, and what a manifest declares is not for commands to change.
     at("2026-06-01T13:00:00Z", &["expire", "move", "--yes"]).ok().stdout_has("endsAt");
     assert_eq!(state("2026-06-01T13:00:00Z"), ["all active 0", "hush pending 0", "move expired 2"]);

@@ -109,7 +109,7 @@ fn what_would_be_over_muted_or_told_to_nobody_is_known_before_it_is_applied() {
     );
     check(
         "hush.yaml",
-        "[tenant=AWAY], startsAt: 2031-01-01T00:00:00Z, duration: 4h",
+        "[label.away=yes], startsAt: 2031-01-01T00:00:00Z, duration: 4h",
         "[tenant=T1], startsAt: 2031-06-24T00:00:00Z, duration: 1w",
         &format!("mute expiry credential c1 of T1 muted by silence/hush {through}"),
     );

@@ -13,6 +13,8 @@ use super::{AlertRuleSpec, Condition, CredentialExpiry, lead_seconds};
 const GROUPED_BY: [&str; 9] =
     ["tenant", "service", "market", "region", "severity", "check", "credential", "kind", "workspace"];
 
+const DAY: i64 = 86_400;
+
 pub(super) fn check(spec: &AlertRuleSpec, problems: &mut Vec<SpecProblem>) {
     schedule(spec, problems);
     if chrono_tz::Tz::from_str(&spec.time_zone).is_err() {
@@ -33,6 +35,20 @@ pub(super) fn check(spec: &AlertRuleSpec, problems: &mut Vec<SpecProblem>) {
         durations.push(("/grouping/wait", Some(&grouping.wait)));
         durations.push(("/grouping/interval", Some(&grouping.interval)));
         group_labels(&grouping.by, problems);
+        for (field, text, longest, shown) in
+            [("wait", &grouping.wait, DAY, "a day"), ("interval", &grouping.interval, 7 * DAY, "a week")]
+        {
+            if duration_seconds(text).is_some_and(|seconds| seconds > longest) {
+                problems.push(
+                    SpecProblem::new(
+                        "SX0324",
+                        format!("/grouping/{field}"),
+                        format!("`{field}` is at most {shown}: for as long nobody is told of what is new"),
+                    )
+                    .help("write for example 30s or 5m"),
+                );
+            }
+        }
     }
     if let Some(flapping) = &spec.flapping {
         durations.push(("/flapping/window", Some(&flapping.window)));
@@ -79,7 +95,10 @@ fn schedule(spec: &AlertRuleSpec, problems: &mut Vec<SpecProblem>) {
         return wrong("a schedule has five fields: minute hour day month weekday".to_owned());
     }
     match croner::Cron::from_str(&spec.schedule) {
-        Err(error) => wrong(format!("not a cron expression: {}", in_short(&error))),
+        Err(error) => wrong(match wrong_field(&spec.schedule) {
+            Some((name, field, error)) => format!("`{field}` is no {name}: {}", in_short(&error)),
+            None => format!("not a cron expression: {}", in_short(&error)),
+        }),
         Ok(cron) => {
             // Any moment does: what comes at all comes within eight years, however far 29 February is.
             let since = DateTime::<Utc>::UNIX_EPOCH;
@@ -88,6 +107,17 @@ fn schedule(spec: &AlertRuleSpec, problems: &mut Vec<SpecProblem>) {
             }
         }
     }
+}
+
+/// The first field that is wrong by itself: what it stands for, what is written, and what the parser says of it.
+fn wrong_field(schedule: &str) -> Option<(&'static str, &str, croner::errors::CronError)> {
+    let names = ["minute", "hour", "day of the month", "month", "day of the week"];
+    schedule.split_whitespace().zip(names).enumerate().find_map(|(index, (field, name))| {
+        let mut alone = ["*"; 5];
+        alone[index] = field;
+        let error = croner::Cron::from_str(&alone.join(" ")).err()?;
+        Some((name, field, error))
+    })
 }
 
 /// The last part of what the cron parser says: the ones before it only name its own types.

@@ -2,19 +2,24 @@
 
 use super::Rule;
 
-pub(super) const RULES: [Rule; 18] = [
+pub(super) const RULES: [Rule; 23] = [
     Rule {
         code: "SX0320",
-        title: "a condition on labels cannot be read, or chooses nothing",
+        title: "a condition on labels cannot be read, chooses nothing, or fits no alert",
         text: r#"A condition is a label, one of `=`, `!=`, `=~`, `!~`, and a value, which may stand in double quotes. A regular expression must
 fit the whole value. Alerts have the labels workspace, tenant, service, market, region, severity, kind, rule, check and
 credential, and `label.KEY` for each label of their tenant. A silence whose conditions fit every alert there can be is refused:
-name what it mutes.
+name what it mutes. Refused too is what no alert can meet: a severity, kind, service, check, market or region that there is
+not, and two conditions on one label that exclude each other, for every condition of a list must hold. Two conditions are two
+entries of the list, not one with a comma.
 
 Wrong:
-    matchers: ["tennant=A", "severity=~(critical"]
+    matchers: ["tennant=A", "severity=~(critical", "severity=high"]
+    matchers: ["tenant=A", "tenant=B"]
+    matchers: ["tenant=A,severity=info"]
 Right:
-    matchers: ["tenant=~\"SMB_.*\"", "severity!=critical"]"#,
+    matchers: ["tenant=~\"SMB_.*\"", "severity!=critical"]
+    matchers: ["tenant=~\"A|B\""]"#,
     },
     Rule {
         code: "SX0321",
@@ -92,7 +97,7 @@ Right:
         code: "SX0327",
         title: "a template of messages that cannot be used",
         text: r#"Templates are checked against made-up messages of every sort: each variable must be one that messages have, and what comes of
-it must be short enough. docs/notifications.md lists the variables.
+it must be short enough. docs/channels.md lists the variables.
 
 Wrong:
     template: {title: "{{ titel }}"}
@@ -171,5 +176,56 @@ Right:
         code: "SX0339",
         title: "a recipient is named twice",
         text: "Everybody is told once, however often a channel names them. Upper and lower case are taken for the same here.",
+    },
+    Rule {
+        code: "SX0340",
+        title: "the severity of a rule says nothing of its thresholds",
+        text: "How urgent the expiry of a credential is says each threshold: `info` for 8 days and more before it, `warning` for more than
+a day, `critical` for the rest, or what `severities` says. The `severity` of such a rule counts only for renewals that fail
+and for credentials of which nobody knows when they expire. The warning goes once `severities` is written.
+
+Wrong:
+    when: {credentialExpiry: {thresholds: [7d, expired]}}
+    severity: critical
+Right:
+    when: {credentialExpiry: {thresholds: [7d, expired], severities: {7d: critical, expired: critical}}}",
+    },
+    Rule {
+        code: "SX0341",
+        title: "a silence or a window is for a tenant that nobody knows",
+        text: r#"A condition of a `Silence` or a `MaintenanceWindow` asks for a tenant, and none of those that the manifests declare in its
+workspace fits. Most likely the name is mistyped, or the regular expression fits a part of it: it must fit the whole. Tenants
+that were made by commands are not known here.
+
+Wrong:
+    matchers: ["tenant=~SMB"]
+Right:
+    matchers: ["tenant=~\"SMB_.*\""]"#,
+    },
+    Rule {
+        code: "SX0342",
+        title: "a maintenance window never closes and mutes every critical alert",
+        text: r#"It begins again before it ends, or as it ends, and its conditions fit all alerts with `severity=critical`: nobody is ever
+told of the worst. Shorten it, or name in `matchers` what it is meant for.
+
+Wrong:
+    every: {day: 1}
+    at: "00:00"
+    duration: 24h
+Right:
+    every: {day: 1}
+    at: "22:30"
+    duration: 2h"#,
+    },
+    Rule {
+        code: "SX0343",
+        title: "a maintenance window is over",
+        text: "Its `until` is past, so it mutes nothing any more. Remove its manifest, or give it a later `until`.",
+    },
+    Rule {
+        code: "SX0344",
+        title: "two tests of alert rules have one name",
+        text: "The tests of an `AlertTest` are told apart by their names, where one fails and where one is chosen. Give each a name of its
+own.",
     },
 ];

@@ -69,7 +69,7 @@ Right:
         code: "SX0311",
         title: "an unknown time zone",
         text: "Zones are named as in the IANA database, because only those know when daylight saving begins. Abbreviations such as
-EST name several zones at once.
+AEST name no zone, or several at once; the few that the database has, such as EST, never put their clocks forward.
 
 Wrong:
     timeZone: AEST

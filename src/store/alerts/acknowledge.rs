@@ -1,7 +1,7 @@
 //! Acknowledging an alert, while nobody evaluates its workspace.
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 use crate::alerts::Alert;
@@ -17,8 +17,6 @@ use super::{enter, lock, rows};
 pub enum Acknowledged {
     /// There is no such alert.
     NoSuch,
-    /// More than one alert has an id that begins like this.
-    Ambiguous,
     /// It cannot be.
     Refused(Box<Alert>, NotAcknowledged),
     /// It was so before.
@@ -30,10 +28,10 @@ pub enum Acknowledged {
 /// Which alert is to be acknowledged.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'w> {
-    /// Of this workspace, where one is named.
-    pub workspace: Option<&'w str>,
-    /// Its id, or the beginning of one.
-    pub id: &'w str,
+    /// Its workspace.
+    pub workspace: &'w str,
+    /// Its id.
+    pub id: Uuid,
     /// Whether nothing is written.
     pub is_dry: bool,
 }
@@ -51,19 +49,12 @@ pub async fn acknowledge(
     let limit = connection.timeout;
     let Wish { workspace, id, is_dry } = *wish;
     let work = in_transaction(&mut connection.inner, async |inner| {
-        if let Some(workspace) = workspace {
-            enter(inner, workspace).await?;
-        }
-        let (workspace, found) = match find(inner, workspace, id).await?.as_slice() {
-            [] => return Ok(Acknowledged::NoSuch),
-            [one] => one.clone(),
-            _ => return Ok(Acknowledged::Ambiguous),
-        };
+        enter(inner, workspace).await?;
         if !is_dry {
-            lock(inner, &workspace, now).await?;
+            lock(inner, workspace, now).await?;
         }
         let sql = format!("select {} from synthex.alerts where id = $1", rows::COLUMNS);
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(found).persistent(false);
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(id).persistent(false);
         let Some(row) = query.fetch_optional(&mut *inner).await? else { return Ok(Acknowledged::NoSuch) };
         let Some(alert) = rows::alert_of(&row)? else { return Ok(Acknowledged::NoSuch) };
         let next = match life::acknowledge(&alert, said, now) {
@@ -77,18 +68,6 @@ pub async fn acknowledge(
         Ok(Acknowledged::Done(Box::new(next)))
     });
     within(limit, "acknowledging an alert", work).await
-}
-
-async fn find(
-    connection: &mut PgConnection,
-    workspace: Option<&str>,
-    id: &str,
-) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
-    let sql = "select workspace, id from synthex.alerts where starts_with(id::text, lower($1)) \
-         and ($2::text is null or workspace = $2) limit 2";
-    let query = sqlx::query(sql).bind(id).bind(workspace).persistent(false);
-    let rows = query.fetch_all(connection).await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 async fn store(connection: &mut PgConnection, alert: &Alert) -> Result<(), sqlx::Error> {

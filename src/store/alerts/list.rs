@@ -25,7 +25,7 @@ pub struct AlertFilter {
     pub rule: Option<String>,
     /// Of one tenant.
     pub tenant: Option<String>,
-    /// With an id that begins like this, whatever else is asked for.
+    /// With an id that begins or ends like this, whatever else is asked for.
     pub id: Option<String>,
     /// The moment: an acknowledgement that ended before then holds no more, though no evaluation has written that yet.
     pub now: DateTime<Utc>,
@@ -45,7 +45,8 @@ pub struct ListedAlert {
 }
 
 impl Connection {
-    /// Alerts, the most urgent first, and of those the newest; with how many there are in all.
+    /// Alerts, the most urgent first; of those, what is told before what is muted, then what expires first, then the newest.
+    /// With how many there are in all.
     ///
     /// # Errors
     /// Whatever the database reports.
@@ -57,12 +58,17 @@ impl Connection {
             "select {columns}, a.workspace, t.region, count(*) over () from synthex.alerts as a \
              left join synthex.tenants as t on t.workspace = a.workspace and t.name = a.tenant \
              where ($1::text is null or a.workspace = $1) \
-             and case when $2::text is not null then starts_with(a.id::text, lower($2)) else \
-              (case when cardinality($3::text[]) = 0 then a.status <> 'resolved' else \
-               case when a.status = 'acknowledged' and a.ack_until <= $8 then 'firing' else a.status end = any($3) end) \
+              and case when $2::text is not null then \
+               starts_with(a.id::text, lower($2)) or right(a.id::text, length($2)) = lower($2) else \
+               (case when cardinality($3::text[]) = 0 then a.status <> 'resolved' else \
+                case when a.status = 'acknowledged' and a.ack_until <= $8 then 'firing' else a.status end = any($3) end) \
               and (cardinality($4::text[]) = 0 or a.severity = any($4)) and ($5::text is null or a.rule = $5) \
               and ($6::text is null or a.tenant = $6) end \
-             order by array_position(array['critical', 'warning', 'info'], a.severity), a.changed_at desc, a.id limit $7"
+             order by array_position(array['critical', 'warning', 'info'], a.severity), \
+              a.status <> 'resolved' and cardinality(a.muted_by) > 0, \
+              case when a.status <> 'resolved' then a.expires_at end nulls last, \
+              case when a.status = 'resolved' then a.resolved_at else coalesce(a.fired_at, a.started_at) end desc, \
+              a.workspace, a.id limit $7"
         );
         let work = in_transaction(&mut self.inner, async |connection| {
             if let Some(workspace) = &filter.workspace {
@@ -88,6 +94,53 @@ impl Connection {
             Ok((found, total))
         });
         within(limit, "reading alerts", work).await
+    }
+
+    /// The names of rules that are there, or have raised an alert.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn alerting_rules(&mut self, workspace: Option<&str>) -> Result<Vec<String>, StateError> {
+        let sql = "select name from synthex.alert_rules where deleted_at is null and ($1::text is null or workspace = $1) \
+             union select rule from synthex.alerts where rule is not null and ($1::text is null or workspace = $1) order by 1";
+        self.texts(workspace, sql, &[]).await
+    }
+
+    /// Those of some keys that are labels of a tenant, or of an alert.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn known_labels(
+        &mut self,
+        workspace: Option<&str>,
+        keys: &[String],
+    ) -> Result<Vec<String>, StateError> {
+        let sql = "select k from unnest($2::text[]) as k where exists (select from synthex.tenants as t \
+             where ($1::text is null or t.workspace = $1) and t.labels ? k) \
+             or exists (select from synthex.alerts as a where ($1::text is null or a.workspace = $1) \
+              and (a.labels ? k or a.labels ? ('label.' || k)))";
+        self.texts(workspace, sql, keys).await
+    }
+
+    async fn texts(
+        &mut self,
+        workspace: Option<&str>,
+        sql: &'static str,
+        keys: &[String],
+    ) -> Result<Vec<String>, StateError> {
+        let limit = self.timeout;
+        let work = in_transaction(&mut self.inner, async |connection| {
+            if let Some(workspace) = workspace {
+                enter(connection, workspace).await?;
+            }
+            let mut query = sqlx::query(sql).bind(workspace);
+            if !keys.is_empty() {
+                query = query.bind(keys);
+            }
+            let rows = query.persistent(false).fetch_all(connection).await?;
+            rows.iter().map(|row| row.try_get(0)).collect()
+        });
+        within(limit, "reading what alerts may be asked for", work).await
     }
 
     /// The thresholds that were crossed of a credential, as its rule told them, in the order in which that was noticed.

@@ -48,7 +48,7 @@ fn an_alert_has_the_fields_that_programs_read() {
         (&["--severity", "critical,warning"], 1),
         (&["-l", "tenant=T1,service=shopify"], 1),
         (&["-l", "tenant!=T1"], 0),
-        (&["--rule", "other"], 0),
+        (&["--rule", "expiry"], 1),
     ] {
         assert_eq!(watch.list(AT, args).len(), count, "{args:?}");
     }
@@ -58,7 +58,8 @@ fn an_alert_has_the_fields_that_programs_read() {
     let found = watch.estate.run(&["alerts", "show", &id[..13], "--format", "json"]).ok().json();
     assert_eq!(found["alert"]["thresholds"].as_array().unwrap().len(), 2);
     watch.estate.run(&["alerts", "show", "ffffffff"]).code(3).stderr_has("no alert ffffffff");
-    watch.estate.run(&["alerts", "list", "--as-of", AT]).ok().stdout_has(id).stdout_has("warning");
+    let listed = watch.estate.run(&["alerts", "list", "--as-of", AT]).ok();
+    listed.stdout_has(&id[24..]).stdout_has("warning").stderr_has("1 alert.");
 }
 
 #[test]
@@ -112,6 +113,9 @@ fn who_knows_is_kept_and_nobody_is_reminded() {
     assert_eq!(watch.alert("2031-06-25T14:00:00Z")["acknowledged"], false);
     acknowledge(&["--until", "2031-06-25T09:00:00Z"]).code(3);
     acknowledge(&["--until", "soon"]).code(3);
+    // A date is a moment too, and one that is past is refused as such.
+    let past = acknowledge(&["--until", "2020-01-01"]).code(3);
+    assert!(past.json()["error"].to_string().contains("has passed"), "{:#}", past.json());
     // Its end is told although it is acknowledged, and then there is nothing to acknowledge.
     acknowledge(&[]).ok();
     watch.expires("2032-06-30T00:00:00Z");

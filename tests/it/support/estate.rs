@@ -101,12 +101,12 @@ impl Estate {
         self.declare(
             "Silence",
             "hush",
-            "{matchers: [tenant=AWAY], startsAt: 2031-01-01T00:00:00Z, duration: 4h, createdBy: ops, comment: a move}",
+            "{matchers: [label.away=yes], startsAt: 2031-01-01T00:00:00Z, duration: 4h, createdBy: ops, comment: a move}",
         );
         self.declare(
             "MaintenanceWindow",
             "night",
-            "{matchers: [tenant=AWAY], every: {day: 1}, at: '22:30', duration: 2h, timeZone: Australia/Sydney, comment: imports}",
+            "{matchers: [label.away=yes], every: {day: 1}, at: '22:30', duration: 2h, timeZone: Australia/Sydney, comment: imports}",
         );
         self.declare("HealthCheck", "often", "{service: memory, interval: 15m}");
     }

@@ -1,16 +1,15 @@
 //! `alerts acknowledge`: somebody says that they know.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::json;
 
 use crate::alerts::Alert;
 use crate::alerts::life::{Acknowledgement, NotAcknowledged};
-use crate::cli::args::{Format, YesArgs};
+use crate::cli::args::{self, Format, Moment, YesArgs};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::outbox::Post;
-use crate::model::text::duration_seconds;
 use crate::report::time::instant;
 use crate::store::alerts::{self, Acknowledged, Wish};
 
@@ -22,18 +21,17 @@ use super::shown;
 /// threshold, and where it becomes more urgent, it is to be acknowledged anew. Doing it twice changes nothing.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex alerts acknowledge --alert-id 019ac3f0-7d2e-7c11-9a55-0d8f3b6a1c42\n  synthex alerts acknowledge --alert-id 019ac3f0 --comment \"the merchant is called\" --until 4h\n  synthex alerts acknowledge --alert-id 019ac3f0 --until 2026-12-24T18:00:00Z --dry-run"
+    after_help = "Examples:\n  synthex alerts acknowledge --alert-id 019ac3f0-7d2e-7c11-9a55-0d8f3b6a1c42\n  synthex alerts acknowledge 0d8f3b6a1c42 --comment \"the merchant is called\" --until 4h\n  synthex alerts acknowledge 0d8f3b6a1c42 --until 2026-12-24T18:00:00Z --dry-run"
 )]
 pub struct AcknowledgeArgs {
-    /// The alert's id, or its first characters
-    #[arg(long, value_name = "ID", value_parser = shown::id)]
-    pub alert_id: String,
+    #[command(flatten)]
+    pub alert: shown::IdArgs,
     /// What you do about it
     #[arg(long, value_name = "TEXT", value_parser = comment)]
     pub comment: Option<String>,
-    /// For how long, or until when: `4h`, `2026-12-24T18:00:00Z`; left out, until it is over
-    #[arg(long, value_name = "TIME", value_parser = until)]
-    pub until: Option<Until>,
+    /// For how long, or until when: `4h`, `2026-12-24T18:00:00Z`, `2026-12-24`; left out, until it is over
+    #[arg(long, value_name = "TIME", value_parser = args::moment_or_length)]
+    pub until: Option<Moment>,
     /// Say what would happen and stop
     #[arg(long)]
     pub dry_run: bool,
@@ -49,32 +47,13 @@ fn comment(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// For how long, or until when.
-#[derive(Clone, Copy, Debug)]
-pub enum Until {
-    /// For so long.
-    For(TimeDelta),
-    /// Until then.
-    At(DateTime<Utc>),
-}
-
-fn until(text: &str) -> Result<Until, String> {
-    let lasting = duration_seconds(text).and_then(TimeDelta::try_seconds).map(Until::For);
-    let at = || DateTime::parse_from_rfc3339(text).ok().map(|at| Until::At(at.with_timezone(&Utc)));
-    lasting.or_else(at).ok_or_else(|| "write a time such as 4h or 2d, or 2026-12-24T18:00:00Z".to_owned())
-}
-
 /// Runs `alerts acknowledge`.
 ///
 /// # Errors
 /// There is no such alert, it is not raised, or the database does not answer.
 pub async fn acknowledge(context: &Context, args: &AcknowledgeArgs) -> Result<ExitStatus, CliError> {
     let now = context.clock.now();
-    let until = match args.until {
-        None => None,
-        Some(Until::For(lasting)) => now.checked_add_signed(lasting),
-        Some(Until::At(at)) => Some(at),
-    };
+    let until = args.until.map(|until| until.after(now));
     if until.is_some_and(|until| until <= now) {
         return Err(CliError::usage("--until names a time that has passed")
             .help("name one that is to come, or write 4h"));
@@ -83,18 +62,18 @@ pub async fn acknowledge(context: &Context, args: &AcknowledgeArgs) -> Result<Ex
     let said =
         Acknowledgement { by: context.actor(), comment: args.comment.clone(), until: until.map(micros) };
     let mut post = Post::open(context, "alerts acknowledge", context.global.workspace.as_deref()).await?;
-    let mut found = Acknowledged::NoSuch;
-    for scope in post.scopes.clone() {
-        let wish = Wish { workspace: scope.as_deref(), id: &args.alert_id, is_dry: args.dry_run };
-        found = alerts::acknowledge(&mut post.connection, &wish, &said, micros(now)).await?;
-        if !matches!(found, Acknowledged::NoSuch) {
-            break;
+    let id = args.alert.id();
+    let found = match shown::with_id(&mut post, id).await?.as_slice() {
+        [] => Acknowledged::NoSuch,
+        [one] => {
+            let wish = Wish { workspace: &one.workspace, id: one.alert.id, is_dry: args.dry_run };
+            alerts::acknowledge(&mut post.connection, &wish, &said, micros(now)).await?
         }
-    }
+        several => return Err(shown::ambiguous(id, several, now)),
+    };
     post.connection.close().await;
     let (alert, is_new) = match found {
-        Acknowledged::NoSuch => return Err(shown::unknown(&args.alert_id)),
-        Acknowledged::Ambiguous => return Err(shown::ambiguous(&args.alert_id)),
+        Acknowledged::NoSuch => return Err(shown::unknown(id)),
         Acknowledged::Refused(alert, why) => return Err(refused(&alert, why, now)),
         Acknowledged::Already(alert) => (alert, false),
         Acknowledged::Done(alert) => (alert, true),

@@ -12,7 +12,6 @@ use crate::cli::outbox::{self, Post, Round};
 use crate::cli::signals::Signals;
 use crate::engine::alerting::{self, Evaluated};
 use crate::model::clock::{Clock as _, SystemClock};
-use crate::model::diagnostic::did_you_mean;
 use crate::report;
 use crate::report::clean::clean;
 use crate::report::time::instant;
@@ -126,19 +125,15 @@ fn outcomes(found: &[Evaluated]) -> impl Iterator<Item = &Outcome> {
 }
 
 fn must_know(rule: &str, found: &[Evaluated]) -> Result<(), CliError> {
-    let known: Vec<&str> = found.iter().flat_map(|evaluated| &evaluated.rules).map(String::as_str).collect();
+    let mut known: Vec<String> = found.iter().flat_map(|evaluated| evaluated.rules.clone()).collect();
+    // Workspaces may have rules of one name.
+    known.sort_unstable();
+    known.dedup();
     // What could not be read is said by its own error.
-    if known.contains(&rule) || found.iter().any(|evaluated| evaluated.outcome.is_err()) {
+    if known.iter().any(|own| own == rule) || found.iter().any(|evaluated| evaluated.outcome.is_err()) {
         return Ok(());
     }
-    let help = did_you_mean(rule, known.iter().copied()).map_or_else(
-        || match known.as_slice() {
-            [] => "no rule is declared: declare an AlertRule and run `synthex apply`".to_owned(),
-            known => format!("the rules are {}", crate::cli::desk::some(known.iter())),
-        },
-        |near| format!("did you mean `{near}`?"),
-    );
-    Err(CliError::usage(format!("there is no alert rule `{rule}`")).help(help))
+    Err(shown::unknown_rule(rule, &known))
 }
 
 /// How often each thing happened.
@@ -226,7 +221,9 @@ fn text(context: &Context, args: &CheckNowArgs, found: &[Evaluated]) -> String {
     let now = context.clock.now();
     let mut rows = Vec::new();
     for evaluated in found {
-        for change in evaluated.outcome.iter().flat_map(|outcome| &outcome.changes) {
+        let changes = evaluated.outcome.iter().flat_map(|outcome| &outcome.changes);
+        // What a tighter threshold tells is counted below, and there may be thousands of it.
+        for change in changes.filter(|change| change.happening != Happening::Superseded) {
             rows.push(row(&evaluated.workspace, change, now));
         }
     }
@@ -245,6 +242,10 @@ fn text(context: &Context, args: &CheckNowArgs, found: &[Evaluated]) -> String {
     let would = if args.dry_run { "would be queued; nothing was written" } else { "queued" };
     let plural = if messages == 1 { "" } else { "s" };
     text.push_str(&match parts.as_slice() {
+        [] if args.due && outcomes(found).all(|outcome| outcome.evaluations.is_empty()) => {
+            "No rule was due, and nothing changed: `synthex alerts rules list` shows when each is.\n"
+                .to_owned()
+        }
         [] => "Nothing new.\n".to_owned(),
         parts => format!("{}; {messages} message{plural} {would}.\n", parts.join(", ")),
     });

@@ -32,7 +32,9 @@ impl Estate {
         for name in project::declared_workspaces(&catalog.entries) {
             workspaces.entry(name).or_default();
         }
-        for entry in catalog.entries.iter().filter(|entry| is_of_monitoring(entry.key.kind.name)) {
+        // What an alert is made of counts for tests; how something is looked at is no alert's business otherwise.
+        let is_read = |kind: &str| is_of_monitoring(kind) || kind == kinds::health_check::KIND.name;
+        for entry in catalog.entries.iter().filter(|entry| is_read(entry.key.kind.name)) {
             let canonical: Value = serde_json::from_str(&entry.canonical).unwrap_or_default();
             let own = workspaces.entry(entry.key.workspace.to_string()).or_default();
             own.add(entry.key.kind.name, &entry.key.name, &canonical);
@@ -71,8 +73,12 @@ impl Estate {
         let found = self.workspaces.get_key_value(name).map(|(name, declared)| (name.as_str(), declared));
         found.ok_or_else(|| {
             let names: Vec<&str> = self.workspaces.keys().map(String::as_str).collect();
-            CliError::usage(format!("there is no workspace `{name}`"))
-                .help(format!("the workspaces are {}", names.join(", ")))
+            let error = CliError::usage(format!("there is no workspace `{name}`"));
+            error.help(if names.is_empty() {
+                "no workspace is there yet: declare one and run `synthex apply`".to_owned()
+            } else {
+                format!("the workspaces are {}", names.join(", "))
+            })
         })
     }
 }

@@ -1,5 +1,8 @@
 //! `alerts list`.
 
+use std::cmp::Reverse;
+
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
@@ -9,7 +12,8 @@ use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::listing::{active, note_active};
 use crate::cli::outbox::Post;
-use crate::model::matcher::OWN_LABEL;
+use crate::model::diagnostic::did_you_mean;
+use crate::model::matcher::{LABELS, OWN_LABEL, unknown_value};
 use crate::model::selector::Selector;
 use crate::report;
 use crate::report::clean::clean;
@@ -18,9 +22,13 @@ use crate::store::alerts::{AlertFilter, ListedAlert};
 
 use super::shown;
 
+/// How many alerts people are shown who do not say how many.
+const USUAL_LIMIT: u32 = 50;
+
 /// List alerts, the most urgent first
 ///
-/// Without a status, those that are not over. Muted ones are among them, with what mutes them. What a message says of days
+/// Of the same severity, what expires first comes first, then what was raised last; muted ones, with what mutes them, follow
+/// those that are told. Without a status, those that are not over. What a message says of days
 /// is worked out anew, whenever it was sent.
 #[derive(Debug, Args)]
 #[command(
@@ -39,9 +47,9 @@ pub struct AlertsListArgs {
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     pub selector: Option<String>,
     /// Those of all workspaces, also where one is active
-    #[arg(long)]
+    #[arg(long, visible_alias = "all")]
     pub all_workspaces: bool,
-    /// Show at most this many
+    /// Show at most this many. Default: 50, and all with --format json
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
 }
@@ -94,6 +102,8 @@ pub async fn list(context: &Context, args: &AlertsListArgs) -> Result<ExitStatus
     let active = active(context, args.all_workspaces)?;
     let only = active.as_ref().map(|choice| choice.name.as_str());
     let mut post = Post::open(context, "alerts list", only).await?;
+    must_be_known(&mut post, args, selector.as_ref()).await?;
+    let limit = args.limit.or((context.global.format != Format::Json).then_some(USUAL_LIMIT));
     let severity = |code: &String| ["info", "warning", "critical"].into_iter().find(|own| own == code);
     let (mut found, mut total) = (Vec::new(), 0);
     for workspace in post.scopes.clone() {
@@ -104,7 +114,7 @@ pub async fn list(context: &Context, args: &AlertsListArgs) -> Result<ExitStatus
             rule: args.rule.clone(),
             now: context.clock.now(),
             // Labels are looked at here, so what is cut is cut afterwards.
-            limit: args.limit.filter(|_| selector.is_none()).map(i64::from),
+            limit: limit.filter(|_| selector.is_none()).map(i64::from),
             ..AlertFilter::default()
         };
         let (mut own, count) = post.connection.alerts(&filter).await?;
@@ -117,22 +127,67 @@ pub async fn list(context: &Context, args: &AlertsListArgs) -> Result<ExitStatus
         total = i64::try_from(found.len()).unwrap_or(i64::MAX);
     }
     found.sort_by(|left, right| order(left).cmp(&order(right)));
-    found.truncate(args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
+    found.truncate(limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
     show(context, &found, total);
     note_active(context, active.as_ref());
     Ok(ExitStatus::Success)
 }
 
-type Order<'a> = (
-    std::cmp::Reverse<crate::kinds::alert_rule::AlertSeverity>,
-    std::cmp::Reverse<chrono::DateTime<chrono::Utc>>,
-    &'a str,
-    uuid::Uuid,
-);
-
-fn order(listed: &ListedAlert) -> Order<'_> {
+/// The order of the database, for alerts of several workspaces.
+fn order(listed: &ListedAlert) -> impl Ord + use<> {
     let ListedAlert { workspace, alert, .. } = listed;
-    (std::cmp::Reverse(alert.severity), std::cmp::Reverse(alert.changed_at), workspace, alert.id)
+    let is_over = alert.status == AlertStatus::Resolved;
+    let since = if is_over { alert.resolved_at } else { alert.fired_at };
+    (
+        Reverse(alert.severity),
+        !is_over && !alert.muted_by.is_empty(),
+        alert.expires_at.filter(|_| !is_over).unwrap_or(DateTime::<Utc>::MAX_UTC),
+        Reverse(since.unwrap_or(alert.started_at)),
+        workspace.clone(),
+        alert.id,
+    )
+}
+
+/// Refuses a rule and labels that no alert could have: that there is no such alert would sound as if all were well.
+async fn must_be_known(
+    post: &mut Post,
+    args: &AlertsListArgs,
+    selector: Option<&Selector>,
+) -> Result<(), CliError> {
+    let of_tenants = |key: &&str| !LABELS.contains(key) && !key.starts_with(OWN_LABEL);
+    let asked: Vec<(&str, &[String])> = selector.into_iter().flat_map(Selector::asked).collect();
+    for (key, values) in &asked {
+        let wrong =
+            values.iter().filter(|value| !value.is_empty()).find_map(|value| unknown_value(key, value));
+        if let Some((what, help)) = wrong {
+            return Err(CliError::usage(what).help(help));
+        }
+    }
+    let keys: Vec<String> = asked.iter().map(|(key, _)| *key).filter(of_tenants).map(str::to_owned).collect();
+    let (mut rules, mut known) = (Vec::new(), Vec::new());
+    for scope in post.scopes.clone() {
+        if args.rule.is_some() {
+            rules.append(&mut post.connection.alerting_rules(scope.as_deref()).await?);
+        }
+        if !keys.is_empty() {
+            known.append(&mut post.connection.known_labels(scope.as_deref(), &keys).await?);
+        }
+    }
+    if let Some(rule) = args.rule.as_ref().filter(|rule| !rules.contains(rule)) {
+        rules.sort_unstable();
+        rules.dedup();
+        return Err(shown::unknown_rule(rule, &rules));
+    }
+    match keys.iter().find(|key| !known.contains(key)) {
+        None => Ok(()),
+        Some(key) => {
+            let help = did_you_mean(key, LABELS).map_or_else(
+                || format!("alerts have {}, and the labels of their tenant", LABELS.join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            Err(CliError::usage(format!("no alert and no tenant has a label `{key}`")).help(help))
+        }
+    }
 }
 
 /// The labels of an alert, and those of its tenant by their own names where no other has them.
@@ -169,7 +224,7 @@ fn show(context: &Context, found: &[ListedAlert], total: i64) {
             relative(alert.fired_at.unwrap_or(alert.started_at), now),
             listed.workspace.clone(),
             alert.rule.clone().unwrap_or_else(|| "-".to_owned()),
-            alert.id.to_string(),
+            shown::short_id(alert),
         ]
     });
     context.printer.result(&report::table::fitting(
@@ -178,7 +233,11 @@ fn show(context: &Context, found: &[ListedAlert], total: i64) {
         &[5, 4, 3],
         &context.printer.stdout,
     ));
-    if i64::try_from(found.len()).is_ok_and(|shown| shown < total) {
-        context.printer.note(&format!("{} of {total} alerts shown.", found.len()));
-    }
+    let shown = i64::try_from(found.len()).unwrap_or(i64::MAX);
+    let plural = if total == 1 { "" } else { "s" };
+    context.printer.note(&if shown < total {
+        format!("{total} alert{plural}, {} more than are shown: --limit {total} shows all.", total - shown)
+    } else {
+        format!("{total} alert{plural}.")
+    });
 }

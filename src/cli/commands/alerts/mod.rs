@@ -21,7 +21,7 @@ pub use list::labels;
 /// See what is wrong, say that you know, evaluate the rules at once; rules and silences, routes and tests
 #[derive(Debug, Subcommand)]
 #[command(
-    after_help = "Examples:\n  synthex alerts check-now --dry-run\n  synthex alerts list --firing --severity critical\n  synthex alerts acknowledge --alert-id 019ac3f0 --comment \"the merchant is called\" --until 4h\n  synthex alerts silences create --matcher tenant=SMB_CLIENT_001 --for 4h --comment \"new theme\"\n  synthex alerts route --labels tenant=SMB_CLIENT_001,severity=critical"
+    after_help = "Examples:\n  synthex alerts check-now --dry-run\n  synthex alerts list --firing --severity critical\n  synthex alerts acknowledge 0d8f3b6a1c42 --comment \"the merchant is called\" --until 4h\n  synthex alerts silences create --matcher tenant=SMB_CLIENT_001 --for 4h --comment \"new theme\"\n  synthex alerts route --labels tenant=SMB_CLIENT_001,severity=critical"
 )]
 pub enum AlertsCommand {
     List(list::AlertsListArgs),

@@ -5,10 +5,14 @@ use std::collections::BTreeSet;
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::alerts::AlertLabels;
+use crate::alerts::declared::Declared;
 use crate::alerts::route::{self, Hop, Routed};
 use crate::cli::args::Format;
 use crate::cli::context::Context;
+use crate::cli::desk::some;
 use crate::cli::error::{CliError, ExitStatus};
+use crate::model::diagnostic::did_you_mean;
 
 use super::declared::Estate;
 
@@ -36,7 +40,7 @@ pub struct RouteArgs {
 /// Runs `alerts route`.
 ///
 /// # Errors
-/// The labels cannot be read, or the manifests or the database cannot.
+/// The labels cannot be read or name what is not there, or the manifests or the database cannot be read.
 pub async fn route(context: &Context, args: &RouteArgs) -> Result<ExitStatus, CliError> {
     let labels = route::labels(&args.labels)
         .map_err(|(what, help)| CliError::usage(format!("--labels: {what}")).help(help))?;
@@ -47,11 +51,7 @@ pub async fn route(context: &Context, args: &RouteArgs) -> Result<ExitStatus, Cl
     };
     let named = labels.get("workspace").map(String::as_str).or(context.global.workspace.as_deref());
     let (workspace, declared) = estate.workspace(named)?;
-    if let Some(tenant) = labels.get("tenant").filter(|name| !declared.tenants.contains_key(*name)) {
-        context.printer.note(&format!(
-            "workspace `{workspace}` has no tenant `{tenant}`: nothing is known of it but the labels given."
-        ));
-    }
+    must_be_known(context, args, &estate, &labels)?;
     let routed = route::route(declared, workspace, &labels, context.clock.now());
     let reached: BTreeSet<&str> = routed.iter().flat_map(Routed::reached).collect();
     let names = |text: &str| -> BTreeSet<String> {
@@ -81,6 +81,43 @@ pub async fn route(context: &Context, args: &RouteArgs) -> Result<ExitStatus, Cl
         list(reached.into_iter().collect())
     ));
     Ok(ExitStatus::Error)
+}
+
+/// Refuses a rule that is not there, and a tenant of which something is expected: the answer would be that of a slip.
+fn must_be_known(
+    context: &Context,
+    args: &RouteArgs,
+    estate: &Estate,
+    labels: &AlertLabels,
+) -> Result<(), CliError> {
+    let named = labels.get("workspace").map(String::as_str).or(context.global.workspace.as_deref());
+    let (workspace, declared) = estate.workspace(named)?;
+    let unknown = |what: &str, name: &str, known: Vec<&str>, others: Vec<&str>| {
+        let help = match (did_you_mean(name, known.iter().copied()), others.first()) {
+            (_, Some(other)) => format!("it is in workspace `{other}`: add -w {other}"),
+            (Some(near), None) => format!("did you mean `{near}`?"),
+            (None, None) if known.is_empty() => format!("the workspace has no {what}"),
+            (None, None) => format!("the {what}s are {}", some(known.iter())),
+        };
+        CliError::usage(format!("workspace `{workspace}` has no {what} `{name}`")).help(help)
+    };
+    let elsewhere = |has: &dyn Fn(&Declared) -> bool| -> Vec<&str> {
+        estate.workspaces.iter().filter(|(_, own)| has(own)).map(|(name, _)| name.as_str()).collect()
+    };
+    if let Some(rule) = labels.get("rule").filter(|name| !declared.rules.contains_key(*name)) {
+        let known = declared.rules.keys().map(String::as_str).collect();
+        return Err(unknown("rule", rule, known, elsewhere(&|own| own.rules.contains_key(rule))));
+    }
+    if let Some(tenant) = labels.get("tenant").filter(|name| !declared.tenants.contains_key(*name)) {
+        let known = declared.tenants.keys().map(String::as_str).collect();
+        let error = unknown("tenant", tenant, known, elsewhere(&|own| own.tenants.contains_key(tenant)));
+        if args.expect.is_some() {
+            return Err(error);
+        }
+        let help = error.help.as_deref().unwrap_or_default();
+        context.printer.note(&format!("{}: nothing is known of it but the labels given; {help}", error.what));
+    }
+    Ok(())
 }
 
 fn shown(routed: &[Routed], reached: &BTreeSet<&str>) -> String {

@@ -2,9 +2,11 @@
 
 mod create;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use crate::alerts::schedule;
 use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::desk::{Asked, Desk, OwnArgs};
@@ -16,7 +18,9 @@ use crate::cli::signals::Signals;
 use crate::cli::writing::WriteArgs;
 use crate::kinds;
 use crate::report;
+use crate::report::time::relative;
 use crate::store::Listed;
+use crate::store::mutings::Evaluation;
 
 /// List, make and delete alert rules
 #[derive(Debug, Subcommand)]
@@ -29,7 +33,10 @@ pub enum RulesCommand {
     Delete(DeleteArgs),
 }
 
-/// List alert rules
+/// List alert rules, with when each was evaluated last and when it is next
+///
+/// A rule that is due is evaluated by the next `synthex alerts check-now --due`. How urgent alerts of credential expiry are says
+/// each threshold.
 #[derive(Debug, Args)]
 #[command(
     name = "list",
@@ -37,8 +44,8 @@ pub enum RulesCommand {
 )]
 pub struct ListArgs {
     /// All workspaces, also where one is active
-    #[arg(long)]
-    pub all: bool,
+    #[arg(long, visible_alias = "all")]
+    pub all_workspaces: bool,
     /// Only rules with these labels, or with these fields where there is no such label: `team=payments`
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     pub selector: Option<String>,
@@ -79,20 +86,23 @@ pub async fn rules(context: &Context, command: &RulesCommand) -> Result<ExitStat
 
 async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError> {
     let selection = selecting::labels(args.selector.as_deref())?;
-    let active = listing::active(context, args.all)?;
+    let active = listing::active(context, args.all_workspaces)?;
     let only = active.as_ref().map(|choice| choice.name.as_str());
     let mut listing = Listing::open(context, "alerts rules list", only).await?;
     let mut rows = listing.rows(&kinds::alert_rule::KIND).await?;
     let channels = listing.rows(&kinds::notification_channel::KIND).await?;
+    let evaluations = listing.evaluations().await?;
     let is_installed = listing.is_installed;
     listing.close().await;
+    let now = context.clock.now();
     listing::note_active(context, active.as_ref());
     let before = rows.len();
     rows.retain(|row| selection.matches_labels(&row.canonical));
     let total = rows.len();
     rows.truncate(args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
     if context.global.format == Format::Json {
-        let shown: Vec<Value> = rows.iter().map(|row| as_json(row, &channels)).collect();
+        let shown: Vec<Value> =
+            rows.iter().map(|row| as_json(row, &channels, &Turn::of(row, &evaluations, now))).collect();
         context.printer.json(&json!({"format_version": "1.0", "total": total, "rules": shown}));
         return Ok(ExitStatus::Success);
     }
@@ -108,16 +118,42 @@ async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError
         });
         return Ok(ExitStatus::Success);
     }
-    let headers = ["RULE", "WORKSPACE", "RAISED BY", "SEVERITY", "CHANNELS", "SCHEDULE", "OWNER"];
-    let cells = rows.iter().map(cells).collect();
-    context.printer.result(&report::table::table(&headers, cells, &context.printer.stdout));
+    let headers =
+        ["RULE", "WORKSPACE", "RAISED BY", "SEVERITY", "CHANNELS", "SCHEDULE", "LAST", "NEXT", "OWNER"];
+    let cells = rows.iter().map(|row| cells(row, &Turn::of(row, &evaluations, now), now)).collect();
+    context.printer.result(&report::table::fitting(&headers, cells, &[6, 8, 1], &context.printer.stdout));
     if rows.len() < total {
         context.printer.note(&format!("{} of {total} rules shown.", rows.len()));
     }
     Ok(ExitStatus::Success)
 }
 
-fn cells(row: &Listed) -> Vec<String> {
+/// When a rule was evaluated, and when it is again by its schedule.
+struct Turn {
+    last: Option<DateTime<Utc>>,
+    /// `None` where it never comes. A rule that is due is due since now.
+    next: Option<DateTime<Utc>>,
+}
+
+impl Turn {
+    fn of(row: &Listed, evaluations: &[Evaluation], now: DateTime<Utc>) -> Self {
+        let is_own = |one: &&Evaluation| *row.key.workspace == *one.workspace && *row.key.name == *one.rule;
+        let last = evaluations.iter().find(is_own).map(|one| one.evaluated_at);
+        let spec = &row.canonical["spec"];
+        let (cron, zone) = (spec["schedule"].as_str().unwrap_or_default(), spec["timeZone"].as_str());
+        let zone = zone.unwrap_or("UTC");
+        let next = if spec["enabled"] == false {
+            None
+        } else if schedule::is_due(cron, zone, last, now) {
+            Some(now)
+        } else {
+            schedule::next(cron, zone, last.unwrap_or(now))
+        };
+        Self { last, next }
+    }
+}
+
+fn cells(row: &Listed, turn: &Turn, now: DateTime<Utc>) -> Vec<String> {
     let spec = &row.canonical["spec"];
     let is_enabled = spec["enabled"] != false;
     let zone = spec["timeZone"].as_str().unwrap_or("UTC");
@@ -125,15 +161,29 @@ fn cells(row: &Listed) -> Vec<String> {
         row.key.name.to_string(),
         row.key.workspace.to_string(),
         format!("{}{}", raised_by(spec), if is_enabled { "" } else { " (off)" }),
-        spec["severity"].as_str().unwrap_or_default().to_owned(),
+        severity(spec),
         names(&spec["channels"]).join(", "),
         format!("{} {zone}", spec["schedule"].as_str().unwrap_or_default()),
+        turn.last.map_or_else(|| "never".to_owned(), |at| relative(at, now)),
+        match turn.next {
+            None => "-".to_owned(),
+            Some(next) if next <= now => "due".to_owned(),
+            Some(next) => relative(next, now),
+        },
         row.owner.clone().unwrap_or_else(|| "-".to_owned()),
     ]
 }
 
 fn names(list: &Value) -> Vec<&str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// How urgent its alerts are. Of expiry, each threshold says it, and what the rule says counts for other things.
+fn severity(spec: &Value) -> String {
+    if spec["when"].get("credentialExpiry").is_some() {
+        return "by threshold".to_owned();
+    }
+    spec["severity"].as_str().unwrap_or_default().to_owned()
 }
 
 /// What raises an alert, in a few words.
@@ -170,7 +220,7 @@ fn alert_type(spec: &Value) -> String {
 }
 
 /// With the fields of the original design besides our own.
-fn as_json(row: &Listed, channels: &[Listed]) -> Value {
+fn as_json(row: &Listed, channels: &[Listed], turn: &Turn) -> Value {
     let spec = &row.canonical["spec"];
     let own: Vec<&Value> = names(&spec["channels"])
         .into_iter()
@@ -187,6 +237,7 @@ fn as_json(row: &Listed, channels: &[Listed]) -> Value {
         "alertType": alert_type(spec), "channels": types, "channelNames": spec["channels"], "emailRecipients": recipients,
         "slackWebhookUrl": first("/slack/webhookUrl"), "customWebhookUrl": first("/webhook/url"),
         "severity": spec["severity"], "schedule": spec["schedule"], "owner": row.owner, "spec": spec,
+        "lastEvaluatedAt": turn.last, "nextDueAt": turn.next,
         "createdAt": row.created_at, "updatedAt": row.updated_at,
     })
 }

@@ -13,19 +13,18 @@ use crate::cli::outbox::Post;
 use crate::report::clean::clean;
 use crate::report::paint::{Paint, paint};
 use crate::report::time::instant;
-use crate::store::alerts::{AlertFilter, ListedAlert};
+use crate::store::alerts::ListedAlert;
 
 use super::shown;
 
 /// Show an alert in full
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex alerts show 019ac3f0-7d2e-7c11-9a55-0d8f3b6a1c42\n  synthex alerts show 019ac3f0 --format json"
+    after_help = "Examples:\n  synthex alerts show 019ac3f0-7d2e-7c11-9a55-0d8f3b6a1c42\n  synthex alerts show 0d8f3b6a1c42 --format json"
 )]
 pub struct AlertsShowArgs {
-    /// The alert's id, or its first characters
-    #[arg(value_name = "ID", value_parser = shown::id)]
-    pub id: String,
+    #[command(flatten)]
+    pub alert: shown::IdArgs,
 }
 
 /// Runs `alerts show`.
@@ -34,16 +33,11 @@ pub struct AlertsShowArgs {
 /// There is no such alert, or the database does not answer.
 pub async fn show(context: &Context, args: &AlertsShowArgs) -> Result<ExitStatus, CliError> {
     let mut post = Post::open(context, "alerts show", context.global.workspace.as_deref()).await?;
-    let mut found = Vec::new();
-    for workspace in post.scopes.clone() {
-        let filter =
-            AlertFilter { workspace, id: Some(args.id.clone()), limit: Some(2), ..AlertFilter::default() };
-        found.append(&mut post.connection.alerts(&filter).await?.0);
-    }
+    let mut found = shown::with_id(&mut post, args.alert.id()).await?;
     let listed = match found.len() {
-        0 => return Err(shown::unknown(&args.id)),
+        0 => return Err(shown::unknown(args.alert.id())),
         1 => found.remove(0),
-        _ => return Err(shown::ambiguous(&args.id)),
+        _ => return Err(shown::ambiguous(args.alert.id(), &found, context.clock.now())),
     };
     let thresholds = match (&listed.alert.rule, listed.alert.subject_id) {
         (Some(rule), Some(id)) => post.connection.crossed_thresholds(&listed.workspace, rule, id).await?,

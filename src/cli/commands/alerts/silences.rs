@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::cli::args;
+use crate::alerts::review;
+use crate::cli::args::{self, Moment};
 use crate::cli::context::Context;
 use crate::cli::desk::{Asked, Desk, OwnArgs, some};
 use crate::cli::editing::{self, Manner};
@@ -47,15 +48,15 @@ pub struct CreateArgs {
     /// For how long: `30m`, `4h`, `7d`
     #[arg(long = "for", id = "lasting", value_name = "TIME")]
     pub lasting: Option<String>,
-    /// Until when
-    #[arg(long, value_name = "TIME", value_parser = args::moment)]
-    pub until: Option<DateTime<Utc>>,
+    /// Until when: `2026-12-24T20:00:00Z`, `2026-12-24`, or `4h` from now on
+    #[arg(long, value_name = "TIME", value_parser = args::moment_or_length)]
+    pub until: Option<Moment>,
     /// For each alert until it is over; its end is told
     #[arg(long)]
     pub until_resolved: bool,
-    /// From when on. Default: now
-    #[arg(long, value_name = "TIME", value_parser = args::moment)]
-    pub from: Option<DateTime<Utc>>,
+    /// From when on: `2026-12-24T18:00:00Z`, `2026-12-24`, or `4h` from now on. Default: now
+    #[arg(long, value_name = "TIME", value_parser = args::moment_or_length)]
+    pub from: Option<Moment>,
     /// Why
     #[arg(long, value_name = "TEXT")]
     pub comment: String,
@@ -103,36 +104,63 @@ async fn create(context: &Context, args: &CreateArgs) -> Result<ExitStatus, CliE
     let desk = Desk::open(context, "alerts silences create").await?;
     let workspace = making::workspace_of(&desk, context)?;
     let now = context.clock.now();
-    let name = args.name.clone().unwrap_or_else(|| now.format("silence-%Y%m%d-%H%M%S").to_string());
+    let name = args.name.clone().unwrap_or_else(|| free_name(&desk, &workspace, now));
     let key = ResourceKey::new(&kinds::silence::KIND, workspace.as_str().into(), name.as_str());
-    making::must_be_new(&desk, &key, "give another --name")
-        .map_err(|error| making::or_claimed(&desk, &key, &args.own, error))?;
-    let starts = args.from.unwrap_or_else(|| whole_second(now));
-    if args.until.is_some_and(|until| until <= now) {
+    let at =
+        |moment: Moment| if moment.is_exact() { moment.after(now) } else { whole_second(moment.after(now)) };
+    let starts = args.from.map_or_else(|| whole_second(now), at);
+    let until = args.until.map(at);
+    if until.is_some_and(|until| until <= now) {
         return Err(CliError::usage("--until: that time is past").help("give a time that is to come"));
     }
-    let mut draft = Draft::new(key);
+    let mut draft = Draft::new(key.clone());
     let mut add = |field: &str, value: Value| draft.spec.insert(field.to_owned(), value);
     add("matchers", json!(args.matchers));
     add("startsAt", json!(starts));
     add("createdBy", json!(context.actor()));
     add("comment", json!(args.comment));
-    match (&args.lasting, args.until) {
+    match (&args.lasting, until) {
         (Some(lasting), _) => add("duration", json!(lasting)),
         (None, Some(until)) => add("endsAt", json!(until)),
         (None, None) => add("untilResolved", json!(true)),
     };
+    // What is wrong with the conditions is said first: another name would not mend it.
     let entry = draft.finish(Layers::new(Some(workspace.clone())), option)?;
+    making::must_be_new(&desk, &key, "give another --name")
+        .map_err(|error| making::or_claimed(&desk, &key, &args.own, error))?;
     let mut notices = Vec::new();
     let canonical: Value = serde_json::from_str(&entry.canonical).unwrap_or_default();
     let spec = serde_json::from_value::<SilenceSpec>(canonical["spec"].clone());
-    if spec.is_ok_and(|spec| crate::alerts::review::mutes_all_critical(&spec, &workspace)) {
-        notices.push(format!("this mutes every critical alert of workspace `{workspace}`"));
+    if let Ok(spec) = spec {
+        if review::mutes_all_critical(&spec.matchers, &workspace) {
+            notices.push(format!("this mutes every critical alert of workspace `{workspace}`"));
+        }
+        notices.extend(unknown_tenants(&desk, &workspace, &spec.matchers));
     }
     let asked = Asked { entries: vec![entry], is_named: true, ..Asked::default() };
     let manner = Manner { command: "alerts silences create", own: &args.own, write: &args.write };
     let done = editing::carry_out(context, desk, asked, manner, notices, &signals).await?;
     Ok(done.status)
+}
+
+/// Conditions that ask for a tenant which the workspace has not.
+fn unknown_tenants(desk: &Desk<'_>, workspace: &str, matchers: &[String]) -> Vec<String> {
+    let of_kind = desk.living(&kinds::tenant::KIND);
+    let tenants: Vec<&str> =
+        of_kind.filter(|head| *head.key.workspace == *workspace).map(|head| &*head.key.name).collect();
+    let unknown = |text: &String| review::unknown_tenant(&text.parse().ok()?, &tenants);
+    matchers.iter().filter_map(unknown).map(|(what, help)| format!("{what}: {help}")).collect()
+}
+
+/// A name that is free: the time, and a number where several silences are made in one second.
+fn free_name(desk: &Desk<'_>, workspace: &str, now: DateTime<Utc>) -> String {
+    let usual = now.format("silence-%Y%m%d-%H%M%S").to_string();
+    let is_free = |name: &String| {
+        let key = ResourceKey::new(&kinds::silence::KIND, workspace.into(), name.as_str());
+        desk.head(&key).is_none()
+    };
+    let numbered = (2..10_000).map(|number| format!("{usual}-{number}"));
+    std::iter::once(usual.clone()).chain(numbered).find(is_free).unwrap_or(usual)
 }
 
 /// A time that reads well; nothing happens within less than a second.

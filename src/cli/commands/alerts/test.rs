@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use crate::alerts::trial::{self, Verdict};
 use crate::cli::args::Format;
 use crate::cli::context::Context;
+use crate::cli::desk::some;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::project;
 use crate::kinds::alert_test::AlertTestSpec;
+use crate::manifest::Catalog;
 
 use super::declared::Estate;
 
@@ -57,6 +59,13 @@ pub fn test(context: &Context, args: &TestArgs) -> Result<ExitStatus, CliError> 
             }
         }
     }
+    if ran.is_empty() {
+        // A slip in the selection of a CI job would be green for ever.
+        if let Some(error) = nothing_selected(context, args, &catalog) {
+            return Err(error);
+        }
+        context.printer.note("No AlertTest is declared: nothing was tested.");
+    }
     let failed = ran.iter().filter(|ran| !ran.verdict.is_passed()).count();
     if context.global.format == Format::Json {
         let tests: Vec<Value> = ran.iter().map(as_json).collect();
@@ -66,16 +75,33 @@ pub fn test(context: &Context, args: &TestArgs) -> Result<ExitStatus, CliError> 
     } else {
         context.printer.result(&shown(&ran, failed));
     }
-    if ran.is_empty() {
-        context.printer.note("No AlertTest is declared, or none is selected: nothing was tested.");
-    }
     Ok(if failed == 0 { ExitStatus::Success } else { ExitStatus::Error })
+}
+
+/// Why nothing was tested, where tests are declared or some were asked for.
+fn nothing_selected(context: &Context, args: &TestArgs, catalog: &Catalog) -> Option<CliError> {
+    let workspace = context.global.workspace.as_deref();
+    if args.filter.is_none() && (workspace.is_none() || catalog.tests.is_empty()) {
+        return None;
+    }
+    let place = workspace.map_or_else(String::new, |name| format!(" of workspace `{name}`"));
+    let what = args.filter.as_ref().map_or_else(String::new, |text| format!(" with `{text}` in its name"));
+    let keys: Vec<String> = catalog.tests.iter().map(|entry| entry.key.to_string()).collect();
+    let help = if keys.is_empty() {
+        "no AlertTest is declared: declare one, or correct --file".to_owned()
+    } else {
+        format!("the tests are those of {}", some(keys.iter()))
+    };
+    Some(CliError::usage(format!("there is no test{place}{what}")).why("nothing was tested").help(help))
 }
 
 fn shown(ran: &[Ran], failed: usize) -> String {
     let mut text = String::new();
     for Ran { key, name, verdict } in ran {
         text.push_str(&format!("{}  {key}: {name}\n", if verdict.is_passed() { "ok    " } else { "FAILED" }));
+        for line in &verdict.unknown {
+            text.push_str(&format!("        ! unknown   {line}\n"));
+        }
         for line in &verdict.missing {
             text.push_str(&format!("        - expected  {line}\n"));
         }
@@ -92,6 +118,6 @@ fn shown(ran: &[Ran], failed: usize) -> String {
 fn as_json(ran: &Ran) -> Value {
     json!({
         "test": ran.key, "name": ran.name, "passed": ran.verdict.is_passed(), "missing": ran.verdict.missing,
-        "unexpected": ran.verdict.unexpected,
+        "unexpected": ran.verdict.unexpected, "unknown": ran.verdict.unknown,
     })
 }

@@ -71,9 +71,9 @@ pub struct CreateArgs {
         help_heading = "What raises it"
     )]
     pub above: Option<u64>,
-    /// For type usage: the length of time that is counted
-    #[arg(long, value_name = "TIME", default_value = "24h", help_heading = "What raises it")]
-    pub window: String,
+    /// For type usage: the length of time that is counted. Default: 24h
+    #[arg(long, value_name = "TIME", help_heading = "What raises it")]
+    pub window: Option<String>,
     #[command(flatten)]
     pub reach: ReachArgs,
     #[command(flatten)]
@@ -119,6 +119,7 @@ pub struct ReachArgs {
 pub async fn create(context: &Context, args: &CreateArgs) -> Result<ExitStatus, CliError> {
     let signals = Signals::listen()?;
     making::no_write(&args.own)?;
+    must_fit(args)?;
     let mut desk = Desk::open(context, COMMAND).await?;
     let workspace = making::workspace_of(&desk, context)?;
     let name = args.name.clone().unwrap_or_else(|| args.alert_type.replace('_', "-"));
@@ -148,6 +149,44 @@ pub async fn create(context: &Context, args: &CreateArgs) -> Result<ExitStatus, 
     Ok(done.status)
 }
 
+/// Refuses options that say something of another type of rule: what somebody asked for would be dropped.
+fn must_fit(args: &CreateArgs) -> Result<(), CliError> {
+    let options = [
+        ("--checks", "health", !args.checks.is_empty()),
+        ("--statuses", "health", !args.statuses.is_empty()),
+        ("--metric", "usage", args.metric.is_some()),
+        ("--above", "usage", args.above.is_some()),
+        ("--window", "usage", args.window.is_some()),
+    ];
+    if let Some((option, wanted, _)) =
+        options.into_iter().find(|(_, wanted, is_given)| *is_given && *wanted != args.alert_type)
+    {
+        let error = CliError::usage(format!("{option} is for --type {wanted}"))
+            .why(format!("a rule of type {} does not look at it", args.alert_type));
+        return Err(error.help(format!("leave {option} out, or write --type {wanted}")));
+    }
+    let reach = &args.reach;
+    let options = [
+        ("--recipients", "email", !reach.recipients.is_empty()),
+        ("--from", "email", reach.from.is_some()),
+        ("--smtp-host", "email", reach.smtp_host.is_some()),
+        ("--mail-api", "email", reach.mail_api.is_some()),
+        ("--slack-webhook-env", "slack", reach.slack_webhook_env.is_some()),
+        ("--webhook-url", "webhook", reach.webhook_url.is_some()),
+    ];
+    let is_asked = |wanted: &str| args.channel.iter().any(|channel| channel == wanted);
+    match options.into_iter().find(|(_, wanted, is_given)| *is_given && !is_asked(wanted)) {
+        None => Ok(()),
+        Some((option, wanted, _)) => {
+            let error = CliError::usage(format!(
+                "{option} is for a channel that is made, and none of type {wanted} is"
+            ))
+            .why(format!("--channel names {}", args.channel.join(", ")));
+            Err(error.help(format!("leave {option} out, or add --channel {wanted}")))
+        }
+    }
+}
+
 fn spec(args: &CreateArgs, channels: Vec<String>) -> Map<String, Value> {
     let mut spec = Map::new();
     let mut add = |field: &str, value: Value| spec.insert(field.to_owned(), value);
@@ -166,7 +205,7 @@ fn spec(args: &CreateArgs, channels: Vec<String>) -> Map<String, Value> {
                 json!({"healthStatus": health})
             }
             "usage" => {
-                json!({"usageThreshold": {"metric": args.metric, "above": args.above, "window": args.window}})
+                json!({"usageThreshold": {"metric": args.metric, "above": args.above, "window": args.window.as_deref().unwrap_or("24h")}})
             }
             _ => match &args.severity {
                 Some(severity) => {
