@@ -1,4 +1,4 @@
-//! What trying a channel and showing a message need of the database: one row of an inbox, one stored message.
+//! What trying a channel needs of the database: one row of an inbox.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
