@@ -223,7 +223,10 @@ pub fn item(alert: &Alert, workspace: &str, tenant: Option<&TenantFact>, now: Da
         tenant_name: tenant.map(|tenant| tenant.display_name.clone()),
         service: alert.service.clone(),
         subject: (!alert.subject.is_empty()).then(|| alert.subject.clone()),
-        since: alert.fired_at.or(Some(alert.started_at)),
+        since: Some(match alert.kind {
+            AlertKind::HealthStatus => alert.started_at,
+            _ => alert.fired_at.unwrap_or(alert.started_at),
+        }),
         expires_at,
         expires_local: expires_at.and_then(|at| local(at, region?)),
         why: text_of(alert, "why").filter(|_| !is_over).map(|why| at_most(why.to_owned(), MOST_TITLE)),

@@ -14,7 +14,7 @@ pub mod webhook;
 
 use crate::alerts::notice::{Notice, instant};
 use crate::alerts::wording::HELD_BACK;
-use crate::alerts::{Event, Item, Message, template};
+use crate::alerts::{Event, Item, Message, Topic, template};
 use crate::kinds::alert_rule::AlertSeverity;
 use crate::kinds::notification_channel::Template;
 use crate::report::clean;
@@ -145,7 +145,12 @@ impl<'a> Words<'a> {
         let mut push = |name, value: Option<String>| facts.extend(value.map(|value| (name, line(&value))));
         push("Tenant", tenant);
         push("About", (!about.is_empty()).then(|| about.join(", ")));
-        push(if is_over { "It began" } else { "Alert since" }, item.since.map(instant));
+        let since = match message.topic {
+            _ if is_over => "It began",
+            Topic::HealthAlert => "Since",
+            _ => "Alert since",
+        };
+        push(since, item.since.map(instant));
         push(if has_expired { "Expired" } else { "Expires" }, expires);
         push("Why", item.why.clone());
         push("To do", item.remedy.clone());

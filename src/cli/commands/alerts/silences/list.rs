@@ -60,6 +60,7 @@ pub(super) async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatu
     listing.close().await;
     listing::note_active(context, active.as_ref());
     rows.retain(|row| selection.matches_labels(&row.canonical));
+    windows.retain(|row| selection.matches_labels(&row.canonical));
     let mut items: Vec<Item> = rows.into_iter().filter_map(|row| item(row, &muted, now)).collect();
     let before = items.len();
     if !args.all_states {
