@@ -63,7 +63,8 @@ pub struct AlertRuleSpec {
     /// Which tenants of the workspace are watched. Left out, all of them.
     #[serde(default, skip_serializing_if = "Selector::is_empty")]
     pub selector: Selector,
-    /// How urgent its alerts are; of credential expiry, each threshold has an urgency of its own (`severities`).
+    /// How urgent its alerts are. Of credential expiry, each threshold has an urgency of its own (`severities`), and this counts
+    /// only for renewals that fail and for an expiry that nobody knows.
     #[serde(default)]
     pub severity: AlertSeverity,
     /// The channels, of the same workspace, that its alerts are sent through.
@@ -115,11 +116,11 @@ pub struct Grouping {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), inner(length(min = 1, max = 128)))]
     pub by: Vec<String>,
-    /// How long the first message of a group waits for others to join it.
+    /// How long the first message of a group waits for others to join it; at most a day.
     #[serde(default = "half_a_minute")]
     #[schemars(regex(pattern = DURATION_PATTERN))]
     pub wait: String,
-    /// How long after a message of a group new alerts of it wait. That an alert is over does not wait.
+    /// How long after a message of a group new alerts of it wait, at most a week. That an alert is over does not wait.
     #[serde(default = "five_minutes")]
     #[schemars(regex(pattern = DURATION_PATTERN))]
     pub interval: String,

@@ -126,7 +126,7 @@ pub async fn list(context: &Context, args: &AlertsListArgs) -> Result<ExitStatus
         found.retain(|listed| selector.matches(&labels(&listed.alert)));
         total = i64::try_from(found.len()).unwrap_or(i64::MAX);
     }
-    found.sort_by(|left, right| order(left).cmp(&order(right)));
+    found.sort_by_cached_key(order);
     found.truncate(limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
     show(context, &found, total);
     note_active(context, active.as_ref());
