@@ -120,7 +120,7 @@ fn when_a_rule_is_due_is_shown() {
     listed.stdout_has("in 23 hours").stdout_has("threshold");
     watch
         .estate
-        .run(&["alerts", "check-now", "--due", "--as-of", "2031-06-25T10:00:00Z"])
+        .run(&["alerts", "check-now", "--yes", "--due", "--as-of", "2031-06-25T10:00:00Z"])
         .ok()
         .stdout_has("No rule was due");
     watch.estate.run(&["alerts", "rules", "list", "--as-of", "2031-06-26T10:00:00Z"]).ok().stdout_has("due");
@@ -129,7 +129,7 @@ fn when_a_rule_is_due_is_shown() {
 #[test]
 fn what_a_tighter_threshold_tells_is_counted_and_not_listed() {
     let watch = Watch::new("desk_superseded", USUAL);
-    let outcome = watch.estate.run(&["alerts", "check-now", "--as-of", AT]).ok();
+    let outcome = watch.estate.run(&["alerts", "check-now", "--yes", "--as-of", AT]).ok();
     let outcome = outcome.stdout_has("1 fired, 1 superseded; 1 message queued.");
     assert_eq!(outcome.stdout.matches("superseded").count(), 1, "{}", outcome.stdout);
 }
@@ -148,7 +148,7 @@ fn two_workspaces_with_one_name_of_a_rule() {
     }
     watch.apply();
     let run = |args: &[&str]| watch.estate.run(args);
-    let wrong = run(&["alerts", "check-now", "--rule", "nothing-like-it"]).code(3);
+    let wrong = run(&["alerts", "check-now", "--yes", "--rule", "nothing-like-it"]).code(3);
     wrong.stderr_has("the rules are expiry\n");
     // What is made without a workspace is found again without one.
     let create = ["alerts", "rules", "create", "--type", "expired", "--channel", "box", "--yes"];

@@ -114,9 +114,7 @@ fn postgres_goes_away_while_alerts_come_due() {
         run(&["alerts", "check-now", "--yes"]).run().ok();
         std::thread::sleep(Duration::from_millis(1_100));
         run(&["alerts", "check-now", "--yes"]).run().ok();
-        if !worker.is_running() {
-            panic!("the worker does not wait for the database: {}", worker.wait());
-        }
+        assert!(worker.is_running(), "the worker does not wait for the database: {}", worker.wait());
     }
     let all = i64::from(rounds * each);
     let sent = "select count(*) from synthex.notification_deliveries where state = 'sent'";
