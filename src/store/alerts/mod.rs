@@ -92,20 +92,18 @@ async fn read(connection: &mut PgConnection, ask: &Ask<'_>) -> Result<Read, sqlx
 impl AlertStore for Connection {
     async fn workspaces(&mut self) -> Result<Vec<String>, StateError> {
         let limit = self.timeout;
-        let work = super::connect::in_transaction(&mut self.inner, async |connection| {
+        let work = async {
             let sql = "select name from synthex.workspaces where deleted_at is null order by name";
-            let rows = sqlx::query(sql).persistent(false).fetch_all(connection).await?;
+            let rows = sqlx::query(sql).persistent(false).fetch_all(&mut self.inner).await?;
             rows.iter().map(|row| row.try_get(0)).collect()
-        });
+        };
         within(limit, "listing the workspaces", work).await
     }
 
     async fn end_removed(&mut self, now: DateTime<Utc>) -> Result<(), StateError> {
         let limit = self.timeout;
-        let work = super::connect::in_transaction(&mut self.inner, async |connection| {
-            sqlx::query(END_REMOVED).bind(now).persistent(false).execute(connection).await.map(|_| ())
-        });
-        within(limit, "ending alerts of deleted workspaces", work).await
+        let work = sqlx::query(END_REMOVED).bind(now).persistent(false).execute(&mut self.inner);
+        within(limit, "ending alerts of deleted workspaces", work).await.map(|_| ())
     }
 
     async fn begin(&mut self, ask: &Ask<'_>) -> Result<Read, StateError> {
