@@ -6,11 +6,14 @@ create function synthex.follow_rename() returns trigger
     set search_path = pg_catalog
 as $$
 begin
+    -- Whoever changes alerts of a workspace holds this row, so that an evaluation that is under way is over first.
+    insert into synthex.alert_evaluations as e (workspace, rule, evaluated_at) values (new.workspace, '', now())
+    on conflict (workspace, rule) do update set evaluated_at = excluded.evaluated_at;
     if tg_table_name = 'tenants' then
         update synthex.alerts
         set tenant = new.name, revision = revision + 1,
             subject = case when kind <> 'health_status' then subject
-                           when subject = old.name then new.name
+                           when subject = old.name and service in ('shopify', 'google-merchant') then new.name
                            when subject = service || '/' || old.name then service || '/' || new.name
                            when subject in ('shopify/' || old.name, 'google-merchant/' || old.name)
                                then split_part(subject, '/', 1) || '/' || new.name
@@ -20,7 +23,7 @@ begin
         set tenant = new.name, subject = m.subject
         from (
             select s.service, s.subject as former,
-                   case when s.subject = old.name then new.name
+                   case when s.subject = old.name and s.service in ('shopify', 'google-merchant') then new.name
                         when s.subject in ('shopify/' || old.name, 'google-merchant/' || old.name)
                             then split_part(s.subject, '/', 1) || '/' || new.name
                         else s.subject end as subject
@@ -53,8 +56,22 @@ begin
         delete from synthex.alert_evaluations where workspace = new.workspace and rule = new.name;
         update synthex.alert_evaluations set rule = new.name where workspace = new.workspace and rule = old.name;
     elsif tg_table_name = 'notification_channels' then
-        update synthex.notification_deliveries set channel = new.name
-        where workspace = new.workspace and channel = old.name and state in ('pending', 'sending', 'retrying');
+        -- What waits goes out through it, and the end of an alert is told where its beginning was. Where a message has something
+        -- under both names, what was never sent gives way.
+        delete from synthex.notification_deliveries as x
+        using synthex.notification_deliveries as d
+        where d.workspace = new.workspace and d.channel = old.name
+          and (x.notification, x.channel, x.target) = (d.notification, new.name, d.target)
+          and x.state in ('suppressed', 'cancelled');
+        update synthex.notification_deliveries as d set channel = new.name
+        from synthex.notifications as n
+        where d.workspace = new.workspace and d.channel = old.name and n.id = d.notification
+          and (d.state in ('pending', 'sending', 'retrying')
+               or exists (select from synthex.alerts as a where a.id = any (n.alerts) and a.status <> 'resolved'))
+          and not exists (
+              select from synthex.notification_deliveries as x
+              where (x.notification, x.channel, x.target) = (d.notification, new.name, d.target)
+          );
         delete from synthex.channel_status where workspace = new.workspace and channel = new.name;
         update synthex.channel_status set channel = new.name where workspace = new.workspace and channel = old.name;
     end if;

@@ -31,17 +31,20 @@ pub async fn of(
     for (workspace, overlay) in &overlays {
         let ask =
             |overlay| Ask { workspace, scope: &Scope::All, now, seed: Uuid::nil(), is_dry: true, overlay };
-        let before = match &mut store {
+        let mut before = match &mut store {
             Some(store) => read(*store, &ask(None)).await?,
             None => Overlay::default().of_nothing(workspace),
         };
         if !overlay.concerns(&before) {
             continue;
         }
-        let after = match &mut store {
+        let mut after = match &mut store {
             Some(store) => read(*store, &ask(Some(overlay))).await?,
             None => overlay.of_nothing(workspace),
         };
+        // A rename tells nobody anything: both are asked of what has its new name.
+        overlay.rename(&mut before);
+        overlay.rename(&mut after);
         let outcomes = (alerts::evaluate(&before, now), alerts::evaluate(&after, now));
         lines.extend(compare((&before, &outcomes.0), (&after, &outcomes.1), &overlay.off()));
     }

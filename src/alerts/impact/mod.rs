@@ -5,6 +5,7 @@
 //! the plan: it depends on the time, and on what has happened when the plan is applied.
 
 mod overlay;
+mod renaming;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -51,8 +51,7 @@ pub trait AlertStore {
     /// Whatever the database reports; nothing is begun then.
     fn begin(&mut self, ask: &Ask<'_>) -> impl Future<Output = Result<Read, StateError>>;
 
-    /// Writes what came of it, all or nothing, and ends the evaluation. Returns the notifications that were queued: the end of
-    /// alerts may be told in parts.
+    /// Writes what came of it, all or nothing, and ends the evaluation.
     ///
     /// # Errors
     /// Whatever the database reports; nothing was written. `Stale` where somebody else wrote the same rows.
@@ -62,7 +61,7 @@ pub trait AlertStore {
         outcome: &Outcome,
         notifications: &[NewNotification],
         now: DateTime<Utc>,
-    ) -> impl Future<Output = Result<Vec<Uuid>, StateError>>;
+    ) -> impl Future<Output = Result<(), StateError>>;
 
     /// Ends an evaluation without writing.
     ///
@@ -103,19 +102,11 @@ pub struct Evaluated {
     pub unreadable: Vec<String>,
     /// The rules that were evaluated.
     pub rules: Vec<String>,
-    /// The notifications that were queued.
-    pub queued: Vec<Uuid>,
 }
 
 impl Evaluated {
     fn new(workspace: String) -> Self {
-        Self {
-            workspace,
-            outcome: Ok(Outcome::default()),
-            unreadable: Vec::new(),
-            rules: Vec::new(),
-            queued: Vec::new(),
-        }
+        Self { workspace, outcome: Ok(Outcome::default()), unreadable: Vec::new(), rules: Vec::new() }
     }
 }
 
@@ -186,7 +177,7 @@ async fn once(
     }
     let notifications: Vec<NewNotification> =
         outcome.tellings.iter().map(|telling| notification(telling, ask.now)).collect();
-    evaluated.queued = store.finish(ask.workspace, &outcome, &notifications, ask.now).await?;
+    store.finish(ask.workspace, &outcome, &notifications, ask.now).await?;
     for alert in outcome.inserts.iter().chain(&outcome.updates) {
         let is_over = alert.status == AlertStatus::Resolved;
         tracing::debug!(alert = %alert.id, status = alert.status.code(), is_over, "alert");
@@ -245,8 +236,8 @@ mod tests {
             _: &Outcome,
             _: &[NewNotification],
             _: DateTime<Utc>,
-        ) -> Result<Vec<Uuid>, StateError> {
-            Ok(Vec::new())
+        ) -> Result<(), StateError> {
+            Ok(())
         }
 
         async fn end_removed(&mut self, _: DateTime<Utc>) -> Result<(), StateError> {

@@ -123,7 +123,7 @@ impl<'a> Words<'a> {
     #[must_use]
     pub fn facts(&self, item: &Item) -> Vec<(&'static str, String)> {
         let message = self.notice.message;
-        let is_over = message.event == Event::Resolved;
+        let is_over = matches!(message.event, Event::Resolved | Event::FiredAndResolved);
         let mut facts = Vec::new();
         let tenant = match (&item.tenant, &item.tenant_name) {
             (Some(id), Some(name)) => Some(format!("{name} ({id})")),
@@ -197,8 +197,7 @@ fn marks(notice: &Notice<'_>) -> Vec<String> {
 
 /// Whether the text of a message says nothing but what its items say.
 fn tells_of_items(message: &Message) -> bool {
-    let is_of_alerts =
-        matches!(message.event, Event::Firing | Event::Resolved | Event::Reminder | Event::Flapping);
+    let is_of_alerts = !matches!(message.event, Event::DeliveryFailed | Event::Test | Event::Message);
     is_of_alerts && message.rule.is_some() && !message.items.is_empty()
 }
 

@@ -187,6 +187,17 @@ fn titles_are_marked_by_what_happened() {
 }
 
 #[test]
+fn what_is_over_is_said_once_and_to_be_over() {
+    for event in [Event::Resolved, Event::FiredAndResolved] {
+        let mut message = sample(event, now());
+        message.text = "The Shopify credential acme-shopify of SMB_CLIENT_001 was replaced.".to_owned();
+        let body = text::body(&words(&message));
+        assert!(body.contains("It began:") && !body.contains("Alert since:"), "{body}");
+        assert!(!body.contains("was replaced."), "{body}");
+    }
+}
+
+#[test]
 fn the_usual_words_as_text() {
     let mut message = sample(Event::Firing, now());
     message.items[0].expires_local = Some("2026-03-02 23:00 AEDT".to_owned());

@@ -12,7 +12,6 @@ mod write;
 
 use chrono::{DateTime, Utc};
 use sqlx::{Executor as _, PgConnection, Row as _};
-use uuid::Uuid;
 
 use crate::alerts::facts::{Facts, Outcome};
 use crate::alerts::impact::Overlay;
@@ -122,20 +121,20 @@ impl AlertStore for Connection {
         outcome: &Outcome,
         notifications: &[NewNotification],
         now: DateTime<Utc>,
-    ) -> Result<Vec<Uuid>, StateError> {
+    ) -> Result<(), StateError> {
         let inner = &mut self.inner;
         let work = async {
             let is_whole = write::write(inner, workspace, outcome, now).await?;
             if !is_whole {
-                return Ok(None);
+                return Ok(false);
             }
-            let enqueued = outbox::enqueue(inner, notifications, now).await?;
+            outbox::enqueue(inner, notifications, now).await?;
             inner.execute("commit").await?;
-            Ok(Some(enqueued.notifications))
+            Ok(true)
         };
         let error = match within(self.timeout, "writing alerts", work).await {
-            Ok(Some(queued)) => return Ok(queued),
-            Ok(None) => StateError::new(
+            Ok(true) => return Ok(()),
+            Ok(false) => StateError::new(
                 StateErrorKind::Stale,
                 format!("somebody else changed alerts of workspace `{workspace}` meanwhile"),
             )

@@ -88,21 +88,23 @@ pub(super) async fn read_open(connection: &mut PgConnection, facts: &mut Facts) 
 }
 
 /// Alerts whose tenant or rule has another name now stay the same alerts, under the fingerprint of that name. Gives back which
-/// they are.
+/// they are. Two that would be one alert stay two.
 pub(super) fn know_again(facts: &mut Facts) -> Vec<(Uuid, Digest)> {
-    let mut known: HashSet<Digest> = facts.open.iter().map(|alert| alert.fingerprint).collect();
+    let identities: Vec<Digest> = facts.open.iter().map(|alert| alert.identity(&facts.workspace)).collect();
+    let own = facts.open.iter().zip(&identities).filter(|(alert, identity)| alert.fingerprint == **identity);
+    let mut known: HashSet<Digest> = own.map(|(alert, _)| alert.fingerprint).collect();
     let mut renamed = Vec::new();
-    for alert in &mut facts.open {
-        let fingerprint = alert.identity(&facts.workspace);
-        if fingerprint != alert.fingerprint && known.insert(fingerprint) {
-            alert.fingerprint = fingerprint;
-            renamed.push((alert.id, fingerprint));
+    for (alert, identity) in facts.open.iter_mut().zip(identities) {
+        if identity != alert.fingerprint && known.insert(identity) {
+            alert.fingerprint = identity;
+            renamed.push((alert.id, identity));
         }
     }
     renamed
 }
 
-/// Writes the fingerprints of alerts that are known again.
+/// Writes the fingerprints of alerts that are known again. Names may have been handed on, so that one gets what another had: each
+/// gives up its own first.
 pub(super) async fn write_fingerprints(
     connection: &mut PgConnection,
     workspace: &str,
@@ -110,10 +112,14 @@ pub(super) async fn write_fingerprints(
 ) -> Result<(), sqlx::Error> {
     let (ids, fingerprints): (Vec<Uuid>, Vec<Vec<u8>>) =
         renamed.iter().map(|(id, fingerprint)| (*id, fingerprint.as_bytes().to_vec())).unzip();
+    let none: Vec<Vec<u8>> = ids.iter().map(|id| Digest::of(id.as_bytes()).as_bytes().to_vec()).collect();
     let sql = "update synthex.alerts as a set fingerprint = u.fingerprint \
          from unnest($2::uuid[], $3::bytea[]) as u (id, fingerprint) where a.workspace = $1 and a.id = u.id";
-    let query = sqlx::query(sql).bind(workspace).bind(ids).bind(fingerprints).persistent(false);
-    query.execute(connection).await.map(|_| ())
+    for fingerprints in [none, fingerprints] {
+        let query = sqlx::query(sql).bind(workspace).bind(&ids).bind(fingerprints).persistent(false);
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// Silences "until resolved" whose alerts are over since they began. What ended before is of another silence that had the name,

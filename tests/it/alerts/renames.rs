@@ -16,6 +16,11 @@ fn moved(watch: &Watch, from: &str, to: &str) {
         .write("synthex.yaml", format!("{file}\n  moved:\n    - {{from: {from}, to: {to}}}\n"));
 }
 
+/// A plan that renames does nothing to alerts.
+fn quiet(watch: &Watch, at: &str) {
+    watch.estate.run(&["plan", "--as-of", at]).ok().stdout_has("to rename").nowhere("Alert impact");
+}
+
 fn open(watch: &Watch) -> Vec<String> {
     let rows = watch.estate.database.query_strings(
         "select concat_ws(' ', rule, tenant, subject, status) from synthex.alerts where status <> 'resolved' order by 1",
@@ -40,6 +45,7 @@ fn alerts_stay_through_renames() {
     project.write("manifests/ACME.yaml", manifest);
     watch.estate.edit("c1.yaml", "tenant: T1", "tenant: ACME");
     moved(&watch, "tenant/w/T1", "tenant/w/ACME");
+    quiet(&watch, "2031-06-25T00:30:00Z");
     watch.apply();
     watch.check("2031-06-25T01:00:00Z", &[]);
     assert_eq!(open(&watch), ["down ACME ACME firing", "expiry ACME c1 firing"]);
@@ -59,6 +65,7 @@ fn alerts_stay_through_renames() {
         project.read("manifests/expiry.yaml").replace("name: expiry", "name: ends"),
     );
     moved(&watch, "rule/w/expiry", "rule/w/ends");
+    quiet(&watch, "2031-06-25T02:30:00Z");
     watch.apply();
     watch.check("2031-06-25T03:00:00Z", &[]);
     assert_eq!(open(&watch), ["down ACME ACME firing", "down T1 T1 firing", "ends ACME c1 firing"]);
@@ -75,4 +82,54 @@ fn alerts_stay_through_renames() {
     let states =
         "select string_agg(distinct channel || ' ' || state, ', ') from synthex.notification_deliveries";
     assert_eq!(watch.estate.value(states).as_deref(), Some("tray sent"));
+    // The end is told where the beginning was, whatever that is called by now; and the name may go back.
+    watch.health("T1", "healthy", "ok");
+    watch.check("2031-06-25T04:00:00Z", &["--deliver"]);
+    let end = "select string_agg(d.channel || ' ' || d.state, ', ') from synthex.notification_deliveries as d \
+         join synthex.notifications as n on n.id = d.notification where n.event = 'resolved'";
+    assert_eq!(watch.estate.value(end).as_deref(), Some("tray sent"));
+    project
+        .write("manifests/box.yaml", project.read("manifests/box.yaml").replace("name: tray", "name: box"));
+    for rule in ["expiry", "down"] {
+        watch.estate.edit(&format!("{rule}.yaml"), "channels: [tray]", "channels: [box]");
+    }
+    moved(&watch, "channel/w/tray", "channel/w/box");
+    watch.apply();
+    watch.health("ACME", "healthy", "ok");
+    watch.check("2031-06-25T05:00:00Z", &["--deliver"]);
+    assert_eq!(watch.estate.value(end).as_deref(), Some("tray sent, box sent"));
+}
+
+#[test]
+fn names_that_are_handed_on_take_their_alerts_along() {
+    let watch = Watch::new("alerts_handed_on", USUAL);
+    watch.estate.declare("AlertRule", "down", "{when: {healthStatus: {}}, channels: [box], reminder: never}");
+    watch.apply();
+    for tenant in ["T1", "T2"] {
+        watch.health(tenant, "unhealthy", "shop_frozen");
+    }
+    watch.check("2031-01-02T00:00:00Z", &[]);
+    let told = watch.told();
+    let project = &watch.estate.project;
+    // T2 becomes T9, and T1 becomes T2; nobody evaluates in between.
+    for (from, to) in [("T2", "T9"), ("T1", "T2")] {
+        let manifest = project.read(&format!("manifests/{from}.yaml"));
+        project.remove(&format!("manifests/{from}.yaml"));
+        project.write(
+            &format!("manifests/{to}.yaml"),
+            manifest.replace(&format!("name: {from}\n"), &format!("name: {to}\n")),
+        );
+        for credential in ["c1", "c2"] {
+            let file = format!("manifests/{credential}.yaml");
+            project.write(
+                &file,
+                project.read(&file).replace(&format!("tenant: {from},"), &format!("tenant: {to},")),
+            );
+        }
+        moved(&watch, &format!("tenant/w/{from}"), &format!("tenant/w/{to}"));
+        watch.apply();
+    }
+    watch.check("2031-01-02T01:00:00Z", &[]);
+    assert_eq!(watch.told(), told);
+    assert_eq!(open(&watch), ["down T2 T2 firing", "down T9 T9 firing"]);
 }

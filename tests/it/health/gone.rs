@@ -63,3 +63,31 @@ fn a_credential_that_is_revoked_is_not_unhealthy_for_ever_where_only_shops_are_l
     shops.check_at("2026-11-20T13:15:00Z", &["--service", "disk"]);
     assert_eq!(subjects(&shops, "google-merchant"), "G1");
 }
+
+#[test]
+fn an_alert_of_a_tenant_that_is_suspended_ends_with_that_reason() {
+    let shops = Shops::with("health_suspended", &["a", "b"], |asked| match asked.shop() {
+        "a.myshopify.com" => Reply::text(402, "frozen"),
+        _ => shop_with(asked, "Basic", 1990, "2026-10"),
+    });
+    for name in ["expiry", "muted", "chat", "log"] {
+        shops.estate.project.remove(&format!("manifests/{name}.yaml"));
+    }
+    shops.estate.declare("NotificationChannel", "box", "{type: in-app}");
+    shops.estate.declare("AlertRule", "well", "{when: {healthStatus: {}}, channels: [box], reminder: 1h}");
+    shops.estate.run(&["apply", "--yes", "--prune"]).ok();
+    for at in ["2026-11-20T12:00:00Z", "2026-11-20T12:15:00Z", "2026-11-20T12:30:00Z"] {
+        shops.check_at(at, &["--service", "shopify"]);
+    }
+    let told = |at: &str| {
+        shops.run(&["alerts", "check-now", "--yes", "--as-of", at]).run().ok();
+        let sql = "select string_agg(status || ' ' || coalesce(resolve_reason, '-'), ', ') from synthex.alerts where service = 'shopify'";
+        shops.estate.value(sql).unwrap()
+    };
+    assert_eq!(told("2026-11-20T12:31:00Z"), "firing -");
+    // Whoever looks first, a health check or an evaluation.
+    shops.estate.edit("t-a.yaml", "status: active", "status: suspended");
+    shops.estate.run(&["apply", "--yes"]).ok();
+    shops.check_at("2026-11-20T12:45:00Z", &["--service", "shopify"]);
+    assert_eq!(told("2026-11-20T12:46:00Z"), "resolved suspended");
+}

@@ -67,7 +67,7 @@ pub async fn check_now(context: &Context, args: &CheckNowArgs) -> Result<ExitSta
         must_know(rule, &found)?;
     }
     let mut document = json(context, args, &found);
-    let mut missed = 0;
+    let (mut missed, mut undelivered) = (0, None);
     let mut said = String::new();
     if args.deliver {
         let delivered = outbox::work(context, &post, &Round::default(), &signals).await?;
@@ -75,9 +75,7 @@ pub async fn check_now(context: &Context, args: &CheckNowArgs) -> Result<ExitSta
         document["delivered"] = outbox::counts_json(&delivered.counts);
         let counts = outbox::counts_text(&delivered.counts);
         said = if counts.is_empty() { String::new() } else { format!("\nDelivery: {counts}.\n") };
-        if let Some(error) = delivered.error {
-            return Err(with_outcome(error.into(), document));
-        }
+        undelivered = delivered.error;
     }
     post.connection.close().await;
     if context.global.format != Format::Json {
@@ -92,6 +90,9 @@ pub async fn check_now(context: &Context, args: &CheckNowArgs) -> Result<ExitSta
         let mut error = CliError::from(error);
         error.what = format!("the alerts of workspace `{workspace}` could not be evaluated: {}", error.what);
         return Err(with_outcome(error, document));
+    }
+    if let Some(error) = undelivered {
+        return Err(with_outcome(error.into(), document));
     }
     if context.global.format == Format::Json {
         context.printer.json(&document);

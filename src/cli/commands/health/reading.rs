@@ -112,7 +112,11 @@ pub async fn read(
     }
     let knows_all = !is_chosen && scope.needs_tenants() && !workspaces.is_empty();
     let remaining = knows_all.then(|| {
-        let all = asking(&items, &chosen, &Scope::named(&[]), &settings).into_iter();
+        // Of one that is suspended the last results stay, so that alerts about it end with that reason.
+        let suspended = tenants.iter().filter(|row| text(row, "status") == "suspended");
+        let mut kept = chosen.clone();
+        kept.extend(suspended.map(|row| ((&*row.key.workspace, &*row.key.name), row)));
+        let all = asking(&items, &kept, &Scope::named(&[]), &settings).into_iter();
         let all = all.chain(expiring(&items, &chosen, &tenants, is_chosen));
         let keys = all.flat_map(|target| target.keys).filter(is_on).collect();
         Remaining { workspaces, keys }
