@@ -218,6 +218,8 @@ pub enum Happening {
     Pending,
     /// It was raised.
     Fired,
+    /// It was raised before, and is told now: it waited for its group, or what was told of it was of another time.
+    Told,
     /// It crossed a tighter threshold.
     Worsened,
     /// It is over.
@@ -245,6 +247,7 @@ impl Happening {
         match self {
             Self::Pending => "pending",
             Self::Fired => "fired",
+            Self::Told => "told",
             Self::Worsened => "worsened",
             Self::Resolved => "resolved",
             Self::Reminded => "reminded",

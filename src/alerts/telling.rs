@@ -242,7 +242,7 @@ impl<'a> Teller<'a> {
                 happenings.push(Happening::Reminded);
             }
             Some(Told::Now(Event::Firing)) if happenings.is_empty() && !was_muted => {
-                happenings.push(Happening::Fired);
+                happenings.push(Happening::Told);
             }
             Some(Told::Later(_)) => happenings.push(Happening::Waiting),
             _ => {}

@@ -280,11 +280,16 @@ impl<'c> Desk<'c> {
         })
     }
 
+    /// What the manifests declare; `None` where they cannot be read, or there are none.
+    pub fn catalog(&self) -> Option<&Catalog> {
+        let load = || Some(project::load(self.found.as_ref()?).ok()?.catalog);
+        self.declared.get_or_init(load).as_ref()
+    }
+
     /// Who else has a say in these resources, a line each: manifests that declare them, and projects that own them.
     pub fn claims(&self, keys: &HashSet<ResourceKey>) -> Result<Vec<String>, CliError> {
         // What cannot be read may declare anything; the owners of the rows still count.
-        let load = || Some(project::load(self.found.as_ref()?).ok()?.catalog);
-        let catalog = self.declared.get_or_init(load).as_ref();
+        let catalog = self.catalog();
         let mut origins = catalog.map(Origins::new);
         let mut claims = Vec::new();
         let mut keys: Vec<&ResourceKey> = keys.iter().collect();

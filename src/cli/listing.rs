@@ -13,6 +13,9 @@ use super::error::CliError;
 use super::preferences::{self, Choice};
 use super::project::{self, Found};
 
+/// Said of lists of a database where synthex is not installed.
+pub const NOTHING_APPLIED: &str = "Nothing was applied to this database yet: run `synthex apply`.";
+
 /// A database to list from.
 pub struct Listing {
     /// The project, where there is one.

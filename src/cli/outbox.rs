@@ -36,16 +36,28 @@ impl Post {
     /// # Errors
     /// It cannot be reached, has no outbox yet, or no workspace is known where one must be.
     pub async fn open(context: &Context, command: &str, only: Option<&str>) -> Result<Self, CliError> {
-        let Listing { found, options, mut connection, scopes, .. } =
+        Self::open_installed(context, command, only).await?.ok_or_else(no_outbox)
+    }
+
+    /// [`Post::open`] for a list; `None` where synthex is not installed, so that there is nothing to list.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open_installed(
+        context: &Context,
+        command: &str,
+        only: Option<&str>,
+    ) -> Result<Option<Self>, CliError> {
+        let Listing { found, is_installed, options, mut connection, scopes, .. } =
             Listing::open(context, command, only).await?;
-        if !connection.has_outbox().await? {
-            let error =
-                StateError::new(StateErrorKind::Incompatible, "this database has no notifications yet")
-                    .why("synthex is not installed there, or an older one is")
-                    .help("run `synthex db migrate`, or `synthex apply`, which does it too");
-            return Err(error.into());
+        if !is_installed {
+            connection.close().await;
+            return Ok(None);
         }
-        Ok(Self { found, options, connection, scopes })
+        if !connection.has_outbox().await? {
+            return Err(no_outbox());
+        }
+        Ok(Some(Self { found, options, connection, scopes }))
     }
 
     /// The project's folder, from which paths of secrets start.
@@ -53,6 +65,13 @@ impl Post {
     pub fn folder(&self) -> Option<&Path> {
         self.found.as_ref().map(|found| found.folder.as_path())
     }
+}
+
+fn no_outbox() -> CliError {
+    StateError::new(StateErrorKind::Incompatible, "this database has no notifications yet")
+        .why("synthex is not installed there, or an older one is")
+        .help("run `synthex db migrate`, or `synthex apply`, which does it too")
+        .into()
 }
 
 /// How a command works through the outbox.

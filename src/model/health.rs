@@ -27,6 +27,12 @@ pub enum CheckedService {
 }
 
 impl CheckedService {
+    /// Whether there is one for each workspace, and not one for all.
+    #[must_use]
+    pub const fn is_of_workspace(self) -> bool {
+        !matches!(self, Self::Database | Self::Disk | Self::Memory)
+    }
+
     /// All of them, in the order in which they are shown.
     pub const ALL: [Self; 7] = [
         Self::Database,

@@ -1,6 +1,8 @@
 //! When results in a row change how something stands (M-L2): bad ones make it bad after the failure threshold, good ones make
 //! it good again after the success threshold, and what could not be found out does neither.
 
+use std::fmt;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::health::HealthStatus;
@@ -48,7 +50,40 @@ pub struct Found {
     pub is_failure: bool,
 }
 
+/// Results in a row that would change how something stands, and are not enough yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// How many there are.
+    pub results: i64,
+    /// How many it takes.
+    pub needed: i64,
+    /// What they say, in a word.
+    pub what: &'static str,
+}
+
+/// `2 of 3 bad results in a row`.
+impl fmt::Display for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { results, needed, what } = self;
+        write!(f, "{results} of {needed} {what} results in a row")
+    }
+}
+
 impl Settled {
+    /// How far it is on the way to another state.
+    #[must_use]
+    pub fn pending(&self, patience: &Patience) -> Option<Pending> {
+        let Patience { failure_threshold, success_threshold, .. } = *patience;
+        let better = if self.successes > 0 { "good" } else { "better" };
+        let (results, needed, what) = match self.status {
+            HealthStatus::Healthy | HealthStatus::Unknown => (self.failures, failure_threshold, "bad"),
+            HealthStatus::Degraded if self.severe > 0 => (self.severe, failure_threshold, "unhealthy"),
+            HealthStatus::Degraded => (self.successes, success_threshold, "good"),
+            HealthStatus::Unhealthy => (-self.severe, success_threshold, better),
+        };
+        (0 < results && results < needed).then_some(Pending { results, needed, what })
+    }
+
     /// Whether so much time went by that this is the first look after a gap (M-H13): what was counted before it is of another
     /// time, and full thresholds must be met again.
     #[must_use]
@@ -223,6 +258,31 @@ mod tests {
         check("xxxx", "??uu", "??uu");
         check("xxhx", "??hh", "??h?");
         check("ux?x", "???u", "u??u");
+    }
+
+    #[test]
+    fn it_is_said_how_far_it_is_on_the_way_to_another_state() {
+        for (results, expected) in [
+            ("h", ""),
+            ("u", "1 of 3 bad results in a row"),
+            ("hud", "2 of 3 bad results in a row"),
+            ("hu?", "1 of 3 bad results in a row"),
+            ("huuu", ""),
+            ("hduu", "2 of 3 unhealthy results in a row"),
+            ("hddd", ""),
+            ("hdddh", "1 of 2 good results in a row"),
+            ("uuuh", "1 of 2 good results in a row"),
+            ("uuud", "1 of 2 better results in a row"),
+            ("uuuhh", ""),
+        ] {
+            let settled =
+                results.chars().enumerate().fold(None, |before: Option<Settled>, (index, result)| {
+                    let at = time(15 * i64::try_from(index).unwrap());
+                    Some(settle(before.as_ref(), found(result), at, &PATIENCE).1)
+                });
+            let said = settled.unwrap().pending(&PATIENCE).map(|pending| pending.to_string());
+            assert_eq!(said.unwrap_or_default(), expected, "{results}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod gone;
 mod machine;
 mod outage;
 mod racing;
+mod reports;
 mod runs;
 mod secrets;
 

@@ -209,7 +209,7 @@ fn alerts<'a>((facts, outcome): (&'a Facts, &'a Outcome)) -> BTreeMap<Digest, &'
 /// What is told as something new, and why that is.
 fn told(outcome: &Outcome) -> BTreeMap<Digest, &'static str> {
     let why = |happening| match happening {
-        Happening::Fired => Some("it expires at another time, or its secret is another"),
+        Happening::Fired | Happening::Told => Some("it expires at another time, or its secret is another"),
         Happening::Worsened => Some("it would be worse"),
         _ => None,
     };

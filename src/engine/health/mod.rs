@@ -25,7 +25,7 @@ use crate::model::health::{CheckedService, HealthStatus};
 use super::credentials::{Finding, Subject};
 use super::state::StateError;
 
-pub use crate::model::streak::{Found, Patience, Settled, overall, settle};
+pub use crate::model::streak::{Found, Patience, Pending, Settled, overall, settle};
 pub use asking::{AskTarget, PROVIDER_UNREACHABLE};
 pub use host::{Connections, DatabaseFacts, ExpiryCounts, Space};
 pub use level::level;

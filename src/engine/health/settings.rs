@@ -9,7 +9,7 @@ use crate::kinds::health_check::{HealthCheckSpec, Limits};
 use crate::model::health::CheckedService;
 use crate::model::text::duration_seconds;
 
-use super::Patience;
+use super::{CheckKey, Patience};
 
 /// How one service is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +93,19 @@ impl Settings {
         };
         found.unwrap_or(&self.usual)
     }
+
+    /// What is switched off: a service, and its workspace where it belongs to one.
+    pub fn switched_off(&self) -> impl Iterator<Item = CheckKey> {
+        let all = self.declared.iter().map(|((workspace, service), own)| {
+            let workspace = if service.is_of_workspace() { workspace.as_str() } else { "" };
+            (CheckKey::new(workspace, *service, ""), own)
+        });
+        // Of what belongs to no workspace, the first that says something counts.
+        all.filter(|(key, own)| {
+            !own.is_enabled && (!key.workspace.is_empty() || !self.of("", key.service).is_enabled)
+        })
+        .map(|(key, _)| key)
+    }
 }
 
 #[cfg(test)]
@@ -115,6 +128,8 @@ mod tests {
         assert_eq!(settings.of("x", CheckedService::Shopify), &ServiceSettings::default());
         let disk = settings.of("", CheckedService::Disk);
         assert!(!disk.is_enabled);
+        let off: Vec<String> = settings.switched_off().map(|key| key.to_string()).collect();
+        assert_eq!(off, ["disk"]);
         assert_eq!(disk.limits.degraded_percent, Some(50));
     }
 }

@@ -71,6 +71,12 @@ impl Scope {
         self.besides.contains(&service)
     }
 
+    /// Whether results of a service are wanted, named or brought along.
+    #[must_use]
+    pub fn shows(&self, service: CheckedService) -> bool {
+        self.has(service) || self.asked.values().any(|wanted| wanted.contains(&service))
+    }
+
     /// Whether tenants must be known.
     #[must_use]
     pub fn needs_tenants(&self) -> bool {

@@ -33,8 +33,12 @@ fn case(line: &Line) -> String {
     let class = [line.service.code(), &line.workspace].into_iter().filter(|part| !part.is_empty());
     let class = class.collect::<Vec<_>>().join(".");
     let name = if line.subject.is_empty() { line.service.code() } else { &line.subject };
-    let (code, message) = (escaped(&line.code), escaped(&line.message));
+    let (code, message) = (escaped(&line.code), escaped(&line.message_text()));
     let inner = match line.status {
+        HealthStatus::Healthy if line.is_worse_at_last() => {
+            let last = line.last_status.code();
+            Some(format!("<system-out>healthy, and at last {last} ({code}): {message}</system-out>"))
+        }
         HealthStatus::Healthy => None,
         HealthStatus::Degraded => Some(format!("<system-out>degraded ({code}): {message}</system-out>")),
         // What is muted is no failure.

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::model::health::{CheckedService, HealthStatus};
+use crate::model::streak::Pending;
 
 use super::paint::{Paint, paint};
 use super::{Style, table, time};
@@ -30,6 +31,8 @@ pub struct Line {
     pub status: HealthStatus,
     /// What the last result said.
     pub last_status: HealthStatus,
+    /// How far it is on the way to another state.
+    pub pending: Option<Pending>,
     /// Since when it stands like this, where that is known.
     pub since: Option<DateTime<Utc>>,
     /// What was found, as a stable word.
@@ -62,6 +65,28 @@ impl Line {
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {
         ratio(self.availability?)
+    }
+
+    /// Whether the last result was bad, and worse than how it stands; unless nobody is to be told of it now.
+    fn is_worse_at_last(&self) -> bool {
+        !self.maintenance && self.last_status > HealthStatus::Unknown && self.last_status > self.status
+    }
+
+    /// How it stands, with what the last result said where that is something else.
+    fn status_text(&self) -> String {
+        let mut text = self.status.code().to_owned();
+        if self.last_status != self.status {
+            text.push_str(&format!(" (last: {})", self.last_status.code()));
+        }
+        if self.maintenance {
+            text.push_str(" (maintenance)");
+        }
+        text
+    }
+
+    /// What was found, with how far it is on the way to another state.
+    fn message_text(&self) -> String {
+        self.pending.map_or_else(|| self.message.clone(), |pending| format!("{}; {pending}", self.message))
     }
 
     fn json(&self) -> Value {
@@ -107,6 +132,8 @@ pub struct HealthReport {
     pub excludes_maintenance: bool,
     /// Whether what was found is kept; `None` for a report on what is kept.
     pub is_recorded: Option<bool>,
+    /// Only what stands like this is listed, where something is named; counts are of everything.
+    pub only: Vec<HealthStatus>,
     /// Everything.
     pub lines: Vec<Line>,
 }
@@ -120,6 +147,11 @@ impl HealthReport {
     #[must_use]
     pub fn count(&self, status: HealthStatus) -> usize {
         self.lines.iter().filter(|line| line.status == status).count()
+    }
+
+    /// The lines that are listed.
+    pub fn listed(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(|line| self.only.is_empty() || self.only.contains(&line.status))
     }
 
     /// Results in the period that were good, and those that found out anything, of all lines together.
@@ -141,7 +173,7 @@ impl HealthReport {
             "counts": counts,
             "muted": self.lines.iter().filter(|line| line.maintenance).count(),
             "total": self.lines.len(),
-            "checks": self.lines.iter().take(limit).map(Line::json).collect::<Vec<_>>(),
+            "checks": self.listed().take(limit).map(Line::json).collect::<Vec<_>>(),
         });
         if let Some(is_recorded) = self.is_recorded {
             value["recorded"] = json!(is_recorded);
@@ -163,16 +195,15 @@ impl HealthReport {
         if with_availability {
             headers.insert(3, "AVAILABLE");
         }
-        let rows = self.lines.iter().take(limit).map(|line| {
-            let muted = if line.maintenance { " (maintenance)" } else { "" };
+        let rows = self.listed().take(limit).map(|line| {
             let stale = if line.is_stale { " (old)" } else { "" };
             let mut cells = vec![
                 line.name(),
-                format!("{}{muted}", line.status.code()),
+                line.status_text(),
                 line.code.clone(),
                 format!("{}{stale}", time::relative(line.last_checked, self.timestamp)),
                 line.response_ms.map_or("-".to_owned(), |took| format!("{took} ms")),
-                line.message.clone(),
+                line.message_text(),
             ];
             if with_availability {
                 let percent = line.ratio().map_or("-".to_owned(), |ratio| format!("{:.2} %", ratio * 100.0));
@@ -180,7 +211,12 @@ impl HealthReport {
             }
             cells
         });
-        let mut text = table::table(&headers, rows.collect(), style);
+        let rows: Vec<Vec<String>> = rows.collect();
+        let mut text = String::new();
+        if !rows.is_empty() {
+            text = table::table(&headers, rows, style);
+            text.push('\n');
+        }
         let counts: Vec<String> = STATUSES
             .iter()
             .filter(|status| self.count(**status) > 0)
@@ -192,10 +228,16 @@ impl HealthReport {
             HealthStatus::Unhealthy => Paint::Error,
         };
         text.push_str(&format!(
-            "\nOverall {}: {}.\n",
+            "Overall {}: {}.\n",
             paint(self.overall.code(), word, style),
             counts.join(", ")
         ));
+        let worse = self.lines.iter().filter(|line| line.is_worse_at_last()).count();
+        if worse > 0 {
+            text.push_str(&format!(
+                "The last result of {worse} was worse than that: how something stands changes after several in a row.\n"
+            ));
+        }
         if let (true, Some(ratio)) = (with_availability, ratio(self.availability())) {
             let without = if self.excludes_maintenance { ", maintenance left out" } else { "" };
             text.push_str(&format!("Available in the period: {:.2} %{without}.\n", ratio * 100.0));

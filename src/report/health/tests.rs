@@ -11,6 +11,7 @@ fn line(service: CheckedService, subject: &str, status: HealthStatus, message: &
         tenant: None,
         status,
         last_status: status,
+        pending: None,
         since: None,
         code: "some_code".to_owned(),
         message: message.to_owned(),
@@ -40,6 +41,7 @@ fn report() -> HealthReport {
         period: Some((timestamp - chrono::TimeDelta::days(7), timestamp)),
         excludes_maintenance: false,
         is_recorded: None,
+        only: Vec::new(),
         lines,
     }
 }
@@ -146,4 +148,35 @@ shopify/anz-smb/C  degraded       some_code  75.00 %    1       1042 ms  paused
 Overall unhealthy: 1 healthy, 1 degraded, 2 unhealthy, 1 unknown.
 Available in the period: 75.00 %.
 "#);
+}
+
+#[test]
+fn what_is_worse_at_last_says_so_beside_how_it_stands() {
+    let pending = Some(Pending { results: 2, needed: 3, what: "bad" });
+    let frozen = Line {
+        last_status: Unhealthy,
+        pending,
+        ..line(CheckedService::Shopify, "F", Healthy, "the shop is frozen")
+    };
+    let report = HealthReport { overall: Healthy, period: None, lines: vec![frozen], ..report() };
+    let text = report.text(9, &Style { width: 200, ..Style::plain() });
+    assert!(text.contains("healthy (last: unhealthy)"), "{text}");
+    assert!(text.contains("the shop is frozen; 2 of 3 bad results in a row"), "{text}");
+    assert!(text.contains("The last result of 1 was worse than that"), "{text}");
+    assert!(junit(&report).contains("<system-out>healthy, and at last unhealthy (some_code)"));
+}
+
+#[test]
+fn what_is_listed_changes_no_count() {
+    let report = HealthReport { only: vec![Healthy], ..report() };
+    let value = report.json(9);
+    let names: Vec<&Value> = value["checks"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["database"]);
+    assert_eq!((&value["overallStatus"], &value["total"]), (&json!("unhealthy"), &json!(5)));
+    assert_eq!(value["counts"]["unhealthy"], 2);
+    let text = report.text(9, &Style::plain());
+    assert!(text.contains("Overall unhealthy: 1 healthy, 1 degraded, 2 unhealthy, 1 unknown."), "{text}");
+    assert!(!text.contains("paused"), "{text}");
+    let none = HealthReport { overall: Healthy, only: vec![Degraded], lines: Vec::new(), ..report };
+    assert!(none.text(9, &Style::plain()).starts_with("Overall healthy"));
 }

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
-use crate::alerts::Alert;
 use crate::alerts::facts::ThresholdRow;
+use crate::alerts::{Alert, AlertLabels};
 use crate::engine::StateError;
 use crate::store::connect::{Connection, in_transaction};
 use crate::store::error::within;
@@ -94,6 +94,19 @@ impl Connection {
             Ok((found, total))
         });
         within(limit, "reading alerts", work).await
+    }
+
+    /// The labels of the alerts of a workspace that are raised, or about to be. Within a transaction.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn labels_of_alerts(&mut self, workspace: &str) -> Result<Vec<AlertLabels>, StateError> {
+        self.enter(workspace).await?;
+        let sql = "select labels::text from synthex.alerts \
+             where workspace = $1 and status in ('pending', 'firing', 'acknowledged')";
+        let query = sqlx::query_scalar::<_, String>(sql).bind(workspace).persistent(false);
+        let texts = within(self.timeout, "reading what alerts are about", query.fetch_all(&mut self.inner));
+        Ok(texts.await?.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
     }
 
     /// The names of rules that are there, or have raised an alert.

@@ -33,16 +33,17 @@ const BY_INDEX: &str = "set local jit = off; set local enable_seqscan = off; set
 /// How many leases that are over are ended at a time.
 const MOST_ENDED: i64 = 1000;
 
-/// Deliveries of workers that are gone are due again, and it is on record that they were tried.
-const END_LEASES: &str = "with gone as (select id from synthex.notification_deliveries where state = 'sending' \
+/// Deliveries of workers that are gone are due again, and it is on record that they were tried, from when they were taken. How
+/// long that went on is not known; the column takes no null, and whoever reads it shows none.
+const END_LEASES: &str = "with gone as (select id, next_attempt_at as began_at from synthex.notification_deliveries where state = 'sending' \
        and leased_until < clock_timestamp() and ($1::text is null or workspace = $1) \
        order by id limit $2 for update skip locked), \
      freed as (update synthex.notification_deliveries as d set state = 'retrying', leased_by = null, leased_until = null, \
        next_attempt_at = least(d.next_attempt_at, $3), lost = d.lost + 1, last_code = 'worker_lost', \
        last_error = 'the worker that was sending it did not say what came of it' from gone where d.id = gone.id \
-       returning d.id, d.attempts, d.workspace) \
+       returning d.id, d.attempts, d.workspace, gone.began_at) \
      insert into synthex.delivery_attempts (delivery, attempt, workspace, began_at, latency_ms, outcome, code) \
-     select id, attempts, workspace, $3, 0, 'transient', 'worker_lost' from freed where attempts > 0 on conflict do nothing";
+     select id, attempts, workspace, least(began_at, $3), 0, 'transient', 'worker_lost' from freed where attempts > 0 on conflict do nothing";
 
 /// What may be sent, were it not for the rate. An older one that is open, with the same key, goes first, where both are about
 /// the same thing: a message of alerts does not wait for one of others. That is asked in a form that the planner can only
@@ -75,9 +76,10 @@ const TAKE_PLACES: &str = "update synthex.channel_status as s set next_slot_at =
      from unnest($1::text[], $2::text[], $3::float8[]) as k (workspace, channel, seconds) \
      where s.workspace = k.workspace and s.channel = k.channel";
 
+/// From now on `next_attempt_at` is when the attempt began: the lease says when it ends, by another clock.
 const TAKE: &str = "update synthex.notification_deliveries as d set state = 'sending', leased_by = $2, lease_token = d.lease_token + 1, \
       leased_until = clock_timestamp() + make_interval(secs => $3), attempts = d.attempts + 1, \
-      first_tried_at = coalesce(d.first_tried_at, $4) where d.id = any($1::uuid[]) \
+      next_attempt_at = $4, first_tried_at = coalesce(d.first_tried_at, $4) where d.id = any($1::uuid[]) \
      returning d.id, d.lease_token, d.attempts, d.lost, d.notification, d.workspace, d.channel, d.target, d.ordering_key, \
       d.is_fallback, d.seq";
 

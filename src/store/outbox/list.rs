@@ -104,8 +104,8 @@ pub struct ListedAttempt {
     pub attempt: i64,
     /// When it began.
     pub began_at: DateTime<Utc>,
-    /// How long it took, in milliseconds.
-    pub latency_ms: i64,
+    /// How long it took, in milliseconds; `None` where nobody knows, since its worker was lost.
+    pub latency_ms: Option<i64>,
     /// `sent`, `transient`, `permanent`.
     pub outcome: String,
     /// The status of the answer.
@@ -128,7 +128,7 @@ const NOTIFICATIONS: &str = "select n.id, n.workspace, n.type, n.event, n.severi
 pub(super) const DELIVERY: &str = "d.id, d.notification, d.channel, d.target, d.state, d.reason, d.attempts, d.next_attempt_at, \
      d.finished_at, d.last_code, d.last_error, d.is_fallback, d.retried_at, d.retried_by, d.leased_until";
 
-const ATTEMPTS: &str = "select a.delivery, a.attempt, a.began_at, a.latency_ms, a.outcome, a.status, a.code, a.response \
+const ATTEMPTS: &str = "select a.delivery, a.attempt, a.began_at, case when a.code <> 'worker_lost' then a.latency_ms end, a.outcome, a.status, a.code, a.response \
      from synthex.delivery_attempts as a join synthex.notification_deliveries as d on d.id = a.delivery \
      where d.notification = any($1::uuid[]) order by d.seq, a.attempt";
 

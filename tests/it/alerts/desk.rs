@@ -161,3 +161,51 @@ fn two_workspaces_with_one_name_of_a_rule() {
         .code(3)
         .stderr_has("synthex alerts silences list");
 }
+
+#[test]
+fn lists_of_a_database_without_synthex_say_that_nothing_was_applied() {
+    let watch = Watch::without_rules("desk_nothing");
+    let nothing = "Nothing was applied to this database yet: run `synthex apply`.";
+    for list in [
+        &["alerts", "list"][..],
+        &["alerts", "rules", "list"],
+        &["alerts", "silences", "list"],
+        &["health", "list"],
+        &["health", "history"],
+    ] {
+        watch.estate.run(list).ok().stderr_has(nothing);
+        let found = watch.estate.run(&[list, &["--format", "json"]].concat()).ok().json();
+        assert_eq!(found["total"], 0, "{list:?}: {found:#}");
+    }
+    // Of nothing, nothing is known.
+    watch.estate.run(&["health", "report"]).code(3).stderr_has(nothing);
+    let route = ["alerts", "route", "--applied", "--labels", "tenant=T1", "-w", "w"];
+    watch
+        .estate
+        .run(&route)
+        .code(3)
+        .stderr_has("no workspace is there yet: declare one and run `synthex apply`");
+}
+
+#[test]
+fn a_silence_says_what_it_fits_now() {
+    let watch = two("desk_fits");
+    let create = |matcher: &str, args: &[&str]| {
+        let own =
+            ["alerts", "silences", "create", "--as-of", AT, "--for", "4h", "--comment", "c", "-m", matcher];
+        watch.estate.run(&[&own, args].concat())
+    };
+    let dry = |matcher: &str| create(matcher, &["--dry-run"]).ok();
+    dry("severity!=info").stderr_has("2 open alerts fit now");
+    dry("tenant=T1").stderr_has("1 open alert fits now");
+    dry("tenant=T3").stderr_has("no open alert fits now: it counts for those that are to come");
+    dry("check=disk").stderr_has("no open alert fits now");
+    let nothing = "nothing fits now: no open alert, and no tenant that is declared or stored";
+    dry("tenant=T9").stderr_has(nothing);
+    dry("market=UK_SMB").stderr_has(nothing);
+    dry("workspace=other").stderr_has(nothing);
+    // One that is declared, and not applied yet.
+    watch.estate.project.write("manifests/T9.yaml", crate::support::project::tenant_yaml("T9", "w"));
+    dry("tenant=T9").stderr_has("no open alert fits now");
+    create("tenant=T2", &["--yes", "--name", "real"]).ok().stderr_has("1 open alert fits now");
+}

@@ -76,6 +76,24 @@ fn what_no_rule_covers_is_kept_and_counted() {
 }
 
 #[test]
+fn an_alert_that_waits_for_its_group_fires_once_and_is_told_later() {
+    let rule = "{when: {credentialExpiry: {}}, channels: [box], reminder: never, grouping: {by: [tenant], wait: 10m}}";
+    let watch = Watch::new("alerts_told", rule);
+    let of = |found: &serde_json::Value| {
+        let summary = &found["summary"];
+        json!([summary["fired"], summary["waiting"], summary["told"]])
+    };
+    assert_eq!(of(&watch.check("2031-06-25T09:00:00Z", &[])), json!([1, 1, 0]));
+    let dry = ["alerts", "check-now", "--dry-run", "--as-of", "2031-06-25T09:10:00Z"];
+    watch.estate.run(&dry).ok().stdout_has("told").stdout_has("1 message would be").nowhere("fired");
+    let found = watch.check("2031-06-25T09:10:00Z", &[]);
+    assert_eq!(of(&found), json!([0, 0, 1]));
+    let told = found["changes"].as_array().unwrap().iter().find(|change| change["happening"] == "told");
+    assert_eq!(told.unwrap()["channels"], json!(["box"]));
+    assert_eq!(watch.told().len(), 1);
+}
+
+#[test]
 fn a_dry_run_writes_nothing() {
     let watch = Watch::new("alerts_dry", USUAL);
     let found = watch.check(AT, &["--dry-run"]);

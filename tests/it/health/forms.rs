@@ -92,7 +92,7 @@ fn where_nothing_is_installed_it_is_said_and_nothing_is_kept() {
     assert_eq!(report["recorded"], false);
     outcome.stderr_has("synthex db migrate");
     let report = shops.run(&["health", "report"]).run().code(3);
-    report.stderr_has("synthex db migrate");
+    report.stderr_has("Nothing was applied to this database yet: run `synthex apply`.");
 }
 
 fn looked_at(hint: &str) -> Shops {

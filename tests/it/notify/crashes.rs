@@ -66,6 +66,14 @@ fn a_message_that_was_sent_and_not_recorded_is_sent_again_under_its_id() {
     assert_eq!(post.states(), ["c message sent ok 2", "c message sent ok 2"]);
     assert_eq!(post.estate.value(ids), before);
     assert_eq!(post.count("delivery_attempts where code = 'worker_lost' and attempt = 1"), 2);
+    // It is dated when it began; how long it went on, nobody knows.
+    let lost = "delivery_attempts as a where code = 'worker_lost' and began_at = \
+         (select first_tried_at from synthex.notification_deliveries as d where d.id = a.delivery)";
+    assert_eq!(post.count(lost), 2);
+    let id = post.estate.value("select id::text from synthex.notifications limit 1").unwrap();
+    post.estate.run(&["notify", "show", &id]).ok().stdout_has("worker_lost, for how long is not known");
+    let json = post.estate.run(&["notify", "show", &id, "--format", "json"]).ok();
+    json.stdout_has("\"latencyMs\": null");
 }
 
 #[test]

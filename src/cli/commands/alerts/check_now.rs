@@ -147,6 +147,7 @@ fn counts(found: &[Evaluated]) -> Vec<(Happening, usize)> {
     };
     [
         Happening::Fired,
+        Happening::Told,
         Happening::Worsened,
         Happening::Resolved,
         Happening::Reminded,

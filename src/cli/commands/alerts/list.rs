@@ -10,7 +10,7 @@ use crate::alerts::{Alert, AlertStatus};
 use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
-use crate::cli::listing::{active, note_active};
+use crate::cli::listing::{NOTHING_APPLIED, active, note_active};
 use crate::cli::outbox::Post;
 use crate::model::diagnostic::did_you_mean;
 use crate::model::matcher::{LABELS, OWN_LABEL, unknown_value};
@@ -101,7 +101,13 @@ pub async fn list(context: &Context, args: &AlertsListArgs) -> Result<ExitStatus
     let selector = selector.map_err(|error| CliError::usage(error.to_string()))?;
     let active = active(context, args.all_workspaces)?;
     let only = active.as_ref().map(|choice| choice.name.as_str());
-    let mut post = Post::open(context, "alerts list", only).await?;
+    let Some(mut post) = Post::open_installed(context, "alerts list", only).await? else {
+        match context.global.format {
+            Format::Json => show(context, &[], 0),
+            _ => context.printer.note(NOTHING_APPLIED),
+        }
+        return Ok(ExitStatus::Success);
+    };
     must_be_known(&mut post, args, selector.as_ref()).await?;
     let limit = args.limit.or((context.global.format != Format::Json).then_some(USUAL_LIMIT));
     let severity = |code: &String| ["info", "warning", "critical"].into_iter().find(|own| own == code);

@@ -114,7 +114,7 @@ async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliError
         context.printer.note(if is_installed {
             "There are no alert rules: declare some, or see `synthex alerts rules create --help`."
         } else {
-            "Nothing was applied to this database yet: run `synthex apply`."
+            listing::NOTHING_APPLIED
         });
         return Ok(ExitStatus::Success);
     }

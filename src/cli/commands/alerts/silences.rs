@@ -1,5 +1,6 @@
 //! `alerts silences`: silences are declared, so these commands make plans like all that change what is declared.
 
+mod fitting;
 mod list;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -34,7 +35,7 @@ pub enum SilencesCommand {
 
 /// Make a silence: alerts that nobody is told of for a while
 ///
-/// An end and a reason are required. What is muted is still shown by `synthex alerts list`. The silence belongs to no project;
+/// It is said how many open alerts its conditions fit now, also with --dry-run. An end and a reason are required. What is muted is still shown by `synthex alerts list`. The silence belongs to no project;
 /// `synthex adopt` makes a manifest of it.
 #[derive(Debug, Args)]
 #[command(
@@ -101,7 +102,7 @@ pub async fn silences(context: &Context, command: &SilencesCommand) -> Result<Ex
 async fn create(context: &Context, args: &CreateArgs) -> Result<ExitStatus, CliError> {
     let signals = Signals::listen()?;
     making::no_write(&args.own)?;
-    let desk = Desk::open(context, "alerts silences create").await?;
+    let mut desk = Desk::open(context, "alerts silences create").await?;
     let workspace = making::workspace_of(&desk, context)?;
     let now = context.clock.now();
     let name = args.name.clone().unwrap_or_else(|| free_name(&desk, &workspace, now));
@@ -136,6 +137,7 @@ async fn create(context: &Context, args: &CreateArgs) -> Result<ExitStatus, CliE
             notices.push(format!("this mutes every critical alert of workspace `{workspace}`"));
         }
         notices.extend(unknown_tenants(&desk, &workspace, &spec.matchers));
+        notices.push(fitting::notice(&mut desk, &workspace, &spec.matchers).await?);
     }
     let asked = Asked { entries: vec![entry], is_named: true, ..Asked::default() };
     let manner = Manner { command: "alerts silences create", own: &args.own, write: &args.write };

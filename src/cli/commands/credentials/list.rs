@@ -79,7 +79,7 @@ pub async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliE
     show(context, &mut items, args.limit, hidden);
     if context.global.format == Format::Human && items.is_empty() {
         context.printer.note(&match total {
-            _ if !is_installed => "Nothing was applied to this database yet: run `synthex apply`.".to_owned(),
+            _ if !is_installed => crate::cli::listing::NOTHING_APPLIED.to_owned(),
             0 => "There are no credentials: declare some and run `synthex apply`.".to_owned(),
             1 => "The one credential is not selected.".to_owned(),
             _ => format!("None of the {total} credentials is selected."),

@@ -19,10 +19,10 @@ use crate::providers::Providers;
 use crate::report::health::{HealthReport, sort};
 use crate::store::health::HealthBook;
 
-use super::ServiceArg;
 use super::probing::{Database, Looking, is_of_database};
 use super::reading::{self, Job, Remaining};
-use super::showing::{Watching, exit_status, line_of};
+use super::showing::{Watching, exit_status, line_of, said_how_many};
+use super::{STATUSES, ServiceArg, statuses};
 
 /// How long nothing is heard of a machine before it counts as gone for good.
 const GONE_AFTER: TimeDelta = TimeDelta::days(1);
@@ -35,9 +35,10 @@ const GONE_AFTER: TimeDelta = TimeDelta::days(1);
 ///
 /// Exits with 0 when all is healthy, 1 for degraded, 2 for unhealthy, 3 where something could not be found out. A database that
 /// cannot be reached is a result too. With `--due` that is said of what was due; where nothing was, it exits with 0.
+/// Where the tenants that are selected are none, what was meant is not known to be well: 3.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  synthex health check\n  synthex health check --service database --service disk\n  synthex health check --service shopify -l tier=gold --format json\n  synthex health check --service google-merchant --tenant-id SMB_CLIENT_001 --dry-run\n  synthex health check --due"
+    after_help = "Examples:\n  synthex health check\n  synthex health check --service database --service disk\n  synthex health check --service shopify -l tier=gold --format json\n  synthex health check --service google-merchant --tenant-id SMB_CLIENT_001 --dry-run\n  synthex health check --status degraded,unhealthy\n  synthex health check --due"
 )]
 pub struct CheckArgs {
     /// What to look at; repeatable. Left out, everything. A provider brings whether it takes its credentials, and its quotas
@@ -49,6 +50,9 @@ pub struct CheckArgs {
     /// Only tenants whose labels fit, or fields where there is no such label: `tier=gold,market in (ANZ_SMB)`
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     pub selector: Option<String>,
+    /// Show only what was found to be like this; repeatable. The exit code, the overall status and the counts are of everything
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = STATUSES)]
+    pub status: Vec<String>,
     /// Show at most this many, the worst first
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
@@ -101,6 +105,7 @@ pub async fn check(context: &Context, args: &CheckArgs) -> Result<ExitStatus, Cl
         database: Database::At(reading.options.clone()),
         folder: context.directory.join(reading.folder.as_deref().unwrap_or(std::path::Path::new("."))),
     };
+    let is_of_nobody = reading.job.is_of_nobody;
     let outcome = match &book {
         Some(book) => {
             let outcome = looked(context, args, &looking, book, &signals, reading.job).await;
@@ -112,7 +117,7 @@ pub async fn check(context: &Context, args: &CheckArgs) -> Result<ExitStatus, Cl
     if let Some(book) = book {
         book.close().await;
     }
-    Ok(finish(context, args, &signals, outcome, unkept))
+    Ok(finish(context, args, &signals, outcome, unkept, is_of_nobody))
 }
 
 /// What is no longer there is forgotten, so that a shop that is gone is not unhealthy for ever.
@@ -135,7 +140,7 @@ async fn looked(
     signals: &Signals,
     job: Job,
 ) -> Outcome {
-    let Job { settings, windows, targets, is_whole } = job;
+    let Job { settings, windows, targets, is_whole, is_of_nobody: _ } = job;
     let is_whole = is_whole && !args.due;
     let whole: &[Service] = if is_whole { &[Service::Shopify, Service::GoogleMerchant] } else { &[] };
     let who = format!("{} {}", context.actor(), new_id());
@@ -183,7 +188,7 @@ async fn without_database(
     };
     let job = Job { targets, ..Job::default() };
     let outcome = looked(context, args, &looking, &NoStore, signals, job).await;
-    finish(context, args, signals, outcome, Some("the database cannot be reached"))
+    finish(context, args, signals, outcome, Some("the database cannot be reached"), false)
 }
 
 /// Shows what was found, and says how it stands.
@@ -193,11 +198,12 @@ fn finish(
     signals: &Signals,
     outcome: Outcome,
     unkept: Option<&str>,
+    is_of_nobody: bool,
 ) -> ExitStatus {
     let Outcome { checks, busy, down, left_out, failure, .. } = outcome;
     let overall = overall(checks.iter().map(|check| (check.status, check.maintenance)));
     // What was left out is not known to be well.
-    let is_all = busy.is_empty() && left_out == 0 && failure.is_none();
+    let is_all = busy.is_empty() && left_out == 0 && failure.is_none() && !is_of_nobody;
     let overall = if is_all { overall } else { overall.max(HealthStatus::Unknown) };
     let mut lines: Vec<_> = checks.iter().map(line_of).collect();
     sort(&mut lines);
@@ -207,6 +213,7 @@ fn finish(
         period: None,
         excludes_maintenance: false,
         is_recorded: Some(unkept.is_none() && failure.is_none()),
+        only: statuses(&args.status),
         lines,
     };
     let limit = args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
@@ -216,9 +223,7 @@ fn finish(
         context.printer.note(if args.due { "Nothing is due." } else { "Nothing was looked at." });
     } else {
         context.printer.result(&report.text(limit, &context.printer.stdout));
-        if limit < report.lines.len() {
-            context.printer.note(&format!("{limit} of {} checks shown.", report.lines.len()));
-        }
+        said_how_many(context, &report, limit);
     }
     for (provider, asked) in down {
         let name = match provider {

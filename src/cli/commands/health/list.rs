@@ -14,12 +14,10 @@ use crate::report::{table, time};
 use crate::store::health::KeptResult;
 use crate::store::health_report::ResultFilter;
 
-use super::ServiceArg;
 use super::choosing::{self, ChosenTenants};
-use super::report::{Wanted, nothing, open, read};
-
-/// The words for how something stands.
-const STATUSES: [&str; 4] = ["healthy", "degraded", "unhealthy", "unknown"];
+use super::report::{Place, Wanted, nothing, open, read};
+use super::showing::said_how_many;
+use super::{STATUSES, ServiceArg, statuses};
 
 /// List how everything stands, the worst first
 ///
@@ -32,9 +30,9 @@ pub struct ListArgs {
     /// Only these services; repeatable
     #[arg(long, value_enum, value_name = "SERVICE")]
     pub service: Vec<ServiceArg>,
-    /// Only what stands like this
-    #[arg(long, value_name = "STATUS", value_parser = STATUSES)]
-    pub status: Option<String>,
+    /// Only what stands like this; repeatable. The overall status and the counts are of all, however it stands
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = STATUSES)]
+    pub status: Vec<String>,
     /// Only what is about this tenant
     #[arg(long, value_name = "TENANT")]
     pub tenant_id: Option<String>,
@@ -78,12 +76,9 @@ pub async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliE
     only_human_or_json(context)?;
     let selection = choosing::selection(args.selector.as_deref())?;
     let wanted = Wanted { selection, ..Wanted::default() };
-    let (mut lines, is_installed) = read(context, "health list", &wanted, &args.service).await?;
+    let (mut lines, place) = read(context, "health list", &wanted, &args.service).await?;
     let all = lines.len();
-    lines.retain(|line| {
-        args.status.as_deref().is_none_or(|status| line.status.code() == status)
-            && (args.tenant_id.is_none() || line.tenant == args.tenant_id)
-    });
+    lines.retain(|line| args.tenant_id.is_none() || line.tenant == args.tenant_id);
     sort(&mut lines);
     let now = context.clock.now();
     let limit = args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
@@ -94,6 +89,7 @@ pub async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliE
         period: None,
         excludes_maintenance: false,
         is_recorded: None,
+        only: statuses(&args.status),
         lines,
     };
     if context.global.format == Format::Json {
@@ -103,12 +99,10 @@ pub async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatus, CliE
     } else if report.lines.is_empty() && all > 0 {
         context.printer.note(&format!("None of {all} checks is selected."));
     } else if report.lines.is_empty() {
-        nothing(context, is_installed);
+        nothing(context, place);
     } else {
         context.printer.result(&report.text(limit, &context.printer.stdout));
-        if limit < report.lines.len() {
-            context.printer.note(&format!("{limit} of {} checks shown.", report.lines.len()));
-        }
+        said_how_many(context, &report, limit);
     }
     Ok(ExitStatus::Success)
 }
@@ -121,9 +115,9 @@ pub async fn history(context: &Context, args: &HistoryArgs) -> Result<ExitStatus
     only_human_or_json(context)?;
     let selection = choosing::selection(args.selector.as_deref())?;
     let opened = open(context, "health history").await?;
-    let is_installed = opened.is_some();
-    let mut results: Vec<KeptResult> = Vec::new();
-    if let Some((mut connection, scopes)) = opened {
+    let place = opened.as_ref().err().copied().unwrap_or(Place::There);
+    let (mut results, mut is_any) = (Vec::<KeptResult>::new(), false);
+    if let Ok((mut connection, scopes)) = opened {
         for scope in &scopes {
             let chosen = match &selection {
                 Some(selection) => {
@@ -144,6 +138,10 @@ pub async fn history(context: &Context, args: &HistoryArgs) -> Result<ExitStatus
                 connection.enter(name).await?;
             }
             results.append(&mut connection.health_results(&filter).await?);
+            if results.is_empty() && !is_any {
+                let any = ResultFilter { workspace: scope.as_deref(), limit: 1, ..ResultFilter::default() };
+                is_any = !connection.health_results(&any).await?.is_empty();
+            }
             connection.rollback().await?;
         }
         connection.close().await;
@@ -161,8 +159,14 @@ pub async fn history(context: &Context, args: &HistoryArgs) -> Result<ExitStatus
         }));
         return Ok(ExitStatus::Success);
     }
+    if results.is_empty() && is_any {
+        context
+            .printer
+            .note("No result that is kept is of this: `synthex health list` shows what is looked at.");
+        return Ok(ExitStatus::Success);
+    }
     if results.is_empty() {
-        nothing(context, is_installed);
+        nothing(context, place);
         return Ok(ExitStatus::Success);
     }
     let now = context.clock.now();

@@ -9,11 +9,15 @@ mod reading;
 mod report;
 mod showing;
 
+use std::collections::BTreeSet;
+
 use clap::{Subcommand, ValueEnum};
 
 use crate::cli::context::Context;
+use crate::cli::desk::some;
 use crate::cli::error::{CliError, ExitStatus};
-use crate::model::health::CheckedService;
+use crate::engine::health::CheckKey;
+use crate::model::health::{CheckedService, HealthStatus};
 
 /// See whether shops, merchant accounts, credentials, quotas, the database and this machine are well
 #[derive(Debug, Subcommand)]
@@ -58,6 +62,19 @@ impl From<ServiceArg> for CheckedService {
             ServiceArg::Memory => Self::Memory,
         }
     }
+}
+
+/// The words for how something stands.
+const STATUSES: [&str; 4] = ["healthy", "degraded", "unhealthy", "unknown"];
+
+fn statuses(words: &[String]) -> Vec<HealthStatus> {
+    words.iter().filter_map(|word| HealthStatus::from_code(word)).collect()
+}
+
+/// That services are switched off, where some are.
+fn switched_off(keys: &BTreeSet<CheckKey>) -> Option<String> {
+    let names = some(keys.iter().map(ToString::to_string).collect::<Vec<_>>().iter());
+    (!keys.is_empty()).then(|| format!("Switched off by a HealthCheck manifest (enabled: false): {names}."))
 }
 
 /// Runs `health`.

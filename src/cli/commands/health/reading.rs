@@ -33,6 +33,8 @@ pub struct Job {
     pub targets: Vec<Target>,
     /// Whether it is all that there is.
     pub is_whole: bool,
+    /// Whether tenants were chosen, and there is none such: what was meant was not looked at.
+    pub is_of_nobody: bool,
 }
 
 /// What results can be of, in these workspaces: of all tenants and credentials, whichever are looked at now. Who only ever looks at
@@ -99,17 +101,16 @@ pub async fn read(
     if is_chosen && chosen.is_empty() {
         notes.push("No tenant is selected: no provider was asked.".to_owned());
     }
+    let is_of_nobody = is_chosen && chosen.is_empty() && scope.needs_tenants();
     let mut targets = general(scope, host);
     targets.extend(asking(&items, &chosen, scope, &settings));
     if scope.has_expiry {
         targets.extend(expiring(&items, &chosen, &tenants, is_chosen));
     }
     let is_on = |key: &CheckKey| settings.of(&key.workspace, key.service).is_enabled;
-    let before = targets.len();
     targets.retain(|target| target.keys.iter().any(is_on));
-    if targets.len() < before {
-        notes.push("Some checks are switched off by a HealthCheck manifest (enabled: false).".to_owned());
-    }
+    let off = settings.switched_off().filter(|key| scope.shows(key.service)).collect();
+    notes.extend(super::switched_off(&off));
     let knows_all = !is_chosen && scope.needs_tenants() && !workspaces.is_empty();
     let remaining = knows_all.then(|| {
         // Of one that is suspended the last results stay, so that alerts about it end with that reason.
@@ -121,7 +122,7 @@ pub async fn read(
         let keys = all.flat_map(|target| target.keys).filter(is_on).collect();
         Remaining { workspaces, keys }
     });
-    let job = Job { settings, windows: Windows::new(&windows), targets, is_whole: !is_chosen };
+    let job = Job { settings, windows: Windows::new(&windows), targets, is_whole: !is_chosen, is_of_nobody };
     Ok(Reading { options, folder, job, remaining, unkept, notes })
 }
 

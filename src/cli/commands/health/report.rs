@@ -1,5 +1,7 @@
 //! `health report`: how everything stands by what is kept, and how much of a period it was available.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 
@@ -8,6 +10,7 @@ use crate::cli::commands::place;
 use crate::cli::context::Context;
 use crate::cli::database;
 use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::listing::NOTHING_APPLIED;
 use crate::cli::preferences;
 use crate::cli::project;
 use crate::engine::StateReader as _;
@@ -22,12 +25,12 @@ use crate::store::{self, Connection};
 
 use super::ServiceArg;
 use super::choosing::ChosenTenants;
-use super::showing::{exit_status, line_of_state};
+use super::showing::{exit_status, line_of_state, said_how_many};
 
 /// Report how everything stands, and how much of a period it was available
 ///
 /// Nobody is asked: it tells what `health check` found. A state changes once enough results in a row say so; `lastStatus` is what
-/// the last one said. Exits like `health check`: 0 healthy, 1 degraded, 2 unhealthy, 3 unknown.
+/// the last one said, and how many there are of how many is said with what was found. Exits like `health check`: 0 healthy, 1 degraded, 2 unhealthy, 3 unknown.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  synthex health report\n  synthex health report --period 30d --exclude-maintenance\n  synthex health report --format json\n  synthex health report --format junit > health.xml\n  synthex health report --format prometheus > /var/lib/node_exporter/synthex.prom"
@@ -69,7 +72,7 @@ pub async fn report(context: &Context, args: &ReportArgs) -> Result<ExitStatus, 
     let period = (now - args.period, now + TimeDelta::microseconds(1));
     let wanted =
         Wanted { period: Some(period), without_maintenance: args.exclude_maintenance, selection: None };
-    let (mut lines, is_installed) = read(context, "health report", &wanted, &args.service).await?;
+    let (mut lines, place) = read(context, "health report", &wanted, &args.service).await?;
     sort(&mut lines);
     let report = HealthReport {
         overall: overall(lines.iter().map(|line| (line.status, line.maintenance))),
@@ -77,6 +80,7 @@ pub async fn report(context: &Context, args: &ReportArgs) -> Result<ExitStatus, 
         period: Some((period.0, now)),
         excludes_maintenance: args.exclude_maintenance,
         is_recorded: None,
+        only: Vec::new(),
         lines,
     };
     let limit = args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
@@ -84,23 +88,32 @@ pub async fn report(context: &Context, args: &ReportArgs) -> Result<ExitStatus, 
         Format::Json => context.printer.json(&report.json(limit)),
         Format::Junit => context.printer.result(&junit(&report)),
         Format::Prometheus => context.printer.result(&prometheus(&report)),
-        _ if report.lines.is_empty() => nothing(context, is_installed),
+        _ if report.lines.is_empty() => nothing(context, place),
         _ => {
             context.printer.result(&report.text(limit, &context.printer.stdout));
-            if limit < report.lines.len() {
-                context.printer.note(&format!("{limit} of {} checks shown.", report.lines.len()));
-            }
+            said_how_many(context, &report, limit);
         }
     }
     Ok(exit_status(report.overall))
 }
 
+/// Whether a database has a place for results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It has.
+    There,
+    /// An older synthex is installed.
+    Old,
+    /// None is.
+    Nowhere,
+}
+
 /// Why there is nothing.
-pub(super) fn nothing(context: &Context, is_installed: bool) {
-    context.printer.note(if is_installed {
-        "Nothing was looked at yet: run `synthex health check`."
-    } else {
-        "This database has no place for health checks yet: run `synthex db migrate`."
+pub(super) fn nothing(context: &Context, place: Place) {
+    context.printer.note(match place {
+        Place::There => "Nothing was looked at yet: run `synthex health check`.",
+        Place::Old => "This database has no place for health checks yet: run `synthex db migrate`.",
+        Place::Nowhere => NOTHING_APPLIED,
     });
 }
 
@@ -121,12 +134,13 @@ pub(super) async fn read(
     command: &str,
     wanted: &Wanted,
     services: &[ServiceArg],
-) -> Result<(Vec<Line>, bool), CliError> {
-    let Some((mut connection, scopes)) = open(context, command).await? else {
-        return Ok((Vec::new(), false));
+) -> Result<(Vec<Line>, Place), CliError> {
+    let (mut connection, scopes) = match open(context, command).await? {
+        Ok(opened) => opened,
+        Err(place) => return Ok((Vec::new(), place)),
     };
     let services: Vec<CheckedService> = services.iter().map(|service| (*service).into()).collect();
-    let mut lines = Vec::new();
+    let (mut lines, mut off) = (Vec::new(), BTreeSet::new());
     for scope in &scopes {
         let only = scope.as_deref();
         let specs = store::list(&mut connection, &kinds::health_check::KIND, only).await?;
@@ -138,6 +152,8 @@ pub(super) async fn read(
             })
             .collect();
         let settings = Settings::new(specs.iter().map(|(workspace, spec)| (workspace.as_str(), spec)));
+        let is_wanted = |service| services.is_empty() || services.contains(&service);
+        off.extend(settings.switched_off().filter(|key| is_wanted(key.service)));
         let chosen = match &wanted.selection {
             Some(selection) => Some(ChosenTenants::read(&mut connection, only, selection).await?),
             None => None,
@@ -155,15 +171,16 @@ pub(super) async fn read(
         for state in states {
             let is_chosen =
                 |chosen: &ChosenTenants| chosen.has(&state.key.workspace, state.tenant.as_deref());
-            if !services.is_empty() && !services.contains(&state.key.service)
-                || !chosen.as_ref().is_none_or(is_chosen)
-            {
+            if !is_wanted(state.key.service) || !chosen.as_ref().is_none_or(is_chosen) {
                 continue;
             }
             let key: CheckKey = state.key.clone();
-            let interval = settings.of(&key.workspace, key.service).patience.interval;
+            let patience = settings.of(&key.workspace, key.service).patience;
+            let pending = state.settled.pending(&patience);
             let mut line = line_of_state(state);
-            line.is_stale = context.clock.now() - line.last_checked > interval * 2;
+            line.is_stale = context.clock.now() - line.last_checked > patience.interval * 2;
+            // After a gap, counting begins anew.
+            line.pending = pending.filter(|_| !line.is_stale);
             if wanted.period.is_some() {
                 let found = available.get(&key).copied().unwrap_or_default();
                 line.availability = Some((found.good, found.known));
@@ -172,28 +189,31 @@ pub(super) async fn read(
         }
     }
     connection.close().await;
+    if let Some(off) = super::switched_off(&off) {
+        context.printer.note(&off);
+    }
     // What belongs to no workspace is seen from each.
     lines.sort_by(|left, right| {
         (left.service, &left.workspace, &left.subject).cmp(&(right.service, &right.workspace, &right.subject))
     });
     lines.dedup_by(|left, right| left.name() == right.name());
-    Ok((lines, true))
+    Ok((lines, Place::There))
 }
 
-/// The database, and the workspaces to look in one after the other; `None` where it has no place for health checks.
+/// The database, and the workspaces to look in one after the other; `Err` where it has no place for health checks.
 pub(super) async fn open(
     context: &Context,
     command: &str,
-) -> Result<Option<(Connection, Vec<Option<String>>)>, CliError> {
+) -> Result<Result<(Connection, Vec<Option<String>>), Place>, CliError> {
     let (source, found) = place(context)?;
     let options = database::open(context, &source, command).await?;
     let mut connection = options.connect().await?;
     connection.begin_reading().await?;
-    let has_place = connection.is_installed().await? && connection.has_place_for_health().await?;
-    if !has_place {
+    let is_installed = connection.is_installed().await?;
+    if !is_installed || !connection.has_place_for_health().await? {
         connection.rollback().await?;
         connection.close().await;
-        return Ok(None);
+        return Ok(Err(if is_installed { Place::Old } else { Place::Nowhere }));
     }
     let active = preferences::workspace(context)?;
     if let Some(choice) = &active {
@@ -209,5 +229,5 @@ pub(super) async fn open(
         }
         None => vec![None],
     };
-    Ok(Some((connection, scopes)))
+    Ok(Ok((connection, scopes)))
 }

@@ -13,7 +13,7 @@ use crate::cli::printer::write_stderr;
 use crate::cli::progress::ProgressMode;
 use crate::engine::health::{Check, Progress};
 use crate::model::health::HealthStatus;
-use crate::report::health::Line;
+use crate::report::health::{HealthReport, Line};
 use crate::store::health_report::KeptState;
 
 /// How often it is said what is waited for, without a terminal.
@@ -33,6 +33,14 @@ pub const fn exit_status(overall: HealthStatus) -> ExitStatus {
     }
 }
 
+/// Says how many checks are shown, where that is not all that there are.
+pub fn said_how_many(context: &Context, report: &HealthReport, limit: usize) {
+    let shown = report.listed().take(limit).count();
+    if shown < report.lines.len() {
+        context.printer.note(&format!("{shown} of {} checks shown.", report.lines.len()));
+    }
+}
+
 /// A result as a line.
 #[must_use]
 pub fn line_of(check: &Check) -> Line {
@@ -43,6 +51,7 @@ pub fn line_of(check: &Check) -> Line {
         tenant: check.tenant.clone(),
         status: check.status,
         last_status: check.status,
+        pending: None,
         since: None,
         code: check.code.to_owned(),
         message: check.message.clone(),
@@ -65,6 +74,7 @@ pub fn line_of_state(state: KeptState) -> Line {
         tenant: state.tenant,
         status: state.settled.status,
         last_status: state.settled.last_status,
+        pending: None,
         since: Some(state.settled.since),
         code: state.code,
         message: state.message,

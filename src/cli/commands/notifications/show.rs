@@ -94,16 +94,17 @@ fn text(context: &Context, notification: &ListedNotification, attempts: &[Listed
         }
         for attempt in attempts.iter().filter(|attempt| attempt.delivery == delivery.id) {
             let status = attempt.status.map_or(String::new(), |status| format!(" {status}"));
+            let took = attempt.latency_ms;
+            let took = took.map_or("for how long is not known".to_owned(), |took| format!("{took} ms"));
             let said = attempt.response.as_deref().filter(|said| !said.is_empty());
             let said = said.map_or(String::new(), |said| {
                 format!(": {}", clean(&said.chars().take(200).collect::<String>()))
             });
             text.push_str(&format!(
-                "  {}. {} {}{status}, {} ms{said}\n",
+                "  {}. {} {}{status}, {took}{said}\n",
                 attempt.attempt,
                 attempt.began_at.format("%Y-%m-%d %H:%M:%S UTC"),
-                clean(&attempt.code),
-                attempt.latency_ms
+                clean(&attempt.code)
             ));
         }
     }

@@ -100,7 +100,7 @@ pub(super) async fn list(context: &Context, args: &ListArgs) -> Result<ExitStatu
         context.printer.note(match (is_installed, windows.is_empty()) {
             (true, true) => "No silence and no maintenance window counts now, and none is to come.",
             (true, false) => "No silence counts now, and none is to come.",
-            (false, _) => "Nothing was applied to this database yet: run `synthex apply`.",
+            (false, _) => listing::NOTHING_APPLIED,
         });
     } else {
         let headers =
