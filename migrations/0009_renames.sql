@@ -19,6 +19,11 @@ begin
                                then split_part(subject, '/', 1) || '/' || new.name
                            else subject end
         where workspace = new.workspace and tenant = old.name and status <> 'resolved';
+        update synthex.health_checks
+        set subject = case when service = 'quotas' then split_part(subject, '/', 1) || '/' || new.name else new.name end
+        where workspace = new.workspace
+          and (service in ('shopify', 'google-merchant') and subject = old.name
+               or service = 'quotas' and subject in ('shopify/' || old.name, 'google-merchant/' || old.name));
         update synthex.health_status as h
         set tenant = new.name, subject = m.subject
         from (
@@ -42,6 +47,8 @@ begin
               select from synthex.health_status as x
               where x.workspace = new.workspace and x.service = 'credentials' and x.subject = new.name
           );
+        update synthex.health_checks set subject = new.name
+        where workspace = new.workspace and service = 'credentials' and subject = old.name;
         update synthex.alerts
         set subject = new.name, revision = revision + 1
         where workspace = new.workspace and kind = 'health_status' and service = 'credentials' and subject = old.name
@@ -56,22 +63,20 @@ begin
         delete from synthex.alert_evaluations where workspace = new.workspace and rule = new.name;
         update synthex.alert_evaluations set rule = new.name where workspace = new.workspace and rule = old.name;
     elsif tg_table_name = 'notification_channels' then
-        -- What waits goes out through it, and the end of an alert is told where its beginning was. Where a message has something
-        -- under both names, what was never sent gives way.
+        -- What waits goes out through it, what failed is tried again through it, and the end of an alert is told where its
+        -- beginning was. Where a message has something under both names, what was never sent gives way.
         delete from synthex.notification_deliveries as x
         using synthex.notification_deliveries as d
         where d.workspace = new.workspace and d.channel = old.name
           and (x.notification, x.channel, x.target) = (d.notification, new.name, d.target)
           and x.state in ('suppressed', 'cancelled');
         update synthex.notification_deliveries as d set channel = new.name
-        from synthex.notifications as n
-        where d.workspace = new.workspace and d.channel = old.name and n.id = d.notification
-          and (d.state in ('pending', 'sending', 'retrying')
-               or exists (select from synthex.alerts as a where a.id = any (n.alerts) and a.status <> 'resolved'))
+        where d.workspace = new.workspace and d.channel = old.name
           and not exists (
               select from synthex.notification_deliveries as x
               where (x.notification, x.channel, x.target) = (d.notification, new.name, d.target)
           );
+        update synthex.inbox_items set channel = new.name where workspace = new.workspace and channel = old.name;
         delete from synthex.channel_status where workspace = new.workspace and channel = new.name;
         update synthex.channel_status set channel = new.name where workspace = new.workspace and channel = old.name;
     end if;

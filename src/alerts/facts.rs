@@ -285,6 +285,9 @@ pub struct Outcome {
     pub updates: Vec<Alert>,
     /// Thresholds that were crossed.
     pub thresholds: Vec<ThresholdRow>,
+    /// Thresholds of a rule and a credential that count as never told: people heard that it is over, for a reason that they made
+    /// themselves, so that it is news when it comes back.
+    pub rearmed: Vec<(String, Uuid)>,
     /// Groups that were told, or wait.
     pub groups: Vec<GroupRow>,
     /// Rules that were evaluated.

@@ -316,7 +316,9 @@ pub fn acknowledge(
     }
     next.acknowledged_at = Some(now);
     next.acknowledged_by = Some(said.by.clone());
-    next.ack_comment.clone_from(&said.comment);
+    // What is not said anew stays: who takes over still wants to read it.
+    next.ack_comment =
+        said.comment.clone().or(alert.ack_comment.clone().filter(|_| alert.is_acknowledged(now)));
     next.ack_until = said.until;
     Ok(Some(next))
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::alert::{Alert, AlertKind, AlertStatus};
+use super::alert::{Alert, AlertKind, AlertStatus, ResolveReason};
 use super::facts::{Change, Happening, Outcome, Telling, ThresholdRow};
 use super::fingerprint::id_of;
 use super::grouping::{self, Groups};
@@ -104,6 +104,7 @@ impl<'a> Teller<'a> {
             let rule = case.after.rule.as_deref().and_then(|name| self.stage.rule(name));
             let event = self.event(case, rule);
             let told = event.and_then(|event| self.queue(index, case, rule, event));
+            self.rearm(case, event);
             self.note(case, rule, told);
         }
         let stage = self.stage;
@@ -113,6 +114,22 @@ impl<'a> Teller<'a> {
         });
         self.outcome.groups = std::mem::take(&mut self.groups.changed).into_values().collect();
         self.write(cases)
+    }
+
+    /// Somebody changed the rule or suspended the tenant, and all were told that it is over: thresholds are told anew then.
+    fn rearm(&mut self, case: &Case<'_>, event: Option<Event>) {
+        let alert = &case.after;
+        let is_made = matches!(
+            alert.resolve_reason,
+            Some(ResolveReason::RuleChanged | ResolveReason::RuleRemoved | ResolveReason::Suspended)
+        );
+        if event == Some(Event::Resolved)
+            && is_made
+            && alert.kind == AlertKind::CredentialExpiry
+            && let (Some(rule), Some(credential)) = (&alert.rule, alert.subject_id)
+        {
+            self.outcome.rearmed.push((rule.clone(), credential));
+        }
     }
 
     /// What is to be told of an alert, if anything.

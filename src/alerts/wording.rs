@@ -119,7 +119,8 @@ fn lower(text: &str) -> String {
     text.strip_prefix("The ").map_or_else(|| text.to_owned(), |rest| format!("the {rest}"))
 }
 
-fn counted(metric: &str) -> &str {
+/// What a usage rule counts, for people.
+pub(super) fn counted(metric: &str) -> &str {
     match metric {
         "command" => "commands",
         "api_call" => "API calls",

@@ -15,6 +15,7 @@ use crate::model::Digest;
 
 use super::alert::{Alert, AlertStatus, ResolveReason};
 use super::facts::{Facts, Happening, Outcome};
+use super::wording;
 
 pub use overlay::{Edit, Overlay};
 
@@ -231,7 +232,7 @@ fn line(effect: Effect, facts: &Facts, alert: &Alert, why: Option<String>) -> Li
     let what = match (label("credential"), label("check")) {
         (Some(credential), _) => format!("credential {credential}"),
         (None, Some(check)) => format!("check {check}"),
-        (None, None) => alert.title.clone(),
+        (None, None) => format!("the number of {}", wording::counted(&alert.subject)),
     };
     let of = alert.tenant.as_ref().map(|tenant| format!(" of {tenant}")).unwrap_or_default();
     Line {

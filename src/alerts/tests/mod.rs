@@ -152,6 +152,9 @@ impl World {
         }
         let fingerprints: BTreeSet<_> = self.facts.open.iter().map(|alert| alert.fingerprint).collect();
         assert_eq!(fingerprints.len(), self.facts.open.len(), "an alert is open twice");
+        for (rule, credential) in &outcome.rearmed {
+            self.facts.thresholds.retain(|own| (&own.rule, own.credential) != (rule, *credential));
+        }
         for row in &outcome.thresholds {
             self.facts.thresholds.retain(|own| {
                 (&own.rule, own.credential, &own.generation, &own.threshold)

@@ -51,7 +51,7 @@ pub trait AlertStore {
     /// Whatever the database reports; nothing is begun then.
     fn begin(&mut self, ask: &Ask<'_>) -> impl Future<Output = Result<Read, StateError>>;
 
-    /// Writes what came of it, all or nothing, and ends the evaluation.
+    /// Writes what came of it, all or nothing, and ends the evaluation. Says what is told to nobody.
     ///
     /// # Errors
     /// Whatever the database reports; nothing was written. `Stale` where somebody else wrote the same rows.
@@ -61,7 +61,7 @@ pub trait AlertStore {
         outcome: &Outcome,
         notifications: &[NewNotification],
         now: DateTime<Utc>,
-    ) -> impl Future<Output = Result<(), StateError>>;
+    ) -> impl Future<Output = Result<Vec<Untold>, StateError>>;
 
     /// Ends an evaluation without writing.
     ///
@@ -91,6 +91,19 @@ pub struct Ask<'a> {
     pub overlay: Option<&'a Overlay<'a>>,
 }
 
+/// Messages that are told to nobody through a channel of theirs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untold {
+    /// The workspace.
+    pub workspace: String,
+    /// The channel.
+    pub channel: String,
+    /// Why, in words.
+    pub why: String,
+    /// How many messages.
+    pub messages: u64,
+}
+
 /// What came of one workspace.
 #[derive(Debug)]
 pub struct Evaluated {
@@ -102,11 +115,19 @@ pub struct Evaluated {
     pub unreadable: Vec<String>,
     /// The rules that were evaluated.
     pub rules: Vec<String>,
+    /// What is told to nobody.
+    pub untold: Vec<Untold>,
 }
 
 impl Evaluated {
     fn new(workspace: String) -> Self {
-        Self { workspace, outcome: Ok(Outcome::default()), unreadable: Vec::new(), rules: Vec::new() }
+        Self {
+            workspace,
+            outcome: Ok(Outcome::default()),
+            unreadable: Vec::new(),
+            rules: Vec::new(),
+            untold: Vec::new(),
+        }
     }
 }
 
@@ -177,7 +198,7 @@ async fn once(
     }
     let notifications: Vec<NewNotification> =
         outcome.tellings.iter().map(|telling| notification(telling, ask.now)).collect();
-    store.finish(ask.workspace, &outcome, &notifications, ask.now).await?;
+    evaluated.untold = store.finish(ask.workspace, &outcome, &notifications, ask.now).await?;
     for alert in outcome.inserts.iter().chain(&outcome.updates) {
         let is_over = alert.status == AlertStatus::Resolved;
         tracing::debug!(alert = %alert.id, status = alert.status.code(), is_over, "alert");
@@ -236,8 +257,8 @@ mod tests {
             _: &Outcome,
             _: &[NewNotification],
             _: DateTime<Utc>,
-        ) -> Result<(), StateError> {
-            Ok(())
+        ) -> Result<Vec<Untold>, StateError> {
+            Ok(Vec::new())
         }
 
         async fn end_removed(&mut self, _: DateTime<Utc>) -> Result<(), StateError> {

@@ -137,7 +137,7 @@ impl<'a> Words<'a> {
             None => instant(at),
         });
         let has_expired = item.expires_at.is_some_and(|at| at <= message.at);
-        let knows = matches!(message.event, Event::Firing | Event::Reminder)
+        let knows = matches!(message.event, Event::Firing | Event::Reminder | Event::DeliveryFailed)
             && message.items.len() <= MOST_ACKNOWLEDGED;
         let acknowledge = item.alert.filter(|_| knows).map(|alert| {
             format!("synthex alerts acknowledge --alert-id {alert} --workspace {}", message.workspace)

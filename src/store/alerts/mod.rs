@@ -15,7 +15,7 @@ use sqlx::{Executor as _, PgConnection, Row as _};
 
 use crate::alerts::facts::{Facts, Outcome};
 use crate::alerts::impact::Overlay;
-use crate::engine::alerting::{AlertStore, Ask, Read};
+use crate::engine::alerting::{AlertStore, Ask, Read, Untold};
 use crate::engine::delivery::NewNotification;
 use crate::engine::{StateError, StateErrorKind};
 
@@ -121,20 +121,20 @@ impl AlertStore for Connection {
         outcome: &Outcome,
         notifications: &[NewNotification],
         now: DateTime<Utc>,
-    ) -> Result<(), StateError> {
+    ) -> Result<Vec<Untold>, StateError> {
         let inner = &mut self.inner;
         let work = async {
             let is_whole = write::write(inner, workspace, outcome, now).await?;
             if !is_whole {
-                return Ok(false);
+                return Ok(None);
             }
-            outbox::enqueue(inner, notifications, now).await?;
+            let enqueued = outbox::enqueue(inner, notifications, now).await?;
             inner.execute("commit").await?;
-            Ok(true)
+            Ok(Some(enqueued.untold))
         };
         let error = match within(self.timeout, "writing alerts", work).await {
-            Ok(true) => return Ok(()),
-            Ok(false) => StateError::new(
+            Ok(Some(untold)) => return Ok(untold),
+            Ok(None) => StateError::new(
                 StateErrorKind::Stale,
                 format!("somebody else changed alerts of workspace `{workspace}` meanwhile"),
             )

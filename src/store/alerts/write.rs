@@ -122,6 +122,14 @@ pub(super) async fn write(
             }
         }
     }
+    if !outcome.rearmed.is_empty() {
+        let (rules, credentials): (Vec<&str>, Vec<Uuid>) =
+            outcome.rearmed.iter().map(|(rule, credential)| (rule.as_str(), *credential)).unzip();
+        let sql = "delete from synthex.alert_thresholds as t using unnest($2::text[], $3::uuid[]) as u (rule, credential) \
+             where t.workspace = $1 and (t.rule, t.credential) = (u.rule, u.credential)";
+        let query = sqlx::query(sql).bind(workspace).bind(rules).bind(credentials).persistent(false);
+        query.execute(&mut *connection).await?;
+    }
     for rows in outcome.thresholds.chunks(ROWS) {
         thresholds(connection, workspace, rows).await?;
     }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::alerts::{Event, Message};
 use crate::engine::StateError;
+use crate::engine::alerting::Untold;
 use crate::engine::delivery::channel::targets;
 use crate::engine::delivery::resolving::{Ending, Told, standing};
 use crate::engine::delivery::{Channel, NewNotification, Why, derived_id};
@@ -17,6 +18,7 @@ use crate::store::error::within;
 use super::channels::{ChannelKey, channels};
 use super::ends::Ends;
 use super::rows::{DeliveryRow, NotificationRow, cancel, insert_deliveries, insert_notifications};
+use super::untold::Shut;
 
 /// What came of queueing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub struct Enqueued {
     pub queued: u64,
     /// Deliveries that are kept and not sent: each has its reason.
     pub suppressed: u64,
+    /// Of those, what is told to nobody through a channel that is missing, off or gone, and that nothing stands in for.
+    pub untold: Vec<Untold>,
     /// Deliveries that waited and were taken back, since a new one tells what they would have (M-L7).
     pub replaced: u64,
 }
@@ -91,6 +95,7 @@ pub(super) async fn enqueue_as(
         cancel(connection, &queue.cancelled.into_iter().collect::<Vec<_>>(), now).await?;
     }
     enqueued.notifications = insert_notifications(connection, &queue.notifications, now).await?;
+    enqueued.untold = queue.untold.count(&enqueued.notifications);
     (enqueued.queued, enqueued.suppressed) = insert_deliveries(connection, &queue.deliveries, now).await?;
     Ok(enqueued)
 }
@@ -147,6 +152,7 @@ struct Queue {
     cancelled: BTreeMap<Uuid, String>,
     /// Notifications that tell anew what still stands.
     anew: HashSet<Uuid>,
+    untold: Shut,
 }
 
 impl Queue {
@@ -219,6 +225,16 @@ impl Queue {
         let stand_ins = self.stand_ins(notification);
         let (places, shut) = self.all_places(notification, &stand_ins);
         let id = notification.id;
+        for (channel, why) in &shut {
+            if self.stand_in(notification, channel).is_none_or(|name| !stand_ins.contains(&name)) {
+                self.untold.0.push((
+                    id,
+                    notification.message.workspace.clone(),
+                    (*channel).to_owned(),
+                    why.reason.clone(),
+                ));
+            }
+        }
         let rows: Vec<DeliveryRow> = places
             .into_iter()
             .map(|place| delivery(notification, id, place, None))

@@ -15,6 +15,7 @@ mod lookup;
 mod record;
 mod replay;
 mod rows;
+mod untold;
 
 use sqlx::PgConnection;
 

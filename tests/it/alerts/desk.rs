@@ -196,16 +196,16 @@ fn a_silence_says_what_it_fits_now() {
         watch.estate.run(&[&own, args].concat())
     };
     let dry = |matcher: &str| create(matcher, &["--dry-run"]).ok();
-    dry("severity!=info").stderr_has("2 open alerts fit now");
-    dry("tenant=T1").stderr_has("1 open alert fits now");
-    dry("tenant=T3").stderr_has("no open alert fits now: it counts for those that are to come");
-    dry("check=disk").stderr_has("no open alert fits now");
+    dry("severity!=info").stdout_has("2 open alerts fit now");
+    dry("tenant=T1").stdout_has("1 open alert fits now");
+    dry("tenant=T3").stdout_has("no open alert fits now: it counts for those that are to come");
+    dry("check=disk").stdout_has("no open alert fits now");
     let nothing = "nothing fits now: no open alert, and no tenant that is declared or stored";
-    dry("tenant=T9").stderr_has(nothing);
-    dry("market=UK_SMB").stderr_has(nothing);
-    dry("workspace=other").stderr_has(nothing);
+    dry("tenant=T9").stdout_has(nothing);
+    dry("market=UK_SMB").stdout_has(nothing);
+    dry("workspace=other").stdout_has(nothing);
     // One that is declared, and not applied yet.
     watch.estate.project.write("manifests/T9.yaml", crate::support::project::tenant_yaml("T9", "w"));
-    dry("tenant=T9").stderr_has("no open alert fits now");
-    create("tenant=T2", &["--yes", "--name", "real"]).ok().stderr_has("1 open alert fits now");
+    dry("tenant=T9").stdout_has("no open alert fits now");
+    create("tenant=T2", &["--yes", "--name", "real"]).ok().stdout_has("1 open alert fits now");
 }

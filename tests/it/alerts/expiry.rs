@@ -136,9 +136,9 @@ fn a_suspended_tenant_and_a_revoked_credential_end_it() {
     watch.check(at, &[]);
     watch.estate.edit("T1.yaml", "status: suspended", "status: active");
     watch.apply();
-    // Back within a day, it is an alert again, and not told again.
+    // People were told that it is over, so that it is news again.
     watch.check(at, &[]);
-    assert_eq!(watch.told().len(), 2);
+    assert_eq!(watch.told().len(), 3);
     watch.check("2031-06-26T09:00:00Z", &[]);
     assert_eq!(watch.told().len(), 3);
     watch.estate.edit("c1.yaml", "expiresAt", "status: revoked, expiresAt");

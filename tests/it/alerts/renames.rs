@@ -97,7 +97,7 @@ fn alerts_stay_through_renames() {
     watch.apply();
     watch.health("ACME", "healthy", "ok");
     watch.check("2031-06-25T05:00:00Z", &["--deliver"]);
-    assert_eq!(watch.estate.value(end).as_deref(), Some("tray sent, box sent"));
+    assert_eq!(watch.estate.value(end).as_deref(), Some("box sent, box sent"));
 }
 
 #[test]

@@ -271,3 +271,40 @@ fn what_waits_from_before_is_delivered_too() {
     assert_eq!(found["delivered"]["sent"], 1, "{found:#}");
     assert_eq!(watch.estate.database.query_one_i64(sent), 1);
 }
+
+#[test]
+fn what_people_ended_themselves_is_told_again_when_they_bring_it_back() {
+    let watch = Watch::new("alerts_back", USUAL);
+    watch.check("2031-06-25T00:00:00Z", &["--deliver"]);
+    watch.estate.edit("T1.yaml", "status: active", "status: suspended");
+    watch.apply();
+    watch.check("2031-06-25T01:00:00Z", &["--deliver"]);
+    watch.estate.edit("T1.yaml", "status: suspended", "status: active");
+    watch.apply();
+    watch.check("2031-06-25T02:00:00Z", &["--deliver"]);
+    watch.check("2031-06-25T03:00:00Z", &["--deliver"]);
+    let told = watch.told();
+    let events: Vec<&str> = told.iter().map(|told| told.split(' ').next().unwrap()).collect();
+    assert_eq!(events, ["firing", "resolved", "firing"], "{told:#?}");
+    // The same with the rule.
+    watch.estate.edit("expiry.yaml", "reminder: never", "reminder: never, enabled: false");
+    watch.apply();
+    watch.check("2031-06-25T04:00:00Z", &["--deliver"]);
+    watch.estate.edit("expiry.yaml", ", enabled: false", "");
+    watch.apply();
+    watch.check("2031-06-25T05:00:00Z", &["--deliver"]);
+    assert_eq!(watch.told().len(), 5);
+}
+
+#[test]
+fn what_nobody_is_told_is_no_success() {
+    let watch = Watch::without_rules("alerts_untold");
+    watch.estate.declare("NotificationChannel", "box", "{type: in-app, enabled: false}");
+    watch.estate.declare("AlertRule", "expiry", USUAL);
+    watch.apply();
+    let words = ["alerts", "check-now", "--yes", "--as-of", "2031-06-25"];
+    let said = watch.estate.run(&[&words[..], &["--deliver", "--format", "json"]].concat()).code(7);
+    let said = said.stderr_has("1 message is not told through channel `box` of `w`");
+    let untold = &said.json()["untold"][0];
+    assert_eq!((&untold["channel"], &untold["messages"]), (&json!("box"), &json!(1)), "{untold:#}");
+}

@@ -10,7 +10,7 @@ use crate::cli::context::{Context, new_id};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::outbox::{self, Post, Round};
 use crate::cli::signals::Signals;
-use crate::engine::alerting::{self, Evaluated};
+use crate::engine::alerting::{self, Evaluated, Untold};
 use crate::model::clock::{Clock as _, SystemClock};
 use crate::report;
 use crate::report::clean::clean;
@@ -22,7 +22,7 @@ use super::shown;
 ///
 /// Looks for what the rules raise, whatever their schedules say, ends what is over, and queues what is to be told. Each threshold
 /// is told once, however often this runs. `notify deliver`, or --deliver, sends what is queued. Exits with 0 whether
-/// something fires or not, and with 7 where --deliver could not deliver all that was due.
+/// something fires or not, and with 7 where --deliver could not deliver all that was due, or a channel takes nothing.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  synthex alerts check-now --dry-run\n  synthex alerts check-now --deliver\n  synthex alerts check-now --rule credentials-expire --as-of 2026-12-24T09:00:00Z --dry-run --format json"
@@ -78,6 +78,12 @@ pub async fn check_now(context: &Context, args: &CheckNowArgs) -> Result<ExitSta
         undelivered = delivered.error;
     }
     post.connection.close().await;
+    let untold: Vec<&Untold> = found.iter().flat_map(|evaluated| &evaluated.untold).collect();
+    missed += say_untold(context, &untold);
+    let untold = untold.iter().map(|own| {
+        json!({"workspaceId": own.workspace, "channel": own.channel, "why": own.why, "messages": own.messages})
+    });
+    document["untold"] = untold.collect();
     if context.global.format != Format::Json {
         let mut text = text(context, args, &found);
         text.push_str(&said);
@@ -100,7 +106,19 @@ pub async fn check_now(context: &Context, args: &CheckNowArgs) -> Result<ExitSta
     if let Some(status) = signals.status() {
         return Ok(status);
     }
-    Ok(if missed == 0 { ExitStatus::Success } else { ExitStatus::Partly })
+    Ok(if missed == 0 || !args.deliver { ExitStatus::Success } else { ExitStatus::Partly })
+}
+
+/// Says what is told to nobody, and how many messages that are.
+fn say_untold(context: &Context, untold: &[&Untold]) -> u64 {
+    for Untold { workspace, channel, why, messages } in untold {
+        let what =
+            if *messages == 1 { "1 message is".to_owned() } else { format!("{messages} messages are") };
+        context
+            .printer
+            .note(&format!("{what} not told through channel `{channel}` of `{workspace}`: {why}."));
+    }
+    untold.iter().map(|own| own.messages).sum()
 }
 
 /// A time to come is for looking: what is written then is told now, and never again when its time comes.
@@ -283,6 +301,11 @@ fn row(workspace: &str, change: &Change, now: chrono::DateTime<chrono::Utc>) -> 
         workspace.to_owned(),
         clean(&shown::title(alert, now)).to_string(),
         alert.rule.clone().unwrap_or_else(|| "-".to_owned()),
-        if change.channels.is_empty() { "-".to_owned() } else { change.channels.join(", ") },
+        match (change.happening, change.channels.is_empty()) {
+            (_, true) => "-".to_owned(),
+            // The outbox knows where; the rule may say something else by now.
+            (Happening::Resolved, _) => "where it was told".to_owned(),
+            _ => change.channels.join(", "),
+        },
     ]
 }
