@@ -23,9 +23,20 @@ pub struct Notice<'a> {
     pub channel: &'a str,
     /// Since when it is so old that it says so, where it is (M-D14).
     pub late_since: Option<DateTime<Utc>>,
+    /// The environment of the project that it is sent from, which commands have to name.
+    pub environment: Option<&'a str>,
 }
 
 impl Notice<'_> {
+    /// A command as it works where somebody pastes it.
+    #[must_use]
+    pub fn command(&self, command: &str) -> String {
+        match self.environment {
+            Some(environment) if command.starts_with("synthex ") => format!("{command} -e {environment}"),
+            _ => command.to_owned(),
+        }
+    }
+
     /// Whether nothing happened, and the channel is only tried.
     #[must_use]
     pub fn is_test(&self) -> bool {
@@ -50,29 +61,29 @@ impl Notice<'_> {
             "at": instant(message.at),
             "isTest": self.is_test(),
             "isLate": self.late_since.is_some(),
-            "items": message.items.iter().take(shown).map(item).collect::<Vec<Value>>(),
+            "items": message.items.iter().take(shown).map(|own| self.item(own)).collect::<Vec<Value>>(),
             "itemsTotal": message.items.len(),
             "itemsCut": message.items.len() - shown,
         })
     }
-}
 
-fn item(item: &Item) -> Value {
-    json!({
-        "alert": item.alert,
-        "severity": item.severity,
-        "what": item.what,
-        "tenant": item.tenant,
-        "tenantName": item.tenant_name,
-        "service": item.service,
-        "subject": item.subject,
-        "since": item.since.map(instant),
-        "expiresAt": item.expires_at.map(instant),
-        "expiresLocal": item.expires_local,
-        "why": item.why,
-        "remedy": item.remedy,
-        "command": item.command,
-    })
+    fn item(&self, item: &Item) -> Value {
+        json!({
+            "alert": item.alert,
+            "severity": item.severity,
+            "what": item.what,
+            "tenant": item.tenant,
+            "tenantName": item.tenant_name,
+            "service": item.service,
+            "subject": item.subject,
+            "since": item.since.map(instant),
+            "expiresAt": item.expires_at.map(instant),
+            "expiresLocal": item.expires_local,
+            "why": item.why,
+            "remedy": item.remedy,
+            "command": item.command.as_deref().map(|command| self.command(command)),
+        })
+    }
 }
 
 /// An instant as it is told: to the second, in UTC.
@@ -141,7 +152,7 @@ mod tests {
         let now = "2026-03-01T12:00:00Z".parse().unwrap();
         let mut message = sample(Event::Firing, now);
         fn notice(message: &Message) -> Notice<'_> {
-            Notice { message, workspace: "w", channel: "ops", late_since: None }
+            Notice { message, workspace: "w", channel: "ops", late_since: None, environment: None }
         }
         let data = notice(&message).data();
         assert_eq!(data["items"][1]["tenantName"], Value::Null);

@@ -198,7 +198,7 @@ fn samples() -> Vec<Message> {
 
 fn notice(message: &Message, is_late: bool) -> Notice<'_> {
     let late_since = is_late.then_some(message.at);
-    Notice { message, workspace: "sample", channel: "sample", late_since }
+    Notice { message, workspace: "sample", channel: "sample", late_since, environment: None }
 }
 
 #[cfg(test)]

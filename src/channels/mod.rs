@@ -52,6 +52,9 @@ pub trait Surroundings {
 
     /// Whether lines for the console are JSON.
     fn wants_json(&self) -> bool;
+
+    /// The environment of the project, where it has some.
+    fn environment(&self) -> Option<&str>;
 }
 
 /// All channels.
@@ -130,7 +133,7 @@ impl<S: Surroundings> Channels<S> {
         }
     }
 
-    fn attempt<'e>(&self, envelope: &'e Envelope<'e>) -> Result<Attempt<'e>, Failure> {
+    fn attempt<'e>(&'e self, envelope: &'e Envelope<'e>) -> Result<Attempt<'e>, Failure> {
         let spec = envelope.spec;
         let network = spec.network.clone().unwrap_or_default();
         let rules = Rules::read(&network.allow_cidrs, &network.allow_ports, network.allow_insecure)
@@ -148,6 +151,7 @@ impl<S: Surroundings> Channels<S> {
             workspace: envelope.workspace,
             channel: envelope.channel,
             late_since: envelope.late_since,
+            environment: self.surroundings.environment(),
         };
         let words = Words::new(notice, spec.template.as_ref());
         Ok(Attempt { envelope, words, rules, certificates, timeout: envelope.timeout })

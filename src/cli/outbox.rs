@@ -106,7 +106,7 @@ pub async fn work(
     round: &Round,
     interrupt: &impl Interrupt,
 ) -> Result<Worked, CliError> {
-    let sender = sending::sender(context, post.folder())?;
+    let sender = sending::sender(context, post.found.as_ref())?;
     let holder = context.holder("deliver");
     let mut settings = Settings {
         only: round.only.clone(),

@@ -14,6 +14,7 @@ use super::args::Format;
 use super::context::Context;
 use super::error::CliError;
 use super::printer::write_stderr;
+use super::project::Found;
 use super::providing::{self, SecretSources};
 
 /// The largest file of certificates.
@@ -27,7 +28,7 @@ pub type Sender<'c> = Channels<Around<'c>>;
 ///
 /// # Errors
 /// A variable of the environment holds no address.
-pub fn sender<'c>(context: &'c Context, folder: Option<&Path>) -> Result<Sender<'c>, CliError> {
+pub fn sender<'c>(context: &'c Context, found: Option<&Found>) -> Result<Sender<'c>, CliError> {
     let get = |name: &str| context.environment.get(name);
     let endpoints = MailEndpoints::read(get("SYNTHEX_SENDGRID_URL"), get("SYNTHEX_RESEND_URL"));
     let endpoints = endpoints.map_err(|error| {
@@ -36,7 +37,9 @@ pub fn sender<'c>(context: &'c Context, folder: Option<&Path>) -> Result<Sender<
             .help(format!("correct {}, or unset it to call the service itself", error.variable))
     })?;
     let providers = providing::providers(context)?;
-    let around = Around { context, folder: folder.map(Path::to_path_buf), providers };
+    let environment = found.and_then(|found| found.project.spec.environment.clone());
+    let folder = found.map(|found| found.folder.clone());
+    let around = Around { context, folder, environment, providers };
     let guard = Guard::new(Arc::new(SystemResolver), context.recorder.calls());
     Ok(Channels::new(around, guard, endpoints))
 }
@@ -45,10 +48,15 @@ pub fn sender<'c>(context: &'c Context, folder: Option<&Path>) -> Result<Sender<
 pub struct Around<'c> {
     context: &'c Context,
     folder: Option<PathBuf>,
+    environment: Option<String>,
     providers: Providers,
 }
 
 impl Surroundings for Around<'_> {
+    fn environment(&self) -> Option<&str> {
+        self.environment.as_deref()
+    }
+
     async fn secret(&self, reference: &SecretRef) -> Result<Secret, Finding> {
         SecretSources::new(self.context, self.folder.as_deref(), &self.providers).read(reference).await
     }

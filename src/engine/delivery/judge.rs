@@ -209,6 +209,7 @@ fn inbox(claim: &Claim, ready: &Ready<'_>) -> (String, String) {
         workspace: &claim.channel.workspace,
         channel: &claim.channel.name,
         late_since: ready.late_since,
+        environment: None,
     };
     let words = Words::new(notice, ready.spec.template.as_ref());
     let body = text::body(&words);

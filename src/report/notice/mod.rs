@@ -140,7 +140,9 @@ impl<'a> Words<'a> {
         let knows = matches!(message.event, Event::Firing | Event::Reminder | Event::DeliveryFailed)
             && message.items.len() <= MOST_ACKNOWLEDGED;
         let acknowledge = item.alert.filter(|_| knows).map(|alert| {
-            format!("synthex alerts acknowledge --alert-id {alert} --workspace {}", message.workspace)
+            let command =
+                format!("synthex alerts acknowledge --alert-id {alert} --workspace {}", message.workspace);
+            self.notice.command(&command)
         });
         let mut push = |name, value: Option<String>| facts.extend(value.map(|value| (name, line(&value))));
         push("Tenant", tenant);
@@ -154,7 +156,7 @@ impl<'a> Words<'a> {
         push(if has_expired { "Expired" } else { "Expires" }, expires);
         push("Why", item.why.clone());
         push("To do", item.remedy.clone());
-        push("Command", item.command.clone());
+        push("Command", item.command.as_deref().map(|command| self.notice.command(command)));
         push("Acknowledge", acknowledge);
         facts
     }
@@ -164,11 +166,9 @@ impl<'a> Words<'a> {
     pub fn cut_items(&self, listed: usize) -> Option<String> {
         let left = self.items().len() - listed.min(self.items().len());
         (left > 0).then(|| {
-            format!(
-                "{left} more of {} not listed here: synthex alerts list --workspace {}",
-                self.items().len(),
-                line(self.notice.workspace)
-            )
+            let command = format!("synthex alerts list --workspace {}", line(self.notice.workspace));
+            let command = self.notice.command(&command);
+            format!("{left} more of {} not listed here: {command}", self.items().len())
         })
     }
 }

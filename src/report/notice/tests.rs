@@ -16,7 +16,7 @@ fn now() -> DateTime<Utc> {
 
 fn notice(message: &Message, is_late: bool) -> Notice<'_> {
     let late_since = is_late.then(|| now() + chrono::TimeDelta::days(2));
-    Notice { message, workspace: "anz-smb", channel: "ops", late_since }
+    Notice { message, workspace: "anz-smb", channel: "ops", late_since, environment: None }
 }
 
 fn words(message: &Message) -> Words<'_> {

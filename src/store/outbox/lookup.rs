@@ -70,9 +70,11 @@ const STANDINGS: &str = "select s.workspace, s.channel, case when s.paused_until
      join synthex.notification_channels as t on t.workspace = s.workspace and t.name = s.channel and t.deleted_at is null \
      where ($1::text is null or s.workspace = $1)";
 
-/// The id of such a message begins like that of the message that did not get through.
-const IN_PLACE: &str = "select n.id from synthex.notifications as n \
-     join unnest($1::uuid[], $2::uuid[]) as b (first, last) on n.id between b.first and b.last \
+/// The id of such a message begins like that of the message that did not get through, and those of one evaluation begin alike:
+/// then it tells of the same alerts.
+const IN_PLACE: &str = "select distinct n.id from synthex.notifications as n \
+     join unnest($1::uuid[], $2::uuid[], $5::uuid[]) as b (first, last, source) on n.id between b.first and b.last \
+     join synthex.notifications as s on s.id = b.source and (s.alerts = '{}' or s.alerts && n.alerts) \
      where n.event = 'delivery_failed' and n.created_at >= $3 and ($4::text is null or n.workspace = $4) order by n.id";
 
 impl Connection {
@@ -146,7 +148,12 @@ impl Connection {
         let last: Vec<Uuid> = notifications.iter().map(|id| bound(id, u8::MAX)).collect();
         let limit = self.timeout;
         let work = super::in_scope(&mut self.inner, scope, async |connection| {
-            let query = sqlx::query_scalar(IN_PLACE).bind(first).bind(last).bind(since).bind(scope);
+            let query = sqlx::query_scalar(IN_PLACE)
+                .bind(first)
+                .bind(last)
+                .bind(since)
+                .bind(scope)
+                .bind(notifications);
             query.persistent(false).fetch_all(connection).await
         });
         within(limit, "reading what fallbacks tell", work).await

@@ -308,3 +308,17 @@ fn what_nobody_is_told_is_no_success() {
     let untold = &said.json()["untold"][0];
     assert_eq!((&untold["channel"], &untold["messages"]), (&json!("box"), &json!(1)), "{untold:#}");
 }
+
+#[test]
+fn commands_in_messages_name_the_environment_that_they_need() {
+    let watch = Watch::new("alerts_environment", "{when: {credentialExpiry: {}}, channels: [log]}");
+    watch.estate.declare("NotificationChannel", "log", "{type: console}");
+    let project = watch.estate.project.read("synthex.yaml");
+    let environments = project.replace("spec: {", "spec: {environments: {prod: {}, staging: {}}, ");
+    watch.estate.project.write("synthex.yaml", environments);
+    watch.estate.run(&["-e", "prod", "apply", "--yes"]).ok();
+    let words = ["-e", "prod", "alerts", "check-now", "--yes", "--deliver", "--as-of", "2031-06-25"];
+    let said = watch.estate.run(&words).ok();
+    said.stdout_has("synthex tenant credentials verify c1 --workspace w -e prod")
+        .stdout_has("--workspace w -e prod");
+}

@@ -59,7 +59,7 @@ pub(super) async fn test(context: &Context, args: &ChannelsTestArgs) -> Result<E
     // What is sent is sent now, whatever --as-of says.
     let now = SystemClock.now();
     let message = Message { workspace: workspace.clone(), ..sample(Event::Test, now) };
-    let sender = sending::sender(context, known.found.as_ref().map(|found| found.folder.as_path()))?;
+    let sender = sending::sender(context, known.found.as_ref())?;
     let mut tried = Vec::new();
     let mut shown = Vec::new();
     for target in targets(spec) {
@@ -133,6 +133,7 @@ fn words<'e>(envelope: &'e Envelope<'_>) -> Words<'e> {
         workspace: envelope.workspace,
         channel: envelope.channel,
         late_since: envelope.late_since,
+        environment: None,
     };
     Words::new(notice, envelope.spec.template.as_ref())
 }

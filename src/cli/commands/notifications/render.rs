@@ -119,6 +119,7 @@ pub async fn render(context: &Context, args: &RenderArgs) -> Result<ExitStatus, 
         workspace: &workspace,
         channel: args.channel.as_deref().unwrap_or("sample"),
         late_since: args.late.then_some(now),
+        environment: context.global.environment.as_deref().filter(|name| !name.is_empty()),
     };
     let words = Words::new(notice, template.as_ref());
     let form = args.form.unwrap_or(usual);
