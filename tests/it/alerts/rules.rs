@@ -311,8 +311,9 @@ fn what_nobody_is_told_is_no_success() {
 
 #[test]
 fn commands_in_messages_name_the_environment_that_they_need() {
-    let watch = Watch::new("alerts_environment", "{when: {credentialExpiry: {}}, channels: [log]}");
+    let watch = Watch::without_rules("alerts_environment");
     watch.estate.declare("NotificationChannel", "log", "{type: console}");
+    watch.estate.declare("AlertRule", "expiry", "{when: {credentialExpiry: {}}, channels: [log]}");
     let project = watch.estate.project.read("synthex.yaml");
     let environments = project.replace("spec: {", "spec: {environments: {prod: {}, staging: {}}, ");
     watch.estate.project.write("synthex.yaml", environments);
