@@ -27,6 +27,16 @@ pub async fn of(
         let overlay = overlays.entry(action.key.workspace.to_string()).or_default();
         overlay.edits.push(edit(action));
     }
+    overlays.retain(|_, overlay| !overlay.is_of_tenants(true));
+    if let Some(store) = &mut store {
+        // There may be hundreds of workspaces in which nothing is looked at.
+        let of_tenants = overlays.iter().filter(|(_, overlay)| overlay.is_of_tenants(false));
+        let names: Vec<&str> = of_tenants.map(|(name, _)| name.as_str()).collect();
+        if !names.is_empty() {
+            let watched = store.watched(&names).await?;
+            overlays.retain(|name, overlay| watched.contains(name) || !overlay.is_of_tenants(false));
+        }
+    }
     let mut lines = Vec::new();
     for (workspace, overlay) in &overlays {
         let ask =

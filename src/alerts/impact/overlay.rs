@@ -64,6 +64,12 @@ impl Overlay<'_> {
         })
     }
 
+    /// Whether it changes nothing but tenants: new ones, which nothing is known of, or also others.
+    #[must_use]
+    pub fn is_of_tenants(&self, only_new: bool) -> bool {
+        self.edits.iter().all(|edit| edit.kind == "Tenant" && (!only_new || edit.before.is_none()))
+    }
+
     /// What is so afterwards in a workspace of a database where nothing is yet, and nothing has happened.
     #[must_use]
     pub fn of_nothing(&self, workspace: &str) -> Facts {

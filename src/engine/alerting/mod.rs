@@ -4,6 +4,8 @@
 //!
 //! It decides nothing about alerts: `alerts` does, without a clock or a database. Delivery comes later, from the outbox.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -32,17 +34,22 @@ pub struct Read {
 
 /// Where facts come from and outcomes go.
 pub trait AlertStore {
-    /// The workspaces that live and that may be seen, sorted.
-    ///
-    /// # Errors
-    /// Whatever the database reports.
-    fn workspaces(&mut self) -> impl Future<Output = Result<Vec<String>, StateError>>;
-
-    /// Ends what is open in workspaces that are deleted. Nobody is told: their channels are deleted too.
+    /// The workspaces that live and that may be seen, sorted. With a time, what is open in those that are deleted ends then, and
+    /// nobody is told: their channels are deleted too.
     ///
     /// # Errors
     /// Whatever the database reports; nothing was written.
-    fn end_removed(&mut self, now: DateTime<Utc>) -> impl Future<Output = Result<(), StateError>>;
+    fn workspaces(
+        &mut self,
+        ends_removed: Option<DateTime<Utc>>,
+    ) -> impl Future<Output = Result<Vec<String>, StateError>>;
+
+    /// Of these workspaces, those with something that an alert can be about: a credential, a result of a health check, or an
+    /// alert that is open.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    fn watched(&mut self, workspaces: &[&str]) -> impl Future<Output = Result<BTreeSet<String>, StateError>>;
 
     /// Begins an evaluation: nobody else evaluates the workspace before it is written or given up. Where nothing is to be
     /// written, it only reads.
@@ -147,10 +154,8 @@ pub async fn evaluate(
     let workspaces = match only {
         Some(only) => only,
         None => {
-            if !is_dry && !matches!(scope, Scope::Only(_)) {
-                store.end_removed(now).await?;
-            }
-            store.workspaces().await?
+            let ends_removed = (!is_dry && !matches!(scope, Scope::Only(_))).then_some(now);
+            store.workspaces(ends_removed).await?
         }
     };
     let mut found: Vec<Evaluated> = Vec::with_capacity(workspaces.len());
@@ -239,7 +244,11 @@ mod tests {
     }
 
     impl AlertStore for Away {
-        async fn workspaces(&mut self) -> Result<Vec<String>, StateError> {
+        async fn watched(&mut self, workspaces: &[&str]) -> Result<BTreeSet<String>, StateError> {
+            Ok(workspaces.iter().map(|name| (*name).to_owned()).collect())
+        }
+
+        async fn workspaces(&mut self, _: Option<DateTime<Utc>>) -> Result<Vec<String>, StateError> {
             Ok(["a", "b", "c", "d"].map(str::to_owned).to_vec())
         }
 
@@ -259,10 +268,6 @@ mod tests {
             _: DateTime<Utc>,
         ) -> Result<Vec<Untold>, StateError> {
             Ok(Vec::new())
-        }
-
-        async fn end_removed(&mut self, _: DateTime<Utc>) -> Result<(), StateError> {
-            Ok(())
         }
 
         async fn give_up(&mut self) -> Result<(), StateError> {

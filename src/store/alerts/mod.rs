@@ -10,8 +10,10 @@ mod rows;
 mod told;
 mod write;
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
-use sqlx::{Executor as _, PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 
 use crate::alerts::facts::{Facts, Outcome};
 use crate::alerts::impact::Overlay;
@@ -40,6 +42,12 @@ async fn lock(connection: &mut PgConnection, workspace: &str, now: DateTime<Utc>
 const END_REMOVED: &str = "update synthex.alerts as a set status = 'resolved', changed_at = $1, resolved_at = $1, \
       resolve_reason = 'removed', is_flapping = false, revision = a.revision + 1 \
      from synthex.workspaces as w where w.name = a.workspace and w.deleted_at is not null and a.status <> 'resolved'";
+
+/// A role that row-level security confines sees nothing of workspaces that it has not entered, so that each may have something.
+const WATCHED: &str = "select w from unnest($1::text[]) as w where row_security_active('synthex.credentials') \
+     or exists (select from synthex.credentials as c where c.workspace = w and c.deleted_at is null) \
+     or exists (select from synthex.health_status as h where h.workspace = w) \
+     or exists (select from synthex.alerts as a where a.workspace = w and a.status <> 'resolved')";
 
 async fn enter(connection: &mut PgConnection, workspace: &str) -> Result<(), sqlx::Error> {
     let query = sqlx::query("select set_config('synthex.workspace', $1, true)").bind(workspace);
@@ -89,20 +97,28 @@ async fn read(connection: &mut PgConnection, ask: &Ask<'_>) -> Result<Read, sqlx
 }
 
 impl AlertStore for Connection {
-    async fn workspaces(&mut self) -> Result<Vec<String>, StateError> {
+    async fn workspaces(&mut self, ends_removed: Option<DateTime<Utc>>) -> Result<Vec<String>, StateError> {
         let limit = self.timeout;
         let work = async {
-            let sql = "select name from synthex.workspaces where deleted_at is null order by name";
-            let rows = sqlx::query(sql).persistent(false).fetch_all(&mut self.inner).await?;
+            let ends = ends_removed.map_or_else(String::new, |_| format!("with ended as ({END_REMOVED}) "));
+            let sql =
+                format!("{ends}select name from synthex.workspaces where deleted_at is null order by name");
+            let query = sqlx::query(AssertSqlSafe(sql));
+            let query = if ends_removed.is_some() { query.bind(ends_removed) } else { query };
+            let rows = query.persistent(false).fetch_all(&mut self.inner).await?;
             rows.iter().map(|row| row.try_get(0)).collect()
         };
         within(limit, "listing the workspaces", work).await
     }
 
-    async fn end_removed(&mut self, now: DateTime<Utc>) -> Result<(), StateError> {
+    async fn watched(&mut self, workspaces: &[&str]) -> Result<BTreeSet<String>, StateError> {
         let limit = self.timeout;
-        let work = sqlx::query(END_REMOVED).bind(now).persistent(false).execute(&mut self.inner);
-        within(limit, "ending alerts of deleted workspaces", work).await.map(|_| ())
+        let work = async {
+            let query = sqlx::query(WATCHED).bind(workspaces).persistent(false);
+            let rows = query.fetch_all(&mut self.inner).await?;
+            rows.iter().map(|row| row.try_get(0)).collect()
+        };
+        within(limit, "looking what alerts can be about", work).await
     }
 
     async fn begin(&mut self, ask: &Ask<'_>) -> Result<Read, StateError> {
