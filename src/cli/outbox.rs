@@ -1,6 +1,5 @@
 //! The outbox as commands use it: opened, looked into, and worked through.
 
-use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -58,12 +57,6 @@ impl Post {
             return Err(no_outbox());
         }
         Ok(Some(Self { found, options, connection, scopes }))
-    }
-
-    /// The project's folder, from which paths of secrets start.
-    #[must_use]
-    pub fn folder(&self) -> Option<&Path> {
-        self.found.as_ref().map(|found| found.folder.as_path())
     }
 }
 
