@@ -12,8 +12,7 @@ use crate::engine::alerting::{AlertStore, Ask};
 use crate::plan::{Action, ActionKind, FieldChange, Plan};
 
 /// What the plan would do to alerts; `None` where that is nothing. Without a store there is nothing yet, and all that follows is
-/// what the plan makes. Where it changes nothing that alerts depend on, nothing is
-/// asked.
+/// what the plan makes. Where it changes nothing that alerts depend on, nothing is asked.
 ///
 /// # Errors
 /// Whatever the database reports.

@@ -138,8 +138,8 @@ impl Evaluated {
     }
 }
 
-/// Evaluates workspaces, one after the other; all that may be seen, where none are named, and then the alerts of those that are
-/// deleted end.
+/// Evaluates workspaces, one after the other; where none are named, all that may be seen, once the alerts of those that are deleted
+/// have ended.
 ///
 /// # Errors
 /// The workspaces cannot be listed.

@@ -17,6 +17,25 @@ pub(super) type ChannelKey = (String, String);
 /// where it is kept, which no manifest says (M-D6).
 const DISABLED: TimeDelta = TimeDelta::hours(1);
 
+/// Why the channel `t` is not used, by what `s` has learnt of it, between the two moments of [`disabled`].
+macro_rules! gone {
+    ($after:literal, $before:literal) => {
+        concat!(
+            "case when s.disabled_digest is not distinct from t.digest and s.disabled_at > ",
+            $after,
+            " and s.disabled_at < ",
+            $before,
+            " then coalesce(s.disabled_reason, 'its receiver is gone') end"
+        )
+    };
+}
+pub(super) use gone;
+
+/// Between which moments a channel was disabled that is not used now. A clock that was ahead then disables it for no longer.
+pub(super) fn disabled(now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+    (now - DISABLED, now + DISABLED)
+}
+
 /// Reads channels, in one statement; those that are missing are left out.
 ///
 /// # Errors
@@ -33,21 +52,19 @@ pub(super) async fn channels(
     // The statement comes from the registry, as all that read declared rows do; what was learnt is put beside it.
     let sql = statements::rows(&KIND).replacen(
         " from synthex.notification_channels as t",
-        ", t.digest, case when s.disabled_digest is not distinct from t.digest and s.disabled_at > $3 and s.disabled_at < $4 \
-          then coalesce(s.disabled_reason, 'its receiver is gone') end \
-         from synthex.notification_channels as t \
-         left join synthex.channel_status as s on s.workspace = t.workspace and s.channel = t.name",
+        concat!(
+            ", t.digest, ",
+            gone!("$3", "$4"),
+            " from synthex.notification_channels as t \
+             left join synthex.channel_status as s on s.workspace = t.workspace and s.channel = t.name"
+        ),
         1,
     );
     let (workspaces, names): (Vec<&str>, Vec<&str>) =
         keys.iter().map(|(workspace, name)| (workspace.as_str(), name.as_str())).unzip();
-    // A clock that was ahead when it was disabled disables it for no longer.
-    let query = sqlx::query(AssertSqlSafe(sql))
-        .bind(workspaces)
-        .bind(names)
-        .bind(now - DISABLED)
-        .bind(now + DISABLED)
-        .persistent(false);
+    let (after, before) = disabled(now);
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(workspaces).bind(names).bind(after).bind(before);
+    let query = query.persistent(false);
     let mut shared = Shared::default();
     for row in query.fetch_all(connection).await? {
         let mut own = read::row_of(&KIND, &row, &mut shared)?;

@@ -8,6 +8,8 @@ use crate::engine::StateError;
 use crate::store::connect::Connection;
 use crate::store::error::within;
 
+use super::channels::{disabled, gone};
+
 /// What an id is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdOf {
@@ -63,12 +65,13 @@ pub struct ChannelStanding {
     pub gone: Option<String>,
 }
 
-const STANDINGS: &str = "select s.workspace, s.channel, case when s.paused_until > $2 then s.paused_until end, \
-      case when s.disabled_at is not null and s.disabled_digest is not distinct from t.digest \
-       then coalesce(s.disabled_reason, 'its receiver is gone') end \
-     from synthex.channel_status as s \
+const STANDINGS: &str = concat!(
+    "select s.workspace, s.channel, case when s.paused_until > $2 then s.paused_until end, ",
+    gone!("$3", "$4"),
+    " from synthex.channel_status as s \
      join synthex.notification_channels as t on t.workspace = s.workspace and t.name = s.channel and t.deleted_at is null \
-     where ($1::text is null or s.workspace = $1)";
+     where ($1::text is null or s.workspace = $1)"
+);
 
 /// The id of such a message begins like that of the message that did not get through, and those of one evaluation begin alike:
 /// then it tells of the same alerts.
@@ -113,8 +116,9 @@ impl Connection {
     ) -> Result<Vec<ChannelStanding>, StateError> {
         let limit = self.timeout;
         let work = super::in_scope(&mut self.inner, scope, async |connection| {
-            let rows =
-                sqlx::query(STANDINGS).bind(scope).bind(now).persistent(false).fetch_all(connection).await?;
+            let (after, before) = disabled(now);
+            let query = sqlx::query(STANDINGS).bind(scope).bind(now).bind(after).bind(before);
+            let rows = query.persistent(false).fetch_all(connection).await?;
             let one = |row: &sqlx::postgres::PgRow| {
                 Ok(ChannelStanding {
                     workspace: row.try_get(0)?,

@@ -161,7 +161,15 @@ fn a_channel_that_stands_still_is_seen_before_something_is_sent() {
     channels(&[]).stdout_has("disabled: ");
     assert!(one("disabled").as_str().unwrap().contains("410"));
     let dry = send(&post, "News", "hook", &["--dry-run"]).ok();
-    dry.stdout_has("hook: would not be sent, since the channel is disabled until its manifest changes");
+    dry.stdout_has(
+        "hook: would not be sent, since the channel is disabled until its manifest changes, or for an hour",
+    );
+    // After an hour the next message tries it again, and that is what is said.
+    post.estate
+        .database
+        .sql("update synthex.channel_status set disabled_at = disabled_at - interval '61 minutes'");
+    assert_eq!(one("disabled"), Value::Null);
+    send(&post, "News", "hook", &["--dry-run"]).ok().stdout_has("hook: would be sent");
 }
 
 #[test]

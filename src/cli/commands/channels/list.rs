@@ -16,7 +16,8 @@ use super::{Channel, Known};
 /// Show the notification channels
 ///
 /// Secrets are not shown: of a webhook only the host, of Slack nothing. A channel whose receiver is gone is disabled until its
-/// manifest changes, or something of it is tried again (`synthex notify retry`); one whose receiver asked for a pause waits.
+/// manifest changes, for an hour, or until something of it is tried again (`synthex notify retry`); one whose receiver asked for
+/// a pause waits.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  synthex channels list\n  synthex channels list --all-workspaces --format json"

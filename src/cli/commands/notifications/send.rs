@@ -255,7 +255,7 @@ fn dry_run(context: &Context, chosen: &[Listed], standings: &[ChannelStanding]) 
         lines.push_str(&match (is_on, gone, whom.as_str()) {
             (false, _, _) => format!("{name}: would not be sent, since the channel is switched off\n"),
             (true, Some(said), _) => format!(
-                "{name}: would not be sent, since the channel is disabled until its manifest changes: {}\n",
+                "{name}: would not be sent, since the channel is disabled until its manifest changes, or for an hour: {}\n",
                 clean(said)
             ),
             (true, None, "") => format!("{name}: would be sent{when}\n"),
