@@ -10,7 +10,9 @@
 //! 6. [`report`]: results as text and JSON;
 //! 7. [`engine`]: executes plans, verifies and renews credentials, over traits of its own;
 //! 8. [`http`], [`providers`] and [`channels`]: Shopify, Google, Secret Manager; e-mail, Slack, webhooks;
-//! 9. [`store`], [`files`], [`cli`]: PostgreSQL, the disk, the terminal.
+//! 9. [`store`], [`files`]: PostgreSQL, the disk;
+//! 10. [`watch`]: the controller;
+//! 11. [`cli`]: the terminal.
 #![expect(async_fn_in_trait, reason = "the traits of the engine are used by this crate alone")]
 pub mod alerts;
 pub mod channels;
@@ -25,3 +27,4 @@ pub mod plan;
 pub mod providers;
 pub mod report;
 pub mod store;
+pub mod watch;

@@ -44,6 +44,7 @@ pub mod set_aside;
 pub mod signals;
 pub mod tenant_fields;
 pub mod undoing;
+pub mod watching;
 pub mod writing;
 
 use crate::report::Style;

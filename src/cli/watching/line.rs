@@ -1,0 +1,48 @@
+//! A connection that a task keeps between its runs, and replaces when it broke.
+
+use crate::engine::{StateError, StateErrorKind};
+use crate::store::{ConnectOptions, Connection};
+
+/// A connection that is opened when it is needed.
+pub struct Line {
+    options: ConnectOptions,
+    open: Option<Connection>,
+}
+
+impl Line {
+    /// Not connected yet.
+    #[must_use]
+    pub fn new(options: &ConnectOptions) -> Self {
+        Self { options: options.clone().left_in(None), open: None }
+    }
+
+    /// The connection, outside of a transaction.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or refuses us.
+    pub async fn connection(&mut self) -> Result<&mut Connection, StateError> {
+        let connection = match self.open.take() {
+            Some(connection) => connection,
+            None => self.options.connect().await?,
+        };
+        Ok(self.open.insert(connection))
+    }
+
+    /// Says how the use of the connection ended: after an error that may have left it in the middle of something, another one
+    /// takes its place the next time.
+    pub fn used<T>(&mut self, outcome: Result<T, StateError>) -> Result<T, StateError> {
+        if let Err(error) = &outcome
+            && !matches!(error.kind, StateErrorKind::Stale | StateErrorKind::LeaseHeld)
+        {
+            self.open = None;
+        }
+        outcome
+    }
+
+    /// Says goodbye.
+    pub async fn close(&mut self) {
+        if let Some(connection) = self.open.take() {
+            connection.close().await;
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The controller's tasks put together with the edges: database, files, providers, channels. What a task decides is in
+//! `watch`, `engine` and `alerts`; here it gets its connections and its services.
+
+mod line;
+
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use crate::store::ConnectOptions;
+
+use super::context::Context;
+
+pub use line::Line;
+
+/// What every task of a controller gets.
+pub struct Station<'c> {
+    /// Options, environment, clock.
+    pub context: &'c Context,
+    /// How to connect to the database.
+    pub options: ConnectOptions,
+    /// The folder that paths of secrets start from: that of the project file.
+    pub folder: PathBuf,
+    /// This run of the controller: it claims work under this id.
+    pub replica: Uuid,
+    /// The project.
+    pub project: String,
+    /// The environment of the project; empty where it has none.
+    pub environment: String,
+    /// Whether nothing is corrected, and only said.
+    pub only_observes: bool,
+}

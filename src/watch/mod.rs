@@ -1,0 +1,23 @@
+//! The controller: tasks that run for ever, each with a timer and a wake signal (DESIGN 7).
+//!
+//! A task takes no input, is idempotent, does not retry inside, and returns a status that can be serialised. Signals only
+//! wake it: what it does, it finds out by looking. So a signal that is lost costs an interval, and nothing else.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | `task` | what a task is, and what it says when it is done |
+//! | `driver` | runs tasks by their timers and signals, until it is told to stop |
+//! | `board` | what is known of the tasks: read by the endpoints, written by the driver |
+//! | `stop` | the request to stop |
+//!
+//! It knows neither SQL nor the command line: what it needs of them is behind the traits of the engine, or its own.
+
+mod board;
+mod driver;
+mod stop;
+mod task;
+
+pub use board::{Board, TaskState};
+pub use driver::{Entry, once, run};
+pub use stop::{Stop, Stopper};
+pub use task::{Cause, Ran, Task, TaskCode, TaskFailure};
