@@ -1,7 +1,10 @@
 //! The controller's tasks put together with the edges: database, files, providers, channels. What a task decides is in
 //! `watch`, `engine` and `alerts`; here it gets its connections and its services.
 
+pub mod heartbeat;
 mod line;
+mod renewal;
+pub mod upkeep;
 
 use std::path::PathBuf;
 
@@ -12,6 +15,8 @@ use crate::store::ConnectOptions;
 use super::context::Context;
 
 pub use line::Line;
+pub use renewal::RenewalTask;
+pub use upkeep::UpkeepTask;
 
 /// What every task of a controller gets.
 pub struct Station<'c> {
