@@ -38,6 +38,8 @@ pub fn station<'c>(estate: &Estate, context: &'c Context, only_observes: bool) -
         project: "test".to_owned(),
         environment: String::new(),
         only_observes,
+        listen: None,
+        reload: false.into(),
     }
 }
 
