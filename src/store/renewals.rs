@@ -75,14 +75,17 @@ pub struct Due {
     pub credentials: Vec<Renewable>,
 }
 
-/// What is observed wins over what is declared; the declared end of a pair that was renewed since is that of another pair.
+/// What is observed wins over what is declared; the declared end of a pair that was renewed since is that of another pair,
+/// and an exchange makes no grant younger.
 /// Somebody may have written `infinity`, or a year before our era, which no calendar here reaches. Leads are seconds, never
 /// days: a day of the session's time zone may have 23 hours.
 const DUE: &str = "with clock as materialized (select clock_timestamp() as now), \
      known as (select c.workspace, c.name, c.renewal = 'shopify-refresh-token' as gives_a_pair, \
        case when c.renewal = 'shopify-refresh-token' then s.access_expires_at end as access_ends, \
        coalesce(s.observed_expires_at, case when c.renewal <> 'shopify-refresh-token' or s.last_renewed_at is null \
-        then c.declared_expires_at end) as ends, coalesce(s.last_renewed_at, c.declared_issued_at, c.created_at) as issued, \
+        then c.declared_expires_at end) as ends, \
+       coalesce(case when c.renewal = 'shopify-refresh-token' then s.last_renewed_at end, c.declared_issued_at, c.created_at) \
+        as issued, \
        s.last_renewed_at as renewed, s.renewal_tried_at as tried, coalesce(s.renewal_failures, 0) as failures \
       from synthex.credentials as c \
       join synthex.workspaces as w on w.name = c.workspace and w.deleted_at is null \

@@ -22,9 +22,6 @@ use crate::http::guarded::{Guard, GuardedCall, SystemResolver};
 use crate::model::address::{self, Rules};
 use crate::model::secret::Redacted;
 
-/// Where the address comes from when no option says it.
-pub const VARIABLE: &str = "SYNTHEX_HEARTBEAT_URL";
-
 /// How long an answer is waited for.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -90,7 +87,8 @@ impl Heartbeat {
     /// The address is none, or may not be called.
     pub fn new(context: &Context, args: &HeartbeatArgs) -> Result<Option<Self>, CliError> {
         let named = args.heartbeat_url.as_deref().map(|text| (text, "--heartbeat-url"));
-        let Some((text, by)) = named.or_else(|| Some((context.environment.get(VARIABLE)?, VARIABLE))) else {
+        let variable = || Some((context.environment.get("SYNTHEX_HEARTBEAT_URL")?, "SYNTHEX_HEARTBEAT_URL"));
+        let Some((text, by)) = named.or_else(variable) else {
             return Ok(None);
         };
         let refused = |refused: address::Refused| {
