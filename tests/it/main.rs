@@ -86,6 +86,7 @@ mod upgrade;
 mod usage_recording;
 mod usage_reports;
 mod usage_upkeep;
+mod watch;
 mod watch_heartbeat;
 mod watch_renewal;
 mod watch_upkeep;

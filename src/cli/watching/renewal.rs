@@ -45,6 +45,8 @@ pub struct RenewalTask<'s> {
     line: Line,
     providers: Providers,
     turns: RenewalTurns,
+    /// Whether a run goes on until nothing is due.
+    is_thorough: bool,
     /// How many were renewed since the start, and how many could not be.
     total: (u64, u64),
 }
@@ -73,8 +75,16 @@ impl<'s> RenewalTask<'s> {
                 options: station.options.clone().left_in(None),
                 actor: station.context.actor(),
             },
+            is_thorough: false,
             total: (0, 0),
         })
+    }
+
+    /// The same, going on until nothing is due: for a controller that looks once. Otherwise a run is one batch, after which
+    /// the task asks to run again at once, so that its status is never old.
+    #[must_use]
+    pub fn thorough(self) -> Self {
+        Self { is_thorough: true, ..self }
     }
 
     async fn look(&mut self) -> Result<Due, StateError> {
@@ -247,9 +257,15 @@ impl<'s> RenewalTask<'s> {
 impl Task for RenewalTask<'_> {
     fn run<'a>(&'a mut self, stop: &'a Stop) -> LocalBoxFuture<'a, Ran> {
         Box::pin(async move {
-            match self.once(stop).await {
-                Ok(ran) => ran,
-                Err(error) => Ran::failed((&error).into()),
+            loop {
+                let ran = match self.once(stop).await {
+                    Ok(ran) => ran,
+                    Err(error) => return Ran::failed((&error).into()),
+                };
+                let goes_on = self.is_thorough && ran.again == Some(Duration::ZERO) && ran.failure.is_none();
+                if !goes_on || stop.is_requested() {
+                    return ran;
+                }
             }
         })
     }
