@@ -9,6 +9,7 @@
 //! | `driver` | runs tasks by their timers and signals, until it is told to stop |
 //! | `board` | what is known of the tasks: read by the endpoints, written by the driver |
 //! | `stop` | the request to stop |
+//! | `tasks` | what tasks decide, one per file |
 //!
 //! It knows neither SQL nor the command line: what it needs of them is behind the traits of the engine, or its own.
 
@@ -16,6 +17,7 @@ mod board;
 mod driver;
 mod stop;
 mod task;
+pub mod tasks;
 
 pub use board::{Board, TaskState};
 pub use driver::{Entry, once, run};
