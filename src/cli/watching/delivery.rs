@@ -73,7 +73,7 @@ impl<'c> DeliveryTask<'c> {
             return Ok((Delivered::default(), next));
         }
         self.looked = Some(Instant::now());
-        let delivered = deliver(&self.outbox, &self.sender, clock, stop, &self.settings).await;
+        let delivered = Box::pin(deliver(&self.outbox, &self.sender, clock, stop, &self.settings)).await;
         self.total.add(&delivered.counts);
         if stop.is_requested() || delivered.error.is_some() {
             return Ok((delivered, None));
