@@ -73,6 +73,8 @@ impl Replica {
             project: "test".to_owned(),
             environment: String::new(),
             only_observes: false,
+            listen: None,
+            reload: std::sync::atomic::AtomicBool::new(false),
         })))
     }
 

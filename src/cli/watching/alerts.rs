@@ -100,10 +100,6 @@ impl<'c> AlertsTask<'c> {
                 }
             }
             self.end(&ended, ended.len() < turns.taken.len(), outcome).await?;
-            if done.messages > 0 {
-                // They are delivered while the rest is evaluated.
-                break;
-            }
         }
         done.is_more = true;
         Ok(())

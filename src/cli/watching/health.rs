@@ -68,9 +68,24 @@ impl Progress for Unwatched {
 /// What a round did.
 #[derive(Default)]
 struct Done {
-    outcome: Outcome,
-    is_more: bool,
+    checked: usize,
+    by_status: BTreeMap<&'static str, usize>,
+    changed: usize,
+    left_out: usize,
+    failure: Option<StateError>,
     next_at: Option<DateTime<Utc>>,
+}
+
+impl Done {
+    fn add(&mut self, outcome: Outcome) {
+        self.checked += outcome.checks.len();
+        for check in &outcome.checks {
+            *self.by_status.entry(check.status.code()).or_default() += 1;
+        }
+        self.changed += outcome.changed;
+        self.left_out += outcome.left_out;
+        self.failure = outcome.failure;
+    }
 }
 
 /// What is due, and how it is looked at.
@@ -122,8 +137,9 @@ impl<'c> HealthTask<'c> {
         if look.is_changed {
             self.take_stock(&look.marks).await?;
         }
-        let mut done = self.look_at_what_is_due(stop).await?;
-        if !done.is_more {
+        let mut done = Done::default();
+        while self.look_at_what_is_due(stop, &mut done).await? {}
+        if done.failure.is_none() {
             done.next_at = self.look(clock.now()).await?.next_at;
         }
         Ok(done)
@@ -152,7 +168,8 @@ impl<'c> HealthTask<'c> {
         Ok(())
     }
 
-    async fn look_at_what_is_due(&mut self, stop: &Stop) -> Result<Done, StateError> {
+    /// Looks at what is due the longest. Whether there may be more.
+    async fn look_at_what_is_due(&mut self, stop: &Stop, done: &mut Done) -> Result<bool, StateError> {
         let station = self.station;
         let clock = &*station.context.clock;
         let now = clock.now();
@@ -161,7 +178,7 @@ impl<'c> HealthTask<'c> {
         let due = connection.due_health(&self.host, now, most).await?;
         if due.is_empty() || stop.is_requested() {
             self.line.give_back(connection);
-            return Ok(Done::default());
+            return Ok(false);
         }
         let job = job(&mut connection, &due, &self.host, now).await?;
         if !job.orphans.is_empty() {
@@ -189,8 +206,10 @@ impl<'c> HealthTask<'c> {
         if outcome.failure.is_none() {
             self.line.give_back(book.into_connection());
         }
+        // What others took meanwhile is not due any more, and what was left out is theirs too.
         let is_more = due.len() >= MOST && outcome.failure.is_none() && !stop.is_requested();
-        Ok(Done { outcome, is_more, next_at: None })
+        done.add(outcome);
+        Ok(is_more)
     }
 }
 
@@ -238,15 +257,11 @@ async fn job(
 }
 
 fn status(done: &Done) -> Value {
-    let mut by_status: BTreeMap<&str, usize> = BTreeMap::new();
-    for check in &done.outcome.checks {
-        *by_status.entry(check.status.code()).or_default() += 1;
-    }
     json!({
-        "checked": done.outcome.checks.len(),
-        "byStatus": by_status,
-        "changed": done.outcome.changed,
-        "leftOut": done.outcome.left_out,
+        "checked": done.checked,
+        "byStatus": done.by_status,
+        "changed": done.changed,
+        "leftOut": done.left_out,
         "nextAt": done.next_at,
     })
 }
@@ -262,9 +277,9 @@ impl Task for HealthTask<'_> {
             let until = done.next_at.map(|at| (at - now).to_std().unwrap_or_default());
             Ran {
                 status: status(&done),
-                failure: done.outcome.failure.as_ref().map(TaskFailure::from),
-                again: if done.is_more { Some(Duration::ZERO) } else { until },
-                wakes: if done.outcome.changed > 0 { vec![TaskCode::Alerts] } else { Vec::new() },
+                failure: done.failure.as_ref().map(TaskFailure::from),
+                again: until,
+                wakes: if done.changed > 0 { vec![TaskCode::Alerts] } else { Vec::new() },
             }
         }
         .boxed_local()
