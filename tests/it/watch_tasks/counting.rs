@@ -26,6 +26,8 @@ impl Counter {
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let server = TcpStream::connect(upstream).unwrap();
+                server.set_nodelay(true).unwrap();
+                client.set_nodelay(true).unwrap();
                 let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
                 std::thread::spawn(move || {
                     let _ = std::io::copy(&mut from, &mut to);
@@ -78,10 +80,12 @@ fn pass(
                 let text = String::from_utf8_lossy(&body).trim_matches('\0').to_owned();
                 said.lock().unwrap().push(text.chars().take(100).collect());
             }
-            server.write_all(&kind)?;
         }
-        server.write_all(&length)?;
-        server.write_all(&body)?;
+        // In one piece: small pieces wait for each other on the way.
+        let mut message = if is_first { Vec::new() } else { kind.to_vec() };
+        message.extend(length);
+        message.append(&mut body);
+        server.write_all(&message)?;
         is_first = false;
     }
 }
