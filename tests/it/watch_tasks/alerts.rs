@@ -190,7 +190,7 @@ fn what_changes_is_evaluated_at_once_and_nothing_else_is() {
          select workspace, id, '2031-09-01Z' from synthex.credentials where workspace = 'a'",
     );
     assert_eq!(after("another expiry"), ["a"]);
-    assert_eq!(told(&estate).last().map(String::as_str), Some("a resolved info"));
+    assert_eq!(told(&estate).last().map(String::as_str), Some("a fired_and_resolved warning"));
     // A workspace that comes has its turn, and of one that goes the alerts end.
     estate.project.write("manifests/c.yaml", workspace_yaml("c"));
     estate.apply().ok();
