@@ -5,6 +5,7 @@
 //! settings nor prepared statements belong to one client. For the same reason the checked macros are not used: they
 //! can only prepare named statements.
 
+pub mod alert_turns;
 pub mod alerts;
 mod batch;
 pub mod connect;
@@ -14,6 +15,7 @@ pub mod drift;
 pub mod embedded;
 pub mod error;
 pub mod health;
+pub mod health_due;
 pub mod health_report;
 pub mod history;
 pub mod identity;
@@ -36,6 +38,7 @@ pub mod statements;
 pub mod summary;
 mod triggers;
 pub mod trying;
+pub mod turns;
 pub mod usage;
 pub mod usage_report;
 pub mod usage_upkeep;
@@ -48,7 +51,7 @@ pub use drift::DriftScope;
 pub use identity::Identity;
 pub use later::Later;
 pub use lease::{Audit, Hold, known_workspaces, leases, release_by_hand};
-pub use list::{Listed, list};
+pub use list::{Chosen, Listed, list, list_chosen};
 pub use listen::Listener;
 pub use migrate::{MigrationState, migration_state};
 pub use setup_steps::{DoneStep, StepChange, mark_steps};

@@ -9,6 +9,7 @@
 //! | `driver` | runs tasks by their timers and signals, until it is told to stop |
 //! | `board` | what is known of the tasks: read by the endpoints, written by the driver |
 //! | `stop` | the request to stop |
+//! | `tasks` | what tasks decide, one per file |
 //! | `conditions` | what is said of each workspace |
 //! | `backoff` | what failed, and when it is tried again |
 //! | `flapping` | what is set back again and again |
@@ -22,6 +23,7 @@ mod driver;
 pub mod flapping;
 mod stop;
 mod task;
+pub mod tasks;
 
 pub use board::{Board, TaskState};
 pub use driver::{Entry, once, run};

@@ -87,4 +87,5 @@ mod usage_recording;
 mod usage_reports;
 mod usage_upkeep;
 mod watch;
+mod watch_tasks;
 mod yaml_suite;

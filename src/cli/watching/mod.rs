@@ -1,6 +1,9 @@
 //! The controller's tasks put together with the edges: database, files, providers, channels. What a task decides is in
 //! `watch`, `engine` and `alerts`; here it gets its connections and its services.
 
+mod alerts;
+mod delivery;
+mod health;
 pub mod leading;
 mod line;
 pub mod listening;
@@ -16,6 +19,9 @@ use crate::store::ConnectOptions;
 
 use super::context::Context;
 
+pub use alerts::AlertsTask;
+pub use delivery::DeliveryTask;
+pub use health::HealthTask;
 pub use line::Line;
 
 /// What every task of a controller gets.
