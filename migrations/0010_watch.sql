@@ -235,3 +235,8 @@ begin
     alter table synthex.watch_replicas enable row level security;
 end
 $$;
+
+-- What is old is found without a look at everything else.
+create index alerts_by_end on synthex.alerts (resolved_at) where status = 'resolved';
+create index alert_thresholds_by_time on synthex.alert_thresholds (crossed_at);
+create index notifications_by_age on synthex.notifications (created_at);

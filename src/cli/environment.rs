@@ -67,6 +67,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "One of the places searched for the binaries of the embedded PostgreSQL, and where `git` is found.",
     ),
     (
+        "SYNTHEX_HEARTBEAT_URL",
+        "The address that `watch` tells after each cycle, where `--heartbeat-url` is not given. It is a secret.",
+    ),
+    (
         "SYNTHEX_HTTP_TIMEOUT",
         "Seconds to wait for an answer of Shopify, Google or Secret Manager, from 1 to 120; 20 where it is not set.",
     ),
@@ -195,6 +199,12 @@ impl Environment {
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
         }
+    }
+
+    /// An environment with these variables and no terminal: for who runs a part of the program from a program of his own.
+    #[must_use]
+    pub fn of(variables: impl IntoIterator<Item = (String, OsString)>) -> Self {
+        Self { variables: variables.into_iter().collect(), ..Self::default() }
     }
 
     /// A variable that is set, not empty, and text.

@@ -14,9 +14,11 @@ use crate::model::text::is_false;
 use crate::model::{Kind, Resource, Scope};
 
 mod guards;
+mod retention;
 mod switch;
 
 pub use guards::{GuardOverrides, Guards};
+pub use retention::{Ages, Retention};
 pub use switch::Switch;
 
 /// The kind.
@@ -83,6 +85,9 @@ pub struct ProjectSpec {
     /// Whether what commands do is recorded, in the project's own database: `false` switches it off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analytics: Option<Switch>,
+    /// How long results of health checks, alerts, messages and metrics are kept before `watch` or `db prune` removes them.
+    #[serde(default)]
+    pub retention: Retention,
     /// Bounds on what is read.
     #[serde(default)]
     pub limits: Limits,
@@ -307,6 +312,7 @@ impl Resource for ProjectSpec {
             );
         }
         self.check_names(problems);
+        self.retention.check(problems);
     }
 }
 

@@ -172,8 +172,8 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(90);
 /// A turn that is held.
 #[derive(Debug)]
 pub struct RenewalTurn {
-    connection: Connection,
-    now: DateTime<Utc>,
+    pub(super) connection: Connection,
+    pub(super) now: DateTime<Utc>,
 }
 
 impl Turns for RenewalTurns {

@@ -13,6 +13,7 @@
 //! | `conditions` | what is said of each workspace |
 //! | `backoff` | what failed, and when it is tried again |
 //! | `flapping` | what is set back again and again |
+//! | `tasks` | what other tasks decide |
 //!
 //! It knows neither SQL nor the command line: what it needs of them is behind the traits of the engine, or its own.
 
@@ -26,6 +27,6 @@ mod task;
 pub mod tasks;
 
 pub use board::{Board, TaskState};
-pub use driver::{Entry, once, run};
+pub use driver::{Entry, once, run, varied};
 pub use stop::{Stop, Stopper};
 pub use task::{Cause, Ran, Task, TaskCode, TaskFailure};

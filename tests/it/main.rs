@@ -87,5 +87,8 @@ mod usage_recording;
 mod usage_reports;
 mod usage_upkeep;
 mod watch;
+mod watch_heartbeat;
+mod watch_renewal;
 mod watch_tasks;
+mod watch_upkeep;
 mod yaml_suite;

@@ -4,11 +4,14 @@
 mod alerts;
 mod delivery;
 mod health;
+pub mod heartbeat;
 pub mod leading;
 mod line;
 pub mod listening;
 pub mod reconcile;
+mod renewal;
 pub mod source;
+pub mod upkeep;
 
 use std::path::PathBuf;
 
@@ -23,6 +26,8 @@ pub use alerts::AlertsTask;
 pub use delivery::DeliveryTask;
 pub use health::HealthTask;
 pub use line::Line;
+pub use renewal::RenewalTask;
+pub use upkeep::UpkeepTask;
 
 /// What every task of a controller gets.
 pub struct Station<'c> {

@@ -1,3 +1,4 @@
-//! What tasks decide, apart from where they get what they know.
+//! What the tasks of the controller decide, one file each: pure, without a clock or a database.
 
 pub mod alerts;
+pub mod renewal;
