@@ -92,16 +92,17 @@ impl ConnectOptions {
         }
     }
 
-    /// Opens a connection.
+    /// What named the URL, behind a blank and in brackets.
+    fn by(&self) -> String {
+        self.named_by.as_ref().map_or(String::new(), |by| format!(" (named by {by})"))
+    }
+
+    /// What the driver is given, in a form that poolers let through.
     ///
     /// # Errors
-    /// The URL is not one, or the database is not reachable, or refuses us.
-    pub async fn connect(&self) -> Result<Connection, StateError> {
-        if let Some(left) = self.parking.as_ref().and_then(Parking::take) {
-            left.close().await;
-        }
-        let by = self.named_by.as_ref().map_or(String::new(), |by| format!(" (named by {by})"));
-        let doing = format!("connecting to {}{by}", self.shown());
+    /// The URL is not one.
+    pub(super) fn for_driver(&self) -> Result<PgConnectOptions, StateError> {
+        let by = self.by();
         let invalid = |why: &str| {
             StateError::new(StateErrorKind::Refused, format!("the database's URL is not valid{by}"))
                 .why(why)
@@ -116,12 +117,24 @@ impl ConnectOptions {
         url::Url::parse(&url).map_err(|error| invalid(&error.to_string()))?;
         let options = PgConnectOptions::from_str(&url)
             .map_err(|_| invalid("one of its parameters, behind the `?`, has a value that is not allowed"))?;
-        let options = options
+        Ok(options
             // A pooler refuses startup parameters it does not know, and this is one the driver adds.
             .extra_float_digits(None)
             .statement_cache_capacity(0)
             .application_name(&format!("synthex {}", self.command))
-            .disable_statement_logging();
+            .disable_statement_logging())
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// The URL is not one, or the database is not reachable, or refuses us.
+    pub async fn connect(&self) -> Result<Connection, StateError> {
+        if let Some(left) = self.parking.as_ref().and_then(Parking::take) {
+            left.close().await;
+        }
+        let doing = format!("connecting to {}{}", self.shown(), self.by());
+        let options = self.for_driver()?;
         let limit = self.timeout.min(Duration::from_secs(15));
         let inner = within(limit, &doing, PgConnection::connect_with(&options)).await?;
         Ok(Connection {
@@ -129,6 +142,7 @@ impl ConnectOptions {
             timeout: self.timeout,
             confined: None,
             installation: None,
+            reads_pauses: None,
             parking: self.parking.clone(),
         })
     }
@@ -171,6 +185,8 @@ pub struct Connection {
     pub(super) confined: Option<bool>,
     /// Which installation this is, once it was asked.
     pub(super) installation: Option<uuid::Uuid>,
+    /// Whether we may read pauses, once it was asked.
+    pub(super) reads_pauses: Option<bool>,
     /// Where it is left in place of being closed.
     pub(super) parking: Option<Parking>,
 }

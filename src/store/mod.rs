@@ -7,6 +7,7 @@
 
 pub mod alerts;
 mod batch;
+pub mod checkup;
 pub mod connect;
 pub mod credentials;
 pub mod drift;
@@ -24,7 +25,9 @@ pub mod living;
 pub mod migrate;
 pub mod mutings;
 pub mod outbox;
+pub mod passage;
 pub mod past;
+pub mod pauses;
 pub mod read;
 mod read_back;
 pub mod record;
@@ -48,5 +51,6 @@ pub use later::Later;
 pub use lease::{Audit, known_workspaces, leases, release_by_hand};
 pub use list::{Listed, list};
 pub use migrate::{MigrationState, migration_state};
+pub use pauses::{PauseEnd, Paused, Pausing, living_pauses, purge_ended_pauses};
 pub use setup_steps::{DoneStep, StepChange, mark_steps};
 pub use write::Writer;
