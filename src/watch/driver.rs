@@ -118,7 +118,7 @@ async fn runs(
             failure.what
         ),
         None => {
-            tracing::debug!(task = code.code(), took_ms = took.as_secs_f64() * 1000.0, status = %ran.status, "ran")
+            tracing::debug!(task = code.code(), took_ms = took.as_secs_f64() * 1000.0, status = %ran.status, "ran");
         }
     }
     board.ended(code, &ran, took, clock.now(), next);

@@ -137,7 +137,7 @@ async fn receivers(context: &Context, found: &Found, catalog: &Catalog) -> Vec<(
 fn rules(network: Option<&Network>) -> Result<Rules, (String, String)> {
     let Some(network) = network else { return Ok(Rules::default()) };
     let rules = Rules::read(&network.allow_cidrs, &network.allow_ports, network.allow_insecure);
-    rules.map_err(|refused| (refused.to_string(), refused.help.to_string()))
+    rules.map_err(|refused| (refused.what, refused.help))
 }
 
 /// Where a channel leads; `None` where it calls nobody, or its secret cannot be read, which is said among the secrets.
@@ -167,9 +167,9 @@ async fn receiver(
         // What stands in the address may be the secret itself, and is not repeated.
         Err(refused) if spec.slack.is_some() => {
             let what = "its address is not called";
-            return Some(Err((what.to_owned(), refused.help.to_string())));
+            return Some(Err((what.to_owned(), refused.help)));
         }
-        Err(refused) => return Some(Err((refused.to_string(), refused.help.to_string()))),
+        Err(refused) => return Some(Err((refused.what, refused.help))),
     };
     target(RECEIVER, &who, &url, Some(rules)).map(Ok)
 }
@@ -182,7 +182,7 @@ fn mail(context: &Context, email: &EmailChannel, who: &str, rules: Rules) -> Opt
             let port = email.port.and_then(|port| u16::try_from(port).ok()).unwrap_or(587);
             return Some(match check_mail_host(email.host.as_deref()?, port, &rules) {
                 Ok(host) => Ok(Target { id: RECEIVER, who: who.to_owned(), host, port, rules: Some(rules) }),
-                Err(refused) => Err((refused.to_string(), refused.help.to_string())),
+                Err(refused) => Err((refused.what, refused.help)),
             });
         }
     };

@@ -115,7 +115,7 @@ async fn manifests(found: &Found, looked: &mut Looked) {
 
 /// The repository that the manifests are in.
 async fn repository(context: &Context, found: Option<&Found>) -> Check {
-    let folder = context.directory.join(found.map(|found| found.folder.as_path()).unwrap_or("".as_ref()));
+    let folder = context.directory.join(found.map_or("".as_ref(), |found| found.folder.as_path()));
     if git(&folder, &["--version"]).await.is_none() {
         let help = "install git, and see that it is found in PATH";
         return Check::warn(GIT, "git cannot be run", help).why(

@@ -43,6 +43,14 @@ struct Needed {
     is_any_line: bool,
 }
 
+/// What became of reading some secrets.
+struct Tried {
+    /// How many there are.
+    count: usize,
+    /// Those that cannot be read: whose they are, and why.
+    wrong: Vec<(String, Finding)>,
+}
+
 /// Looks at the secrets of credentials and channels.
 pub async fn look(context: &Context, project: &Looked) -> Vec<Check> {
     let (Some(found), Some(catalog)) = (&project.found, &project.catalog) else {
@@ -143,7 +151,7 @@ async fn read(
     found: &Found,
     sources: &SecretSources<'_>,
     needed: Vec<Needed>,
-) -> Result<(usize, Vec<(String, Finding)>), String> {
+) -> Result<Tried, String> {
     let mut wrong = Vec::new();
     let mut of_files: Vec<(Needed, PathBuf)> = Vec::new();
     let count = needed.len();
@@ -175,12 +183,12 @@ async fn read(
         _ => return Err(format!("the files of secrets could not be read within {} s", LIMIT.as_secs())),
     }
     wrong.sort_by(|left, right| left.0.cmp(&right.0));
-    Ok((count, wrong))
+    Ok(Tried { count, wrong })
 }
 
-fn judged(id: &'static str, one: &str, read: &Result<(usize, Vec<(String, Finding)>), String>) -> Check {
+fn judged(id: &'static str, one: &str, read: &Result<Tried, String>) -> Check {
     let (count, wrong) = match read {
-        Ok(read) => (read.0, &read.1),
+        Ok(Tried { count, wrong }) => (*count, wrong),
         Err(what) => return Check::fail(id, what.clone(), "look at the disk that they are on"),
     };
     if count == 0 {
