@@ -92,16 +92,16 @@ impl ConnectOptions {
         }
     }
 
-    /// What named the URL, behind a blank and in brackets.
+    /// Who named the URL, for messages.
     fn by(&self) -> String {
         self.named_by.as_ref().map_or(String::new(), |by| format!(" (named by {by})"))
     }
 
-    /// What the driver is given, in a form that poolers let through.
+    /// What the driver connects with.
     ///
     /// # Errors
     /// The URL is not one.
-    pub(super) fn for_driver(&self) -> Result<PgConnectOptions, StateError> {
+    pub(super) fn driver(&self) -> Result<PgConnectOptions, StateError> {
         let by = self.by();
         let invalid = |why: &str| {
             StateError::new(StateErrorKind::Refused, format!("the database's URL is not valid{by}"))
@@ -133,8 +133,8 @@ impl ConnectOptions {
         if let Some(left) = self.parking.as_ref().and_then(Parking::take) {
             left.close().await;
         }
+        let options = self.driver()?;
         let doing = format!("connecting to {}{}", self.shown(), self.by());
-        let options = self.for_driver()?;
         let limit = self.timeout.min(Duration::from_secs(15));
         let inner = within(limit, &doing, PgConnection::connect_with(&options)).await?;
         Ok(Connection {

@@ -21,7 +21,7 @@ const CHANNEL: &str = "synthex_doctor";
 /// No connection could be made for another reason.
 pub async fn is_direct(options: &ConnectOptions) -> Result<bool, StateError> {
     const DOING: &str = "looking for a pooler";
-    let driver = options.for_driver()?.options([("synthex.doctor", "on")]);
+    let driver = options.driver()?.options([("synthex.doctor", "on")]);
     let connecting = async {
         match PgConnection::connect_with(&driver).await {
             Ok(connection) => Ok(Some(connection)),
@@ -55,7 +55,7 @@ pub async fn hears_calls(options: &ConnectOptions, word: &str, wait: Duration) -
         .max_connections(1)
         .acquire_timeout(limit)
         .test_before_acquire(false)
-        .connect_lazy_with(options.for_driver()?);
+        .connect_lazy_with(options.driver()?);
     let listening = async {
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.listen(CHANNEL).await?;
