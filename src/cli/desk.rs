@@ -265,7 +265,7 @@ impl<'c> Desk<'c> {
                 _ => refusal.help.replace("synthex apply", &again),
             };
         }
-        pausing::note(self.context, &mut self.connection, &plan, spec, &mut notices).await;
+        Box::pin(pausing::note(self.context, &mut self.connection, &plan, spec, &mut notices)).await;
         self.connection.close().await;
         Ok(Planned {
             digest: plan.digest(),

@@ -116,7 +116,7 @@ pub async fn make(context: &Context, wishes: &Wishes, command: &str) -> Result<P
     let observing = Observing::new(context, &found, wishes);
     let made = observing.plan(&mut connection, read, heads).await?;
     let Made { plan, mut notices, warnings, unusable, is_incomplete } = made;
-    pausing::note(context, &mut connection, &plan, Some(&found.project.spec), &mut notices).await;
+    Box::pin(pausing::note(context, &mut connection, &plan, Some(&found.project.spec), &mut notices)).await;
     let impact = alert_impact(context, &mut connection, &plan, &mut notices).await;
     connection.close().await;
     let database = database::shown(&source, &options);

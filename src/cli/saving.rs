@@ -162,7 +162,7 @@ pub async fn load(
         }
     }
     let mut notices = Vec::new();
-    pausing::note(context, &mut connection, &plan, Some(&found.project.spec), &mut notices).await;
+    Box::pin(pausing::note(context, &mut connection, &plan, Some(&found.project.spec), &mut notices)).await;
     connection.close().await;
     let age = identity.now - binding.observed_at;
     if age > max_age {

@@ -66,7 +66,7 @@ const RIGHTS: &str = "select name, has_table_privilege('synthex.' || name, 'sele
 
 /// A controller that was heard of within the last minute.
 #[derive(Clone, Debug)]
-pub struct Replica {
+pub struct Controller {
     /// The project it looks after.
     pub project: String,
     /// The environment of the project; empty where it has none.
@@ -83,7 +83,7 @@ pub struct Replica {
     pub is_leader: bool,
 }
 
-const REPLICAS: &str = "select project, environment, host, pid, version, mode, is_leader from synthex.watch_replicas \
+const CONTROLLERS: &str = "select project, environment, host, pid, version, mode, is_leader from synthex.watch_replicas \
      where seen_at > clock_timestamp() - interval '1 minute' order by project, environment, host, pid";
 
 /// Messages that did not get through a channel, of the last week.
@@ -147,7 +147,7 @@ const FAILED: &str = "select revision, project, command, finished_at, count(*) o
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Askable {
     /// About controllers.
-    pub replicas: bool,
+    pub controllers: bool,
     /// About messages.
     pub deliveries: bool,
     /// About operations.
@@ -250,7 +250,7 @@ impl Connection {
     pub async fn askable(&mut self) -> Result<Askable, StateError> {
         self.ask_one("asking for our rights", ASKABLE, |row| {
             Ok(Askable {
-                replicas: row.try_get(0)?,
+                controllers: row.try_get(0)?,
                 deliveries: row.try_get(1)?,
                 operations: row.try_get(2)?,
             })
@@ -262,9 +262,9 @@ impl Connection {
     ///
     /// # Errors
     /// Whatever the database reports.
-    pub async fn replicas(&mut self) -> Result<Vec<Replica>, StateError> {
-        self.ask_all("looking for controllers", REPLICAS, |row| {
-            Ok(Replica {
+    pub async fn controllers(&mut self) -> Result<Vec<Controller>, StateError> {
+        self.ask_all("looking for controllers", CONTROLLERS, |row| {
+            Ok(Controller {
                 project: row.try_get(0)?,
                 environment: row.try_get(1)?,
                 host: row.try_get(2)?,

@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::engine::StateError;
 use crate::plan::pauses::Pauses;
 use crate::report::{self, time};
-use crate::store::checkup::{Askable, FailedOperation, Overdue, Replica, Undelivered};
+use crate::store::checkup::{Askable, Controller, FailedOperation, Overdue, Undelivered};
 use crate::store::{self, Connection};
 
 use super::check::{Check, Status, counted};
@@ -70,22 +70,22 @@ fn not_asked(id: &'static str, error: &StateError) -> Check {
 }
 
 async fn controllers(connection: &mut Connection, project: &Looked, askable: Askable) -> Vec<Check> {
-    if !askable.replicas {
+    if !askable.controllers {
         let what = "controllers are not known here: the schema is older, or this role may not read them";
         return vec![Check::skipped(REPLICAS, what)];
     }
-    match connection.replicas().await {
+    match connection.controllers().await {
         Ok(replicas) => of_replicas(&replicas, project),
         Err(error) => vec![not_asked(REPLICAS, &error)],
     }
 }
 
-fn of_replicas(replicas: &[Replica], project: &Looked) -> Vec<Check> {
+fn of_replicas(replicas: &[Controller], project: &Looked) -> Vec<Check> {
     let found = project.found.as_ref().map(|found| &found.project);
     let own = found.map(|own| (own.name.as_str(), own.spec.environment.as_deref().unwrap_or_default()));
     let start =
         "to have drift corrected, health looked at and messages sent: run `synthex watch`, best as a service";
-    let is_own = |replica: &&Replica| {
+    let is_own = |replica: &&Controller| {
         own.is_none_or(|own| own == (replica.project.as_str(), replica.environment.as_str()))
     };
     if !replicas.iter().any(|replica| is_own(&replica)) {
@@ -94,7 +94,7 @@ fn of_replicas(replicas: &[Replica], project: &Looked) -> Vec<Check> {
         let what = format!("no controller was heard of{whose} within the last minute{others}");
         return vec![Check::info(REPLICAS, what).help(start)];
     }
-    let mut groups: BTreeMap<(&str, &str), Vec<&Replica>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, &str), Vec<&Controller>> = BTreeMap::new();
     for replica in replicas.iter().filter(is_own) {
         groups.entry((&replica.project, &replica.environment)).or_default().push(replica);
     }
@@ -271,8 +271,8 @@ mod tests {
 
     use super::*;
 
-    fn replica(host: &str, is_leader: bool, version: &str) -> Replica {
-        Replica {
+    fn replica(host: &str, is_leader: bool, version: &str) -> Controller {
+        Controller {
             project: "shop".to_owned(),
             environment: String::new(),
             host: host.to_owned(),
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(replicas: &[Replica], expected: &[Status]) {
+    fn check(replicas: &[Controller], expected: &[Status]) {
         let checks = of_replicas(replicas, &Looked::default());
         let found: Vec<Status> = checks.iter().map(|check| check.status).collect();
         assert_eq!(found, expected, "{checks:?}");
