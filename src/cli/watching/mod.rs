@@ -2,6 +2,7 @@
 //! `watch`, `engine` and `alerts`; here it gets its connections and its services.
 
 mod line;
+mod source_args;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use crate::store::ConnectOptions;
 use super::context::Context;
 
 pub use line::Line;
+pub use source_args::GitArgs;
 
 /// What every task of a controller gets.
 pub struct Station<'c> {
