@@ -1,7 +1,6 @@
 //! A git repository as a source of manifests: what a branch stands at, and the files of exactly that commit, whatever
 //! happens to the branch, to the cache, and to git in the middle of its work.
 
-use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -9,17 +8,7 @@ use std::time::Duration;
 
 use synthex::files::Repository;
 
-use crate::support::git::{Origin, environment, options, repository};
-
-#[track_caller]
-fn holds(files: &Path, name: &str, text: &str) {
-    assert_eq!(
-        fs::read_to_string(files.join(name)).unwrap_or_default(),
-        text,
-        "{name} in {}",
-        files.display()
-    );
-}
+use crate::support::git::{Origin, holds, options, repository};
 
 /// The commits whose files are in a cache.
 fn kept(folder: &Path) -> Vec<String> {
@@ -282,96 +271,29 @@ async fn many_may_use_one_cache_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_around_it_changes_what_git_does() {
-    let origin = Origin::with_a_commit();
-    let outside = tempfile::tempdir().unwrap();
-    fs::write(outside.path().join("secret"), "secret").unwrap();
-    std::os::unix::fs::symlink(outside.path().join("secret"), origin.path().join("link.yaml")).unwrap();
-    fs::write(origin.path().join("run.sh"), "#!/bin/sh\n").unwrap();
-    fs::set_permissions(origin.path().join("run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
-    let commit = origin.commit(&[(".gitattributes", "*.yaml filter=evil\n* text=auto\n"), ("b.yaml", "b\n")]);
-    // The cache lies in a checkout whose configuration leads elsewhere, and runs things.
-    let around = Origin::with_a_commit();
-    let witness = outside.path().join("witness");
-    let evil = format!("touch {}; cat", witness.display());
-    around.git(&["config", "filter.evil.smudge", &evil]);
-    around.git(&["config", "core.fsmonitor", &evil]);
-    around.git(&["config", "url./nowhere.insteadOf", &origin.path().display().to_string()]);
-    let mut options = options(origin.path(), &around.path().join(".synthex/git"));
-    options.environment.push(("GIT_CONFIG_PARAMETERS".to_owned(), OsString::from("'x.y'='z'")));
-    let mut repository = Repository::new(options);
+async fn a_cache_does_not_grow_with_every_commit() {
+    let (origin, folder) = (Origin::with_a_commit(), tempfile::tempdir().unwrap());
+    let mut repository = repository(&origin, folder.path());
+    for number in 0..40 {
+        let commit = origin.commit(&[("a.yaml", &format!("{number}\n"))]);
+        assert_eq!(repository.fetch().await.unwrap().sha, commit);
+        holds(&repository.check_out(&commit, &[]).await.unwrap(), "a.yaml", &format!("{number}\n"));
+    }
+    let packs = fs::read_dir(folder.path().join("repository.git/objects/pack")).unwrap().count();
+    // Each has an index and a reverse index beside it.
+    assert!(packs < 33 * 3, "{packs} files of packs");
+    let names = fs::read_dir(folder.path()).unwrap().count();
+    assert!(names < 8, "{names} names in the cache");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn longer_ids_are_as_good() {
+    let (origin, folder) = (Origin::new(), tempfile::tempdir().unwrap());
+    fs::remove_dir_all(origin.path().join(".git")).unwrap();
+    origin.git(&["init", "--quiet", "--initial-branch=main", "--object-format=sha256", "."]);
+    let commit = origin.commit(&[("a.yaml", "one\n")]);
+    assert_eq!(commit.len(), 64);
+    let mut repository = repository(&origin, folder.path());
     assert_eq!(repository.fetch().await.unwrap().sha, commit);
-    let files = repository.check_out(&commit, &[]).await.unwrap();
-    holds(&files, "b.yaml", "b\n");
-    assert!(!witness.exists(), "a program was run");
-    assert!(fs::symlink_metadata(files.join("link.yaml")).unwrap().is_symlink());
-    assert_eq!(fs::metadata(files.join("run.sh")).unwrap().permissions().mode() & 0o111, 0o111);
-    assert!(!files.join(".git").exists());
-    let mode = fs::metadata(around.path().join(".synthex/git")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o700, "the files are for their owner");
-}
-
-/// An environment in which `git` is a script that is handed the real one as `$GIT`.
-fn with_git(folder: &Path, script: &str) -> Vec<(String, OsString)> {
-    let mut environment = environment();
-    let path = environment.iter_mut().find(|(name, _)| name == "PATH").unwrap();
-    let real =
-        std::env::split_paths(&path.1).map(|folder| folder.join("git")).find(|git| git.is_file()).unwrap();
-    let git = folder.join("git");
-    fs::write(&git, format!("#!/bin/sh\nGIT='{}'\n{script}\n", real.display())).unwrap();
-    fs::set_permissions(&git, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut folders = vec![folder.to_path_buf()];
-    folders.extend(std::env::split_paths(&path.1));
-    path.1 = std::env::join_paths(folders).unwrap();
-    environment
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_machine_without_a_new_enough_git_says_so() {
-    let (origin, folder, programs) =
-        (Origin::with_a_commit(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let mut without = options(origin.path(), folder.path());
-    without.environment = vec![("PATH".to_owned(), programs.path().into())];
-    let error = Repository::new(without).fetch().await.unwrap_err();
-    assert_eq!(error.code(), "no-git");
-    let mut old = options(origin.path(), folder.path());
-    old.environment = with_git(programs.path(), "echo git version 2.30.2");
-    let error = Repository::new(old).fetch().await.unwrap_err();
-    assert_eq!(error.to_string(), "git cannot be run: it says `git version 2.30.2`");
-    assert!(error.help().contains("2.34"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_called_by_its_name_and_leaves_no_half() {
-    let (origin, folder, programs) =
-        (Origin::with_a_commit(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    // What does not compress: no file may grow beyond 16 KiB while the disk is full.
-    let mut state = 1_u64;
-    let noise: String = (0..60_000)
-        .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            char::from(33 + u8::try_from((state >> 33) % 90).unwrap())
-        })
-        .collect();
-    let good = repository(&origin, folder.path()).fetch().await.unwrap();
-    let commit = origin.commit(&[("a.yaml", &noise)]);
-    let mut full = options(origin.path(), folder.path());
-    full.environment = with_git(programs.path(), "trap '' XFSZ; ulimit -f 32; exec \"$GIT\" \"$@\"");
-    let mut full = Repository::new(full);
-    let error = full.fetch().await.unwrap_err();
-    assert_eq!(error.code(), "disk", "{error:?}");
-    // The disk fills up between the two.
-    repository(&origin, folder.path()).fetch().await.unwrap();
-    let error = full.check_out(&commit, &[]).await.unwrap_err();
-    assert_eq!(error.code(), "disk", "{error:?}");
-    assert!(!folder.path().join(&commit).exists());
-    full.check_out(&good.sha, &[]).await.unwrap();
-    let mut again = repository(&origin, folder.path());
-    holds(&again.check_out(&commit, &[]).await.unwrap(), "a.yaml", &noise);
-
-    let file = folder.path().join("file");
-    fs::write(&file, "").unwrap();
-    let error = repository(&origin, &file.join("cache")).fetch().await.unwrap_err();
-    assert_eq!(error.code(), "disk");
-    assert_eq!(error.why(), Some("something on the way is a file, not a folder"));
+    holds(&repository.check_out(&commit, &[]).await.unwrap(), "a.yaml", "one\n");
 }

@@ -44,6 +44,8 @@ mod forced;
 mod full_round;
 mod generated;
 mod generated_docs;
+mod git_machines;
+mod git_options;
 mod git_signatures;
 mod git_source;
 mod git_token;

@@ -232,24 +232,4 @@ mod tests {
         assert!(read(&[git, ["--git-every", "0s"]].concat()).is_err());
         assert!(read(&["--git", "x", "--git-token-env", "X", "--git-token-file", "y"]).is_err());
     }
-
-    #[test]
-    fn the_project_is_in_the_repository() {
-        let folder = tempfile::tempdir().unwrap();
-        let (inside, outside) = (folder.path().join("commit"), folder.path().join("secret"));
-        std::fs::create_dir_all(inside.join("shop")).unwrap();
-        std::fs::write(&outside, "secret: 1").unwrap();
-        let at = |path: &str| GitArgs { path: PathBuf::from(path), ..GitArgs::default() };
-        assert_eq!(at("shop").project_file(&inside).unwrap_err().what, "the commit has no shop/synthex.yaml");
-        assert!(at("../x").project_file(&inside).unwrap_err().what.contains("no folder of a repository"));
-        assert!(at("/etc").project_file(&inside).is_err());
-        std::fs::write(inside.join("shop").join(PROJECT_FILE), "").unwrap();
-        assert_eq!(at("shop").project_file(&inside).unwrap(), inside.join("shop").join(PROJECT_FILE));
-        #[cfg(unix)]
-        {
-            std::os::unix::fs::symlink(&outside, inside.join(PROJECT_FILE)).unwrap();
-            let error = at(".").project_file(&inside).unwrap_err();
-            assert_eq!(error.what, "synthex.yaml is a link that leads out of the repository");
-        }
-    }
 }

@@ -64,7 +64,7 @@ impl Address {
         if text.starts_with('-') {
             return Err(wrong("the address of the git repository begins with `-`, as an option does", FORMS));
         }
-        if text.chars().any(|c| c.is_control()) {
+        if text.chars().any(char::is_control) {
             return Err(wrong("the address of the git repository has a control character in it", FORMS));
         }
         if let Some((scheme, rest)) = text.split_once("://") {

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -313,4 +314,29 @@ pub fn files_with(folder: &Path, text: &str) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+/// An environment in which a program is a script, which is handed the real one as `$REAL`.
+pub fn with_program(folder: &Path, name: &str, script: &str) -> Vec<(String, OsString)> {
+    let mut environment = environment();
+    let path = environment.iter_mut().find(|(name, _)| name == "PATH").expect("a PATH");
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path.1).collect();
+    let real = folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file()).unwrap_or_default();
+    let program = folder.join(name);
+    fs::write(&program, format!("#!/bin/sh\nREAL='{}'\n{script}\n", real.display())).expect("a script");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+    folders.insert(0, folder.to_path_buf());
+    path.1 = std::env::join_paths(folders).expect("a PATH");
+    environment
+}
+
+/// Whether a file has this text.
+#[track_caller]
+pub fn holds(files: &Path, name: &str, text: &str) {
+    assert_eq!(
+        fs::read_to_string(files.join(name)).unwrap_or_default(),
+        text,
+        "{name} in {}",
+        files.display()
+    );
 }
