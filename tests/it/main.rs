@@ -91,4 +91,5 @@ mod upgrade;
 mod usage_recording;
 mod usage_reports;
 mod usage_upkeep;
+mod watch;
 mod yaml_suite;
