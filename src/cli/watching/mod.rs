@@ -12,6 +12,7 @@ pub mod reconcile;
 mod renewal;
 pub mod source;
 pub mod upkeep;
+mod source_args;
 
 use std::path::PathBuf;
 
@@ -28,6 +29,7 @@ pub use health::HealthTask;
 pub use line::Line;
 pub use renewal::RenewalTask;
 pub use upkeep::UpkeepTask;
+pub use source_args::GitArgs;
 
 /// What every task of a controller gets.
 pub struct Station<'c> {
