@@ -26,6 +26,9 @@ const READ_BY_LIBRARIES: &[(&str, &str)] = &[
     ("PGOPTIONS", "sqlx"),
     ("HTTPS_PROXY", "reqwest"),
     ("NO_PROXY", "reqwest"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "opentelemetry-otlp"),
+    ("OTEL_RESOURCE_ATTRIBUTES", "opentelemetry_sdk"),
+    ("OTEL_TRACES_SAMPLER", "opentelemetry_sdk"),
 ];
 
 #[test]
