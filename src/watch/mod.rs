@@ -9,11 +9,17 @@
 //! | `driver` | runs tasks by their timers and signals, until it is told to stop |
 //! | `board` | what is known of the tasks: read by the endpoints, written by the driver |
 //! | `stop` | the request to stop |
+//! | `conditions` | what is said of each workspace |
+//! | `backoff` | what failed, and when it is tried again |
+//! | `flapping` | what is set back again and again |
 //!
 //! It knows neither SQL nor the command line: what it needs of them is behind the traits of the engine, or its own.
 
+pub mod backoff;
 mod board;
+pub mod conditions;
 mod driver;
+pub mod flapping;
 mod stop;
 mod task;
 
