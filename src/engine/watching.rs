@@ -156,6 +156,14 @@ pub struct Condition {
     pub since: DateTime<Utc>,
 }
 
+impl Condition {
+    /// Whether it says something that `ready`, of the same workspace, does not say already.
+    #[must_use]
+    pub fn says_more_than(&self, ready: &Self) -> bool {
+        self.of == ConditionType::Ready || self.reason != ready.reason
+    }
+}
+
 /// A resource that could not be brought to what is declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackOff {

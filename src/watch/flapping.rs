@@ -29,6 +29,8 @@ pub struct Flap {
     pub key: ResourceKey,
     /// The field, as a JSON pointer; empty for the whole resource.
     pub field: String,
+    /// The digest of what it is set to.
+    pub desired: Digest,
     /// How often within the window.
     pub times: usize,
     /// Who changes it: all that were seen.
@@ -84,7 +86,7 @@ impl Corrections {
             counts.entry((&own.key, &own.field, own.desired)).or_default().push(own);
         }
         let mut flaps: Vec<Flap> = Vec::new();
-        for ((key, field, _), mut all) in counts {
+        for ((key, field, desired), mut all) in counts {
             if all.len() < WORTH_SAYING {
                 continue;
             }
@@ -94,6 +96,7 @@ impl Corrections {
             flaps.push(Flap {
                 key: key.clone(),
                 field: field.to_owned(),
+                desired,
                 times: all.len(),
                 actors: all.iter().map(|own| own.actor.clone()).collect(),
                 left_until: frees.map(|own| own.at + WINDOW),
@@ -107,6 +110,22 @@ impl Corrections {
     pub fn next(&self) -> Option<DateTime<Utc>> {
         self.0.iter().map(|own| own.at + WINDOW).min()
     }
+}
+
+/// Whether what is declared of a resource now is what was set back: what is declared anew is tried anew. `canonical` is the
+/// canonical spec, of which `digest` is the digest.
+#[must_use]
+pub fn is_wanted(flap: &Flap, canonical: &str, digest: Digest) -> bool {
+    if flap.field.is_empty() {
+        return flap.desired == digest;
+    }
+    let canonical: Value = serde_json::from_str(canonical).unwrap_or_default();
+    let inside = if flap.field.starts_with("/labels/") { "" } else { "/spec" };
+    flap.desired == digest_of(canonical.pointer(&format!("{inside}{}", flap.field)))
+}
+
+fn digest_of(value: Option<&Value>) -> Digest {
+    Digest::of(value.map_or_else(String::new, Value::to_string).as_bytes())
 }
 
 /// What an action sets back, each with the digest of what it is set to.
@@ -169,6 +188,20 @@ mod tests {
             all.add(&[correction("/market", "NZ", "x", minute)], at(minute));
         }
         assert!(all.flaps(at(2)).is_empty());
+    }
+
+    #[test]
+    fn what_is_declared_anew_is_tried_anew() {
+        let mut all = Corrections::default();
+        for minute in 0..6 {
+            let value = serde_json::json!("AU").to_string();
+            all.add(&[correction("/market", &value, "x", minute)], at(minute));
+        }
+        let flap = &all.flaps(at(6))[0];
+        let spec = |market: &str| format!(r#"{{"spec":{{"market":"{market}"}}}}"#);
+        let digest = Digest::of(b"any");
+        assert!(is_wanted(flap, &spec("AU"), digest));
+        assert!(!is_wanted(flap, &spec("NZ"), digest));
     }
 
     #[test]

@@ -188,8 +188,12 @@ impl Shown<'_> {
 
     fn conditions(&self) -> String {
         let conditions = &self.books.conditions;
-        let shown: Vec<&Condition> =
-            conditions.iter().filter(|own| self.args.all || is_bad(own) || is_worth_saying(own)).collect();
+        let ready = |workspace: &str| {
+            conditions.iter().find(|own| own.of == ConditionType::Ready && own.workspace == workspace)
+        };
+        let says_more = |own: &Condition| ready(&own.workspace).is_none_or(|ready| own.says_more_than(ready));
+        let is_shown = |own: &&Condition| (is_bad(own) && says_more(own)) || is_worth_saying(own);
+        let shown: Vec<&Condition> = conditions.iter().filter(|own| self.args.all || is_shown(own)).collect();
         let mut workspaces: Vec<&str> = conditions.iter().map(|own| own.workspace.as_str()).collect();
         workspaces.dedup();
         let ready = conditions

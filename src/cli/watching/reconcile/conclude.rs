@@ -15,6 +15,7 @@ use crate::model::ResourceKey;
 use crate::model::health::{CheckedService, HealthStatus};
 use crate::store::health::HealthBook;
 use crate::watch::conditions::{self, Outlook, Standing};
+use crate::watch::flapping::{Flap, is_wanted};
 
 use super::ReconcileTask;
 use super::execute::Executed;
@@ -77,7 +78,10 @@ impl ReconcileTask<'_> {
             recovered: &recovered,
             corrections: &executed.corrections,
         };
-        for condition in changed.iter().filter(|own| own.since == now && is_news(own)) {
+        let ready = |workspace: &str| state.conditions.get(workspace, ConditionType::Ready);
+        let says_more =
+            |own: &&Condition| ready(&own.workspace).is_none_or(|ready| own.says_more_than(ready));
+        for condition in changed.iter().filter(|own| own.since == now && is_news(own)).filter(says_more) {
             tracing::info!(
                 workspace = condition.workspace,
                 condition = condition.of.code(),
@@ -228,8 +232,13 @@ fn standings(
             (name.clone(), standing)
         })
         .collect();
-    let Some((_, planned)) = done else { return all };
-    for action in planned.plan.actions.iter().filter(|action| !executed.done.contains(&action.key)) {
+    let Some((good, planned)) = done else { return all };
+    let left: HashSet<&ResourceKey> =
+        planned.flaps.iter().filter(|flap| flap.left_until.is_some()).map(|flap| &flap.key).collect();
+    let is_pending = |key: &ResourceKey| left.contains(key) || !executed.done.contains(key);
+    let mut is_out = HashSet::new();
+    for action in planned.plan.actions.iter().filter(|action| is_pending(&action.key)) {
+        is_out.insert(&action.key);
         if let Some(own) = all.get_mut(&*action.key.workspace) {
             own.pending += 1;
             own.drifted += usize::from(action.reason.actor().is_some());
@@ -241,15 +250,15 @@ fn standings(
             own.is_stuck |= back_off.failures >= STUCK;
         }
     }
-    for flap in state.corrections.flaps(now) {
+    // With what was set back just now.
+    let wanted = |flap: &Flap| {
+        let entry = good.catalog.find(&flap.key);
+        entry.is_some_and(|entry| is_wanted(flap, &entry.canonical, entry.digest))
+    };
+    for flap in state.corrections.flaps(now).iter().filter(|flap| wanted(flap)) {
         let Some(own) = all.get_mut(&*flap.key.workspace) else { continue };
         own.flapping.push(flap.words(ours));
-        if flap.left_until.is_some() {
-            own.is_left_alone = true;
-            // A field that is left alone is in no plan any more.
-            own.pending += usize::from(!flap.field.is_empty());
-            own.drifted += usize::from(!flap.field.is_empty());
-        }
+        own.is_left_alone |= flap.left_until.is_some() && is_out.contains(&flap.key);
     }
     all
 }

@@ -51,7 +51,7 @@ impl ReconcileTask<'_> {
     ) -> Executed {
         let mut executed = Executed::default();
         let Some(state) = self.state.as_ref() else { return executed };
-        let plan = &planned.plan;
+        let plan = planned.feasible();
         let is_held = state.held.is_some() || self.station.only_observes;
         if plan.is_empty() || !plan.refusals.is_empty() || is_held {
             return executed;
@@ -104,7 +104,7 @@ impl ReconcileTask<'_> {
                 is_left_alone.contains(&action.key).then(|| "it is set back again and again".to_owned())
             }
         };
-        let actions = planned.plan.actions.iter().enumerate();
+        let actions = planned.feasible().actions.iter().enumerate();
         actions.filter_map(|(place, action)| Some((place, LeftOut::Skipped(why(action)?)))).collect()
     }
 

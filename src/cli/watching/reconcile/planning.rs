@@ -7,18 +7,27 @@ use crate::cli::watching::source::Good;
 use crate::engine::watching::Stamp;
 use crate::engine::{self, StateError};
 use crate::manifest::{self, Origins};
-use crate::model::KeyPattern;
 use crate::plan::{self, Desired, Ignore, Observed, Plan};
 use crate::watch::conditions::HealthCounts;
-use crate::watch::flapping::Flap;
+use crate::watch::flapping::{Flap, is_wanted};
 
 use super::ReconcileTask;
 
 /// A plan, and what is left alone in it.
 pub(super) struct Planned {
+    /// All that is not as declared.
     pub(super) plan: Plan,
+    /// The same without fields that are set back again and again, where there are any.
+    without: Option<Plan>,
     /// What is set back again and again.
     pub(super) flaps: Vec<Flap>,
+}
+
+impl Planned {
+    /// What may be done.
+    pub(super) fn feasible(&self) -> &Plan {
+        self.without.as_ref().unwrap_or(&self.plan)
+    }
 }
 
 impl ReconcileTask<'_> {
@@ -101,23 +110,36 @@ impl ReconcileTask<'_> {
     /// Plans what is declared against what is there.
     pub(super) async fn planned(&mut self, good: &Good) -> Result<Planned, StateError> {
         let now = self.now();
-        let flaps = self.state.as_ref().map(|state| state.corrections.flaps(now)).unwrap_or_default();
+        let mut flaps = self.state.as_ref().map(|state| state.corrections.flaps(now)).unwrap_or_default();
+        let entry = |flap: &Flap| good.catalog.find(&flap.key);
+        flaps.retain(|flap| entry(flap).is_some_and(|entry| is_wanted(flap, &entry.canonical, entry.digest)));
+        let is_left = |flap: &&Flap| flap.left_until.is_some() && !flap.field.is_empty();
+        let left: Vec<Ignore> = flaps
+            .iter()
+            .filter(is_left)
+            .map(|flap| Ignore::new(&flap.key.to_string(), &flap.field))
+            .collect();
         let connection = self.line.connection().await?;
         let work = async {
             connection.begin_reading().await?;
-            let plan = plan(connection, good, &flaps, now.date_naive()).await?;
+            let plan = plan(connection, good, &[], now.date_naive()).await?;
+            let without = match left.as_slice() {
+                [] => None,
+                left => Some(self::plan(connection, good, left, now.date_naive()).await?),
+            };
             connection.rollback().await?;
-            Ok(plan)
+            Ok((plan, without))
         };
-        let plan = work.await;
-        Ok(Planned { plan: self.line.used(plan)?, flaps })
+        let planned = work.await;
+        let (plan, without) = self.line.used(planned)?;
+        Ok(Planned { plan, without, flaps })
     }
 }
 
 async fn plan(
     connection: &mut crate::store::Connection,
     good: &Good,
-    flaps: &[Flap],
+    left: &[Ignore],
     today: chrono::NaiveDate,
 ) -> Result<Plan, StateError> {
     let spec = &good.found.project.spec;
@@ -125,11 +147,7 @@ async fn plan(
     let rules = manifest::project::ignores(spec, today);
     let mut ignores: Vec<Ignore> =
         rules.active.iter().map(|rule| Ignore::new(&rule.target, &rule.path)).collect();
-    let left = flaps.iter().filter(|flap| flap.left_until.is_some() && !flap.field.is_empty());
-    ignores.extend(left.map(|flap| Ignore {
-        target: KeyPattern::new(&flap.key.to_string()),
-        path: Ignore::new("", &flap.field).path,
-    }));
+    ignores.extend_from_slice(left);
     let desired = Desired {
         prune: spec.prune,
         guards: &spec.guards,
