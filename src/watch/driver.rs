@@ -108,7 +108,6 @@ async fn runs(
         task = code.code(),
         cause = cause.code(),
         failure = Empty,
-        "otel.name" = Empty,
         "otel.status_code" = Empty
     );
     let ran = AssertUnwindSafe(entry.task.run(stop)).catch_unwind().instrument(span.clone()).await;
@@ -131,8 +130,6 @@ async fn runs(
             tracing::debug!(task = code.code(), took_ms = took.as_secs_f64() * 1000.0, status = %ran.status, "ran");
         }
     }
-    // Told at the end, so that log lines of the run do without them.
-    span.record("otel.name", code.code());
     if let Some(failure) = &ran.failure {
         span.record("failure", failure.code.as_str()).record("otel.status_code", "ERROR");
     }

@@ -107,14 +107,30 @@ fn attributes(bytes: &[u8], number: u64) -> Vec<String> {
     all.collect()
 }
 
-/// What a collector reads of a batch: attributes of the resource, and each span's name and attributes.
-fn read(body: &[u8]) -> (Vec<String>, Vec<(String, Vec<String>)>) {
+/// What a collector reads of a span.
+#[derive(Debug)]
+struct Span {
+    name: String,
+    attributes: Vec<String>,
+    is_error: bool,
+}
+
+impl Span {
+    fn has(&self, attribute: &str) -> bool {
+        self.attributes.iter().any(|own| own == attribute)
+    }
+}
+
+/// What a collector reads of a batch: attributes of the resource, and the spans.
+fn read(body: &[u8]) -> (Vec<String>, Vec<Span>) {
     let resource_spans = part(body, 1)[0];
     let resource = attributes(part(resource_spans, 1)[0], 1);
     let mut spans = Vec::new();
     for scope in part(resource_spans, 2) {
         for span in part(scope, 2) {
-            spans.push((text(part(span, 5)[0]), attributes(span, 9)));
+            // A status with the code 2, as its field 3.
+            let is_error = part(span, 15).contains(&[0x18, 0x02].as_slice());
+            spans.push(Span { name: text(part(span, 5)[0]), attributes: attributes(span, 9), is_error });
         }
     }
     (resource, spans)
@@ -160,14 +176,14 @@ fn traces_of_tasks_reach_a_collector_when_the_program_ends() {
     let posted = posted.recv_timeout(Duration::from_secs(20)).expect("nothing was posted");
     assert!(posted.head.starts_with("post /v1/traces http/1.1"), "{}", posted.head);
     assert!(posted.head.contains("content-type: application/x-protobuf"), "{}", posted.head);
-    let (resource, mut spans) = read(&posted.body);
+    let (resource, spans) = read(&posted.body);
     assert!(resource.contains(&"service.name=synthex".to_owned()), "{resource:?}");
-    spans.sort();
-    let names: Vec<&str> = spans.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["health", "reconcile"], "{spans:?}");
-    let has = |span: usize, attribute: &str| spans[span].1.iter().any(|own| own == attribute);
-    assert!(has(0, "task=health") && has(0, "cause=start") && has(0, "failure=unreachable"), "{spans:?}");
-    assert!(has(1, "task=reconcile") && !has(1, "failure=unreachable"), "{spans:?}");
+    let names: Vec<&str> = spans.iter().map(|span| span.name.as_str()).collect();
+    assert_eq!(names, ["task", "task"], "{spans:?}");
+    let of = |task: &str| spans.iter().find(|span| span.has(&format!("task={task}"))).unwrap();
+    let (reconcile, health) = (of("reconcile"), of("health"));
+    assert!(health.has("failure=unreachable") && health.is_error, "{health:?}");
+    assert!(reconcile.has("cause=start") && !reconcile.is_error, "{reconcile:?}");
 }
 
 #[test]
