@@ -88,4 +88,5 @@ mod upgrade;
 mod usage_recording;
 mod usage_reports;
 mod usage_upkeep;
+mod watch;
 mod yaml_suite;
