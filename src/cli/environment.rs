@@ -106,6 +106,14 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     ("CI", "When set, and neither `false` nor `0`, the embedded PostgreSQL is used only with `--embedded`."),
     ("RUST_LOG", "What is logged to standard error, such as `synthex=debug`; wins over `-v`."),
+    (
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "Where `watch` sends traces, where `--otlp-endpoint` is not given. Only in a binary that is built with the feature `otel`.",
+    ),
+    (
+        "OTEL_EXPORTER_OTLP_HEADERS, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER",
+        "What traces are sent with, and which of them; as the OpenTelemetry specification has it, with the feature `otel`.",
+    ),
     ("NO_COLOR", "When set and not empty, no colour."),
     (
         "CLICOLOR_FORCE",

@@ -89,6 +89,8 @@ mod support;
 mod support_works;
 mod tenancy;
 mod tidy;
+#[cfg(feature = "otel")]
+mod traces;
 mod upgrade;
 mod usage_recording;
 mod usage_reports;

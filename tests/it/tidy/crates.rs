@@ -12,6 +12,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("reqwest", &["src/http.rs", "src/http/"]),
     ("lettre", &["src/channels/"]),
     ("ignore", &["src/files/"]),
+    ("opentelemetry", &["src/cli/logging/"]),
+    ("opentelemetry_otlp", &["src/cli/logging/"]),
+    ("opentelemetry_sdk", &["src/cli/logging/"]),
+    ("tracing_opentelemetry", &["src/cli/logging/"]),
     // Churning interfaces are kept behind one module.
     ("granit_parser", &["src/manifest/"]),
     ("jsonschema", &["src/manifest/"]),
