@@ -24,6 +24,7 @@ pub mod living;
 pub mod migrate;
 pub mod mutings;
 pub mod outbox;
+pub mod page;
 pub mod past;
 pub mod read;
 mod read_back;

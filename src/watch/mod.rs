@@ -8,12 +8,14 @@
 //! | `task` | what a task is, and what it says when it is done |
 //! | `driver` | runs tasks by their timers and signals, until it is told to stop |
 //! | `board` | what is known of the tasks: read by the endpoints, written by the driver |
+//! | `http` | the endpoints: probes, metrics, status, and the status page |
 //! | `stop` | the request to stop |
 //!
 //! It knows neither SQL nor the command line: what it needs of them is behind the traits of the engine, or its own.
 
 mod board;
 mod driver;
+pub mod http;
 mod stop;
 mod task;
 

@@ -86,4 +86,5 @@ mod upgrade;
 mod usage_recording;
 mod usage_reports;
 mod usage_upkeep;
+mod watch_http;
 mod yaml_suite;

@@ -1,6 +1,7 @@
 //! The controller's tasks put together with the edges: database, files, providers, channels. What a task decides is in
 //! `watch`, `engine` and `alerts`; here it gets its connections and its services.
 
+pub mod desk;
 mod line;
 
 use std::path::PathBuf;

@@ -12,6 +12,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("reqwest", &["src/http.rs", "src/http/"]),
     ("lettre", &["src/channels/"]),
     ("ignore", &["src/files/"]),
+    ("axum", &["src/watch/http/"]),
+    ("hyper", &["src/watch/http/"]),
+    ("hyper_util", &["src/watch/http/"]),
+    ("prometheus_client", &["src/watch/http/"]),
     // Churning interfaces are kept behind one module.
     ("granit_parser", &["src/manifest/"]),
     ("jsonschema", &["src/manifest/"]),
