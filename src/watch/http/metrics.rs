@@ -124,9 +124,9 @@ impl Sheet<'_> {
             }
             let one = family.encode_family(labels)?;
             if is_counter {
-                ConstCounter::new(*value).encode(one)?
+                ConstCounter::new(*value).encode(one)?;
             } else {
-                ConstGauge::new(*value).encode(one)?
+                ConstGauge::new(*value).encode(one)?;
             }
         }
         Ok(())

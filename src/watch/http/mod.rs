@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | `vitals` | what a replica knows, written by the tasks |
 //! | `ready`, `metrics`, `status` | the probes, metrics and JSON made of it |
-//! | `desk` | what the status page needs of the database |
+//! | `desk`, `record` | what the status page needs of the database |
 //! | `page` | the status page |
 //! | `door` | tokens, sessions and the proof of forms |
 //! | `guard` | what every request must pass, and what every answer carries |
@@ -21,6 +21,7 @@ mod guard;
 mod metrics;
 mod page;
 mod ready;
+mod record;
 mod status;
 mod vitals;
 
@@ -46,11 +47,11 @@ use door::Door;
 use page::Pages;
 
 pub use desk::{
-    Acknowledged, AlertRow, Asked, Beat, CredentialRow, DeliveryRow, Desk, FieldRow, HealthRow, ItemRow,
-    NotificationRow, Operation, OperationRow, Overview, PAGE, Pause, Replica, Rows, Search, TenantRow, Usage,
-    WorkspaceStand,
+    Acknowledged, AlertRow, Asked, Beat, CredentialRow, DeliveryRow, Desk, HealthRow, NotificationRow,
+    Overview, PAGE, Pause, Replica, Rows, Search, TenantRow, WorkspaceStand,
 };
 pub use door::LEAST_TOKEN;
+pub use record::{FieldRow, ItemRow, Operation, OperationRow, Usage};
 pub use status::task as task_json;
 pub use vitals::{
     About, Alerts, Condition, Counted, Credentials, Deliveries, LeaseSeen, Role, SourceSeen, Vitals,

@@ -1,5 +1,10 @@
 //! What the pages show, and what people do on them.
 
+use std::time::Duration;
+
+use synthex::watch::TaskCode;
+
+use crate::support::block_on;
 use crate::support::estate::Estate;
 use crate::support::pgbouncer::PgBouncer;
 
@@ -56,6 +61,10 @@ fn a_delivery_is_tried_again_from_the_page() {
     let done =
         site.post("/inbox/retry", &cookie, &[("csrf", &csrf), ("delivery", id), ("back", "/inbox")]).is(303);
     assert_eq!(done.header("location"), "/inbox?done=retried");
+    // Whoever delivers is woken at once.
+    let woken =
+        async { tokio::time::timeout(Duration::from_secs(5), site.board.woken(TaskCode::Delivery)).await };
+    assert!(block_on(woken).is_ok());
     site.get("/inbox?done=retried").is(200).has("It is tried again now");
     let row = "select state || '|' || retried_by from synthex.notification_deliveries where id = ";
     let row = estate.value(&format!("{row}'{id}'"));
@@ -107,7 +116,7 @@ fn operations_are_shown_with_what_they_changed() {
     site.get("/operations/2")
         .is(200)
         .has("tenant&#x2f;w&#x2f;T1")
-        .has("spec.status")
+        .has("<li>status: <del>")
         .has("active</del>")
         .has("suspended</ins>");
     site.get("/operations/1").is(200).has("credential&#x2f;w&#x2f;c1");

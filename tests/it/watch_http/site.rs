@@ -94,6 +94,8 @@ impl Site {
     }
 
     pub fn with(url: &str, ip: IpAddr, settings: Settings) -> Site {
+        // Where a page cannot be made, the log says why.
+        let _ = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_test_writer().try_init();
         let (vitals, clock) = (vitals(), Arc::new(SystemClock));
         let board = Arc::new(Board::new(TaskCode::ALL.map(|code| (code, Duration::from_secs(60)))));
         let options = ConnectOptions::new(url.to_owned(), Duration::from_secs(20), "watch");

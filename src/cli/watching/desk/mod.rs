@@ -80,7 +80,9 @@ fn micros(at: DateTime<Utc>) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at)
 }
 
-const PAGE_ROWS: i64 = PAGE as i64;
+/// How many rows a page has, as the database counts.
+const PAGE_ROWS: i64 = 50;
+const _: () = assert!(PAGE == 50, "both say how many rows a page has");
 
 fn offset(search: &Search) -> i64 {
     i64::from(search.page.saturating_sub(1)) * PAGE_ROWS
