@@ -185,6 +185,8 @@ alter table synthex.health_check_settings
     add constraint health_check_settings_service_check
         check (service in ('shopify', 'google-merchant', 'database', 'credentials', 'quotas', 'disk', 'memory', 'sync'));
 
+create index health_status_by_since on synthex.health_status (since);
+
 -- What changed is called out, so that nobody has to wait for the next look. Nothing depends on it: poolers and some
 -- distributed databases let no such call through.
 create function synthex.announce() returns trigger

@@ -224,6 +224,7 @@ pub enum Command {
     Rollback(commands::rollback::RollbackArgs),
     Restore(commands::restore::RestoreArgs),
     Drift(commands::drift::DriftArgs),
+    Watch(commands::watch::WatchArgs),
     Export(commands::export::ExportArgs),
     Import(commands::import::ImportArgs),
     Unmanaged(commands::unmanaged::UnmanagedArgs),

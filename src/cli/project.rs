@@ -73,6 +73,18 @@ pub fn find(context: &Context) -> Result<Found, CliError> {
         Some(file) => file,
         None => files::find_project(&start).ok_or_else(|| no_project(context, &parts))?,
     };
+    found_in(context, file, parts)
+}
+
+/// Reads the project of a folder, whatever `--file` says.
+///
+/// # Errors
+/// There is none, or it has problems.
+pub fn find_in(context: &Context, folder: &Path) -> Result<Found, CliError> {
+    found_in(context, folder.join(PROJECT_FILE), Vec::new())
+}
+
+fn found_in(context: &Context, file: PathBuf, mut parts: Vec<PathBuf>) -> Result<Found, CliError> {
     let source = files::read_project(&file).map_err(|problem| CliError::manifests(vec![problem]))?;
     let project = manifest::project::parse(source).map_err(CliError::manifests)?;
     let project = in_environment(context, project)?;

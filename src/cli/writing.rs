@@ -346,6 +346,7 @@ async fn execute(
             OnErrorArg::Continue => OnError::Continue,
         },
         unusable: planned.unusable.iter().cloned().collect::<HashSet<_>>(),
+        under: None,
     };
     let mut writer = tokio::select! {
         biased;

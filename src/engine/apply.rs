@@ -42,6 +42,8 @@ pub struct ApplyRequest<'a> {
     pub on_error: OnError,
     /// Resources that are declared wrongly and are therefore not in the plan; of use with [`OnError::Continue`].
     pub unusable: HashSet<ResourceKey>,
+    /// A lease of another holder without which nothing is written.
+    pub under: Option<LeaseGrant>,
 }
 
 /// What happens when one change cannot be made.
@@ -192,7 +194,8 @@ async fn prepare<W: StateWriter>(
     let workspaces = request.plan.workspaces();
     let mut hear = |news: LeaseNews| progress.lease(&news);
     let wait = request.lock_timeout;
-    let grant = writer.take_leases(&request.holder, &workspaces, LEASE_TTL, wait, &mut hear).await?;
+    let mut grant = writer.take_leases(&request.holder, &workspaces, LEASE_TTL, wait, &mut hear).await?;
+    grant.under = request.under.clone().map(Box::new);
     let keeper = writer.keeper(&grant).await?;
     Ok((grant, keeper))
 }

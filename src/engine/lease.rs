@@ -41,6 +41,9 @@ pub struct LeaseGrant {
     pub tokens: Vec<(String, i64)>,
     /// How long they last without a heartbeat.
     pub ttl: Duration,
+    /// A lease of another holder that must be held as well whenever something is written: that of the one controller that
+    /// reconciles. It is neither renewed nor given back with these.
+    pub under: Option<Box<LeaseGrant>>,
 }
 
 /// A lease that somebody holds, or held.

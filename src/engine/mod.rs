@@ -16,6 +16,7 @@ pub mod partial;
 mod rows;
 pub mod snapshot;
 pub mod state;
+pub mod watching;
 
 pub use apply::{
     Applied, ApplyError, ApplyRequest, BROKEN_COMMIT, Interrupt, NoProgress, OnError, Phase, Progress, apply,

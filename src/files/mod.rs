@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the one home of reading and writing files")]
 
 mod git;
+mod notice;
 mod process;
 mod read;
 mod replace;
@@ -12,6 +13,7 @@ mod spool;
 mod write;
 
 pub use git::{GitError, GitTree};
+pub use notice::{Noticing, appearance};
 pub use process::{ProcessFigures, process_figures};
 pub use read::{ManifestRoots, ProjectRows, find_project, read_manifests, read_project, read_secret};
 pub use replace::{CHANGED, Replacement, replace_all};

@@ -24,6 +24,8 @@ pub enum CheckedService {
     Disk,
     /// Free memory where synthex runs.
     Memory,
+    /// Whether what is declared is in force, as `synthex watch` sees it.
+    Sync,
 }
 
 impl CheckedService {
@@ -34,7 +36,7 @@ impl CheckedService {
     }
 
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Database,
         Self::Shopify,
         Self::GoogleMerchant,
@@ -42,6 +44,7 @@ impl CheckedService {
         Self::Quotas,
         Self::Disk,
         Self::Memory,
+        Self::Sync,
     ];
 
     /// The word for it.
@@ -55,6 +58,7 @@ impl CheckedService {
             Self::Quotas => "quotas",
             Self::Disk => "disk",
             Self::Memory => "memory",
+            Self::Sync => "sync",
         }
     }
 }

@@ -137,7 +137,7 @@ fn condition() -> Value {
     let text = |description: &str| json!({"description": description, "type": "string"});
     json!({
         "type": "object",
-        "required": ["workspace", "type", "status", "reason", "message", "since"],
+        "required": ["workspace", "type", "status", "reason", "message", "observedRevision", "lastTransitionTime"],
         "properties": {
             "workspace": text("The workspace."),
             "type": {
@@ -147,7 +147,12 @@ fn condition() -> Value {
             "status": {"description": "Whether it is so.", "enum": ["True", "False", "Unknown"]},
             "reason": text("Why, as a stable word."),
             "message": text("The same for people."),
-            "since": {"description": "When the status last became another one.", "type": "string", "format": "date-time"},
+            "observedRevision": maybe("The revision of the manifests that this was seen at."),
+            "lastTransitionTime": {
+                "description": "When the status last became another one.",
+                "type": "string",
+                "format": "date-time",
+            },
         },
     })
 }

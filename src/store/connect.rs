@@ -92,16 +92,17 @@ impl ConnectOptions {
         }
     }
 
-    /// Opens a connection.
+    /// Who named the URL, for messages.
+    fn by(&self) -> String {
+        self.named_by.as_ref().map_or(String::new(), |by| format!(" (named by {by})"))
+    }
+
+    /// What the driver connects with.
     ///
     /// # Errors
-    /// The URL is not one, or the database is not reachable, or refuses us.
-    pub async fn connect(&self) -> Result<Connection, StateError> {
-        if let Some(left) = self.parking.as_ref().and_then(Parking::take) {
-            left.close().await;
-        }
-        let by = self.named_by.as_ref().map_or(String::new(), |by| format!(" (named by {by})"));
-        let doing = format!("connecting to {}{by}", self.shown());
+    /// The URL is not one.
+    pub(super) fn driver(&self) -> Result<PgConnectOptions, StateError> {
+        let by = self.by();
         let invalid = |why: &str| {
             StateError::new(StateErrorKind::Refused, format!("the database's URL is not valid{by}"))
                 .why(why)
@@ -116,12 +117,24 @@ impl ConnectOptions {
         url::Url::parse(&url).map_err(|error| invalid(&error.to_string()))?;
         let options = PgConnectOptions::from_str(&url)
             .map_err(|_| invalid("one of its parameters, behind the `?`, has a value that is not allowed"))?;
-        let options = options
+        Ok(options
             // A pooler refuses startup parameters it does not know, and this is one the driver adds.
             .extra_float_digits(None)
             .statement_cache_capacity(0)
             .application_name(&format!("synthex {}", self.command))
-            .disable_statement_logging();
+            .disable_statement_logging())
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// The URL is not one, or the database is not reachable, or refuses us.
+    pub async fn connect(&self) -> Result<Connection, StateError> {
+        if let Some(left) = self.parking.as_ref().and_then(Parking::take) {
+            left.close().await;
+        }
+        let options = self.driver()?;
+        let doing = format!("connecting to {}{}", self.shown(), self.by());
         let limit = self.timeout.min(Duration::from_secs(15));
         let inner = within(limit, &doing, PgConnection::connect_with(&options)).await?;
         Ok(Connection {

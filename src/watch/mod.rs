@@ -10,11 +10,17 @@
 //! | `board` | what is known of the tasks: read by the endpoints, written by the driver |
 //! | `http` | the endpoints: probes, metrics, status, and the status page |
 //! | `stop` | the request to stop |
+//! | `conditions` | what is said of each workspace |
+//! | `backoff` | what failed, and when it is tried again |
+//! | `flapping` | what is set back again and again |
 //!
 //! It knows neither SQL nor the command line: what it needs of them is behind the traits of the engine, or its own.
 
+pub mod backoff;
 mod board;
+pub mod conditions;
 mod driver;
+pub mod flapping;
 pub mod http;
 mod stop;
 mod task;

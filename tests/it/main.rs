@@ -86,5 +86,6 @@ mod upgrade;
 mod usage_recording;
 mod usage_reports;
 mod usage_upkeep;
+mod watch;
 mod watch_http;
 mod yaml_suite;

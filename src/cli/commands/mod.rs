@@ -33,6 +33,7 @@ pub mod templates;
 pub mod tenant;
 pub mod unmanaged;
 pub mod validate;
+pub mod watch;
 
 use std::path::Path;
 
@@ -76,6 +77,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Rollback(args)) => rollback::rollback(context, &args).await,
         Some(Command::Restore(args)) => restore::restore(context, &args).await,
         Some(Command::Drift(args)) => drift::drift(context, &args).await,
+        Some(Command::Watch(args)) => Box::pin(watch::watch(context, &args)).await,
         Some(Command::Export(args)) => export::export(context, &args).await,
         Some(Command::Import(args)) => import::import(context, &args),
         Some(Command::Unmanaged(args)) => unmanaged::unmanaged(context, &args).await,

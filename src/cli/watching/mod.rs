@@ -2,12 +2,17 @@
 //! `watch`, `engine` and `alerts`; here it gets its connections and its services.
 
 pub mod desk;
+pub mod leading;
 mod line;
+pub mod listening;
+pub mod reconcile;
+pub mod source;
 
 use std::path::PathBuf;
 
 use uuid::Uuid;
 
+use crate::engine::watching::Realm;
 use crate::store::ConnectOptions;
 
 use super::context::Context;
@@ -30,4 +35,16 @@ pub struct Station<'c> {
     pub environment: String,
     /// Whether nothing is corrected, and only said.
     pub only_observes: bool,
+    /// Where its endpoints are.
+    pub listen: Option<String>,
+    /// Whether everything is to be read anew, whatever it looks like.
+    pub reload: std::sync::atomic::AtomicBool,
+}
+
+impl Station<'_> {
+    /// Whose books it keeps.
+    #[must_use]
+    pub fn realm(&self) -> Realm {
+        Realm { project: self.project.clone(), environment: self.environment.clone() }
+    }
 }

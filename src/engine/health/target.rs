@@ -49,7 +49,10 @@ impl Scope {
                 ),
                 CheckedService::Credentials => (&both, &[CheckedService::Credentials]),
                 CheckedService::Quotas => (&both, &[CheckedService::Quotas]),
-                CheckedService::Database | CheckedService::Disk | CheckedService::Memory => (&[], &[]),
+                CheckedService::Database
+                | CheckedService::Disk
+                | CheckedService::Memory
+                | CheckedService::Sync => (&[], &[]),
             };
             for provider in providers {
                 scope.asked.entry(*provider).or_default().extend(results);

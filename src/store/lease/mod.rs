@@ -8,6 +8,7 @@
 //! | `take` | takes leases, all or none, and waits in line for them |
 //! | `look` | who holds what, and who waits |
 //! | `hand` | leases that people take and release by hand, with a record of it |
+//! | `leader` | the lease of the one controller that reconciles |
 //!
 //! **Writing and renewing at once.** The writing transaction locks its leases' rows in a mode (`for key share`) that lets a
 //! heartbeat renew them, and a run that finds them expired take them over. Right before it commits it checks its tokens
@@ -15,6 +16,7 @@
 //! keeps them until the commit is through.
 
 mod hand;
+mod leader;
 mod look;
 mod take;
 
@@ -26,6 +28,7 @@ use super::connect::{ConnectOptions, Connection, in_transaction};
 use super::error::within;
 
 pub use hand::{Audit, release_by_hand};
+pub use leader::Hold;
 pub use look::{known_workspaces, leases};
 pub(super) use take::{Request, take};
 
@@ -110,10 +113,23 @@ async fn check(
     grant: &LeaseGrant,
     sql: String,
 ) -> Result<Result<(), StateError>, sqlx::Error> {
+    if let Some(under) = &grant.under
+        && let Err(lost) = check_own(connection, under, sql.clone()).await?
+    {
+        return Ok(Err(lost));
+    }
+    check_own(connection, grant, sql).await
+}
+
+async fn check_own(
+    connection: &mut PgConnection,
+    grant: &LeaseGrant,
+    sql: String,
+) -> Result<Result<(), StateError>, sqlx::Error> {
     let (names, tokens) = lists(grant);
     let query = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(sql));
     let query = query.bind(grant.holder.id).bind(names).bind(tokens).persistent(false);
-    let ours = query.fetch_all(connection).await?;
+    let ours = query.fetch_all(&mut *connection).await?;
     let lost: Vec<&str> = grant
         .tokens
         .iter()

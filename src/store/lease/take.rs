@@ -52,7 +52,7 @@ pub(in crate::store) async fn take(
                     hear(LeaseNews::Evicted(lease));
                 }
                 let holder = request.holder.clone();
-                let grant = LeaseGrant { holder, tokens: taken.tokens, ttl: request.ttl };
+                let grant = LeaseGrant { holder, tokens: taken.tokens, ttl: request.ttl, under: None };
                 return Ok((grant, taken.expires_at));
             }
             Attempt::NotYet { locked } => locked,

@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 use uuid::Uuid;
 
 use crate::engine::StateError;
+use crate::engine::watching::{Condition, ConditionStatus, ConditionType, Realm, SourceRecord};
 use crate::kinds;
 
 use super::connect::{Connection, in_transaction};
@@ -22,15 +23,6 @@ const MOST_WORKSPACES: i64 = 200;
 /// A controller that was not heard of for so long is lost.
 const LOST: &str = "interval '60 seconds'";
 
-/// Whose controllers are meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Watched {
-    /// The project.
-    pub project: String,
-    /// Its environment; empty where it has none.
-    pub environment: String,
-}
-
 /// The first page.
 #[derive(Clone, Debug, Default)]
 pub struct Stand {
@@ -41,11 +33,11 @@ pub struct Stand {
     /// How many tenants there are.
     pub tenant_count: i64,
     /// What is said of those workspaces.
-    pub conditions: Vec<ConditionLine>,
+    pub conditions: Vec<Condition>,
     /// The controllers.
     pub replicas: Vec<ReplicaLine>,
     /// What is known of the manifests.
-    pub source: Option<SourceLine>,
+    pub source: Option<SourceRecord>,
     /// What is counted.
     pub counts: Vec<Count>,
 }
@@ -61,23 +53,6 @@ pub struct WorkspaceLine {
     pub edited: i64,
     /// Why it is left alone, who said so, and until when.
     pub pause: Option<(String, String, Option<DateTime<Utc>>)>,
-}
-
-/// What is said of a workspace.
-#[derive(Clone, Debug)]
-pub struct ConditionLine {
-    /// The workspace.
-    pub workspace: String,
-    /// What is said.
-    pub kind: String,
-    /// Whether it is so.
-    pub status: String,
-    /// Why, as a stable word.
-    pub reason: String,
-    /// The same for people.
-    pub message: String,
-    /// Since when.
-    pub since: DateTime<Utc>,
 }
 
 /// A controller.
@@ -105,23 +80,6 @@ pub struct ReplicaLine {
     pub is_lost: bool,
 }
 
-/// What is known of the manifests.
-#[derive(Clone, Debug)]
-pub struct SourceLine {
-    /// Where they come from.
-    pub source: String,
-    /// The revision that was last seen.
-    pub observed: Option<String>,
-    /// The last one that could be used.
-    pub good: Option<String>,
-    /// The one in force.
-    pub applied: Option<String>,
-    /// The one that is held back.
-    pub held: Option<String>,
-    /// Why the last one cannot be used.
-    pub problem: Option<String>,
-}
-
 /// How many of something there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Count {
@@ -146,10 +104,10 @@ const COUNTS: &str = "select 'delivery' as what, state as which, count(*) from s
       cross join lateral coalesce(s.observed_expires_at, c.declared_expires_at) as e (ends) \
       where c.deleted_at is null and c.status <> 'revoked') as b group by 2";
 
-const CONDITIONS: &str = "select workspace, type, status, reason, message, since from synthex.watch_conditions \
+const CONDITIONS: &str = "select workspace, type, status, reason, message, revision, since from synthex.watch_conditions \
      where project = $1 and environment = $2 and workspace = any($3::text[]) order by workspace, type";
 
-const SOURCE: &str = "select source, observed, good, applied, held, problem from synthex.watch_sources \
+const SOURCE: &str = "select source, observed, observed_at, problem, good, good_at, applied, applied_at, operations_seen, held, held_by from synthex.watch_sources \
      where project = $1 and environment = $2";
 
 impl Connection {
@@ -157,18 +115,18 @@ impl Connection {
     ///
     /// # Errors
     /// Whatever the database reports.
-    pub async fn stand(&mut self, watched: &Watched, now: DateTime<Utc>) -> Result<Stand, StateError> {
+    pub async fn stand(&mut self, realm: &Realm, now: DateTime<Utc>) -> Result<Stand, StateError> {
         let limit = self.timeout;
         let work = in_transaction(&mut self.inner, async |connection| {
             let mut stand = Stand::default();
-            read_workspaces(connection, watched, now, &mut stand).await?;
+            read_workspaces(connection, realm, now, &mut stand).await?;
             let names: Vec<&str> = stand.workspaces.iter().map(|own| own.name.as_str()).collect();
-            let query = sqlx::query(CONDITIONS).bind(&watched.project).bind(&watched.environment).bind(names);
+            let query = sqlx::query(CONDITIONS).bind(&realm.project).bind(&realm.environment).bind(names);
             let rows = query.persistent(false).fetch_all(&mut *connection).await?;
-            stand.conditions = rows.iter().map(condition).collect::<Result<_, _>>()?;
-            stand.replicas = read_replicas(connection, watched).await?;
-            let query =
-                sqlx::query(SOURCE).bind(&watched.project).bind(&watched.environment).persistent(false);
+            let found = rows.iter().map(condition).collect::<Result<Vec<_>, _>>()?;
+            stand.conditions = found.into_iter().flatten().collect();
+            stand.replicas = read_replicas(connection, realm).await?;
+            let query = sqlx::query(SOURCE).bind(&realm.project).bind(&realm.environment).persistent(false);
             let row = query.fetch_optional(&mut *connection).await?;
             stand.source = row.as_ref().map(source).transpose()?;
             stand.counts = read_counts(connection, now).await?;
@@ -197,7 +155,7 @@ async fn read_counts(connection: &mut PgConnection, now: DateTime<Utc>) -> Resul
 
 async fn read_workspaces(
     connection: &mut PgConnection,
-    watched: &Watched,
+    realm: &Realm,
     now: DateTime<Utc>,
     stand: &mut Stand,
 ) -> Result<(), sqlx::Error> {
@@ -225,8 +183,8 @@ async fn read_workspaces(
          where w.deleted_at is null order by coalesce(c.n, 0) desc, coalesce(e.n, 0) desc, w.name limit $4"
     );
     let query = sqlx::query(AssertSqlSafe(sql))
-        .bind(&watched.project)
-        .bind(&watched.environment)
+        .bind(&realm.project)
+        .bind(&realm.environment)
         .bind(now)
         .bind(MOST_WORKSPACES)
         .persistent(false);
@@ -250,14 +208,14 @@ async fn read_workspaces(
 
 async fn read_replicas(
     connection: &mut PgConnection,
-    watched: &Watched,
+    realm: &Realm,
 ) -> Result<Vec<ReplicaLine>, sqlx::Error> {
     let sql = format!(
         "select id, host, pid, version, mode, listen, is_leader, started_at, seen_at, seen_at < clock_timestamp() - {LOST} \
          from synthex.watch_replicas where project = $1 and environment = $2 and seen_at > clock_timestamp() - interval '1 day' \
          order by is_leader desc, seen_at < clock_timestamp() - {LOST}, host, pid limit 50"
     );
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(&watched.project).bind(&watched.environment);
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(&realm.project).bind(&realm.environment);
     let one = |row: &PgRow| {
         Ok(ReplicaLine {
             id: row.try_get(0)?,
@@ -275,24 +233,34 @@ async fn read_replicas(
     query.persistent(false).fetch_all(connection).await?.iter().map(one).collect()
 }
 
-fn condition(row: &PgRow) -> Result<ConditionLine, sqlx::Error> {
-    Ok(ConditionLine {
+/// `None` of one that a newer version wrote.
+fn condition(row: &PgRow) -> Result<Option<Condition>, sqlx::Error> {
+    let (of, status) =
+        (ConditionType::from_code(row.try_get(1)?), ConditionStatus::from_code(row.try_get(2)?));
+    let (Some(of), Some(status)) = (of, status) else { return Ok(None) };
+    Ok(Some(Condition {
         workspace: row.try_get(0)?,
-        kind: row.try_get(1)?,
-        status: row.try_get(2)?,
+        of,
+        status,
         reason: row.try_get(3)?,
         message: row.try_get(4)?,
-        since: row.try_get(5)?,
-    })
+        revision: row.try_get(5)?,
+        since: row.try_get(6)?,
+    }))
 }
 
-fn source(row: &PgRow) -> Result<SourceLine, sqlx::Error> {
-    Ok(SourceLine {
+fn source(row: &PgRow) -> Result<SourceRecord, sqlx::Error> {
+    Ok(SourceRecord {
         source: row.try_get(0)?,
         observed: row.try_get(1)?,
-        good: row.try_get(2)?,
-        applied: row.try_get(3)?,
-        held: row.try_get(4)?,
-        problem: row.try_get(5)?,
+        observed_at: row.try_get(2)?,
+        problem: row.try_get(3)?,
+        good: row.try_get(4)?,
+        good_at: row.try_get(5)?,
+        applied: row.try_get(6)?,
+        applied_at: row.try_get(7)?,
+        operations_seen: row.try_get(8)?,
+        held: row.try_get(9)?,
+        held_by: row.try_get(10)?,
     })
 }

@@ -9,9 +9,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::engine::StateError;
+use crate::engine::watching::{Condition, SourceRecord};
 
 use super::record::{Operation, OperationRow, Usage};
-use super::vitals::{Condition, Counted, SourceSeen};
+use super::vitals::Counted;
 
 /// How many rows a page has.
 pub const PAGE: usize = 50;
@@ -53,7 +54,7 @@ pub struct Overview {
     /// The controllers that were heard of lately.
     pub replicas: Vec<Replica>,
     /// What is known of the manifests.
-    pub source: Option<SourceSeen>,
+    pub source: Option<SourceRecord>,
     /// What is counted.
     pub counted: Counted,
 }

@@ -15,12 +15,13 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+use crate::engine::watching::{Condition, ConditionStatus, ConditionType};
 use crate::files::{ProcessFigures, process_figures};
 use crate::watch::board::TaskState;
 use crate::watch::task::TaskCode;
 
 use super::ready;
-use super::vitals::{Condition, Role, Seen, Vitals};
+use super::vitals::{Role, Seen, Vitals};
 
 /// What the classic format is called.
 pub(super) const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -28,9 +29,9 @@ pub(super) const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// What OpenMetrics is called.
 pub(super) const OPEN: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What is said of workspaces, and whether it is so, in the words of the conditions.
-const CONDITIONS: [&str; 6] = ["Ready", "Synced", "Healthy", "Paused", "Flapping", "Stalled"];
-const STATUSES: [&str; 3] = ["True", "False", "Unknown"];
+/// Whether something that is said may be so.
+const STATUSES: [ConditionStatus; 3] =
+    [ConditionStatus::True, ConditionStatus::False, ConditionStatus::Unknown];
 
 /// All metrics as they are now; in OpenMetrics where that is asked for.
 pub(super) fn metrics(
@@ -245,23 +246,23 @@ impl Now {
             sheet.one(name, help, Some(float(objects)))?;
         }
         let mut samples = Vec::new();
-        for kind in CONDITIONS {
+        for of in ConditionType::ALL {
             for status in STATUSES {
-                let is_it = |own: &&Condition| own.kind == kind && own.status == status;
+                let is_it = |own: &&Condition| own.of == of && own.status == status;
                 let count = self.seen.conditions.iter().filter(is_it).count();
-                samples.push((vec![("type", kind), ("status", status)], float(count as u64)));
+                samples.push((vec![("type", of.code()), ("status", status.code())], float(count as u64)));
             }
         }
         sheet.gauge("conditions", "Of how many workspaces a condition has a status.", &samples)?;
         if self.per_workspace {
             let one = |own| {
-                let Condition { workspace, kind, status, .. }: &Condition = own;
-                let value = match status.as_str() {
-                    "True" => 1.0,
-                    "False" => 0.0,
-                    _ => -1.0,
+                let Condition { workspace, of, status, .. }: &Condition = own;
+                let value = match status {
+                    ConditionStatus::True => 1.0,
+                    ConditionStatus::False => 0.0,
+                    ConditionStatus::Unknown => -1.0,
                 };
-                (vec![("workspace", workspace.as_str()), ("type", kind.as_str())], value)
+                (vec![("workspace", workspace.as_str()), ("type", of.code())], value)
             };
             let samples: Vec<Sample<'_>> = self.seen.conditions.iter().map(one).collect();
             let help = "Whether a condition of a workspace is so: 1 yes, 0 no, -1 unknown.";

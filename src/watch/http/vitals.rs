@@ -14,6 +14,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::engine::delivery::Counts;
+use crate::engine::watching::{Condition, SourceRecord};
 
 /// What does not change while a replica runs.
 #[derive(Clone, Debug)]
@@ -69,43 +70,6 @@ impl Role {
 pub(super) struct Mark {
     pub instant: Instant,
     pub at: DateTime<Utc>,
-}
-
-/// What is known of the manifests.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SourceSeen {
-    /// Where they come from.
-    pub source: String,
-    /// The revision that was last seen.
-    pub observed: Option<String>,
-    /// The last one that could be used.
-    pub good: Option<String>,
-    /// The one that was last put in force as a whole.
-    pub applied: Option<String>,
-    /// A revision that somebody rolled back, and that is not put in force again.
-    pub held: Option<String>,
-    /// Why the one that was last seen cannot be used.
-    pub problem: Option<String>,
-}
-
-/// What is said of a workspace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Condition {
-    /// The workspace.
-    pub workspace: String,
-    /// What is said: `Ready`, `Synced`, `Healthy`, `Paused`, `Flapping`, `Stalled`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Whether it is so: `True`, `False`, `Unknown`.
-    pub status: String,
-    /// Why, as a stable word.
-    pub reason: String,
-    /// The same for people.
-    pub message: String,
-    /// When the status last became another one.
-    pub since: DateTime<Utc>,
 }
 
 /// The lease of the one that reconciles, where this replica holds it.
@@ -182,7 +146,7 @@ pub(super) struct Seen {
     pub answered: Option<Mark>,
     pub database_failure: Option<(String, DateTime<Utc>)>,
     pub cycle: Option<Mark>,
-    pub source: Option<SourceSeen>,
+    pub source: Option<SourceRecord>,
     pub conditions: Vec<Condition>,
     pub lease: Option<LeaseSeen>,
     pub drift: BTreeMap<String, u64>,
@@ -266,7 +230,7 @@ impl Vitals {
     }
 
     /// What is known of the manifests.
-    pub fn set_source(&self, source: SourceSeen) {
+    pub fn set_source(&self, source: SourceRecord) {
         self.write().source = Some(source);
     }
 

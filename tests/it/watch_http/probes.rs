@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use synthex::engine::delivery::Counts;
+use synthex::engine::watching::{Condition, ConditionStatus, ConditionType, SourceRecord};
 use synthex::model::clock::{Clock, SystemClock};
 use synthex::report::watch_status;
-use synthex::watch::http::{Condition, Counted, Settings, SourceSeen};
+use synthex::watch::http::{Counted, Settings};
 
 use crate::support::database::TestDatabase;
 use crate::support::proxy::{Mode, Proxy};
@@ -69,16 +70,20 @@ fn full(site: &Site) {
     tell(&site.vitals);
     site.vitals.set_counted(Counted::default());
     site.vitals.delivered(&Counts { sent: 5, ..Counts::default() });
-    site.vitals.set_source(SourceSeen { source: "manifests".to_owned(), ..SourceSeen::default() });
-    let condition = |kind: &str, status: &str| Condition {
+    site.vitals.set_source(SourceRecord { source: "manifests".to_owned(), ..SourceRecord::default() });
+    let condition = |of, status| Condition {
         workspace: "uk-smb".to_owned(),
-        kind: kind.to_owned(),
-        status: status.to_owned(),
+        of,
+        status,
         reason: "Drift".to_owned(),
         message: "9 tenants".to_owned(),
+        revision: None,
         since: now,
     };
-    site.vitals.set_conditions(vec![condition("Ready", "False"), condition("Synced", "Unknown")]);
+    site.vitals.set_conditions(vec![
+        condition(ConditionType::Ready, ConditionStatus::False),
+        condition(ConditionType::Synced, ConditionStatus::Unknown),
+    ]);
 }
 
 #[track_caller]

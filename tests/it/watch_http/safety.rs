@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use synthex::cli::watching::desk::PageDesk;
+use synthex::engine::watching::Realm;
 use synthex::model::clock::SystemClock;
 use synthex::model::secret::Redacted;
 use synthex::store::ConnectOptions;
-use synthex::store::page::Watched;
 use synthex::watch::http::{Endpoints, ServeError, Settings, serve};
 use synthex::watch::{Board, Stopper};
 
@@ -22,8 +22,8 @@ const NOWHERE: &str = "postgres://nobody@127.0.0.1:9/none";
 
 fn endpoints(settings: Settings) -> Result<Endpoints, ServeError> {
     let options = ConnectOptions::new(NOWHERE.to_owned(), Duration::from_secs(1), "watch");
-    let watched = Watched { project: "test".to_owned(), environment: String::new() };
-    let desk = PageDesk::open(&options, watched, "here", Arc::new(SystemClock)).unwrap();
+    let realm = Realm { project: "test".to_owned(), environment: String::new() };
+    let desk = PageDesk::open(&options, realm, "here", Arc::new(SystemClock)).unwrap();
     Endpoints::new(vitals(), Arc::new(Board::new([])), Arc::new(desk), Box::new(SystemClock), settings)
 }
 

@@ -7,10 +7,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use synthex::cli::watching::desk::PageDesk;
+use synthex::engine::watching::Realm;
 use synthex::model::clock::{Clock, SystemClock};
 use synthex::model::secret::Redacted;
 use synthex::store::ConnectOptions;
-use synthex::store::page::Watched;
 use synthex::watch::http::{About, Endpoints, Role, ServeError, Settings, Vitals, spawn};
 use synthex::watch::{Board, Stopper, TaskCode};
 
@@ -99,8 +99,8 @@ impl Site {
         let (vitals, clock) = (vitals(), Arc::new(SystemClock));
         let board = Arc::new(Board::new(TaskCode::ALL.map(|code| (code, Duration::from_secs(60)))));
         let options = ConnectOptions::new(url.to_owned(), Duration::from_secs(20), "watch");
-        let watched = Watched { project: "test".to_owned(), environment: String::new() };
-        let desk = PageDesk::open(&options, watched, "controller-1", clock).unwrap();
+        let realm = Realm { project: "test".to_owned(), environment: String::new() };
+        let desk = PageDesk::open(&options, realm, "controller-1", clock).unwrap();
         let (stopper, stop) = Stopper::new();
         let endpoints = Endpoints::new(
             Arc::clone(&vitals),

@@ -11,12 +11,13 @@ use uuid::Uuid;
 
 use crate::alerts::life::Acknowledgement;
 use crate::engine::StateError;
+use crate::engine::watching::Realm;
 use crate::model::Clock;
 use crate::report::usage::{Period, Report};
 use crate::store::alerts::{self, AlertFilter, Wish};
 use crate::store::history::Wanted;
 use crate::store::outbox::{NotificationWish, Which};
-use crate::store::page::{LineWish, Stand, Watched, WorkspaceLine};
+use crate::store::page::{LineWish, Stand, WorkspaceLine};
 use crate::store::usage_report::{Durations, UsageScope, usage_figures};
 use crate::store::{ConnectOptions, Connection};
 use crate::watch::http::{
@@ -37,7 +38,7 @@ const ALERTS: i64 = 100;
 pub struct PageDesk {
     counter: Counter,
     clock: Arc<dyn Clock>,
-    watched: Arc<Watched>,
+    realm: Arc<Realm>,
     actor: Arc<str>,
 }
 
@@ -48,14 +49,14 @@ impl PageDesk {
     /// The system gives no thread.
     pub fn open(
         options: &ConnectOptions,
-        watched: Watched,
+        realm: Realm,
         host: &str,
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<Self> {
         Ok(Self {
             counter: Counter::open(options)?,
             clock,
-            watched: Arc::new(watched),
+            realm: Arc::new(realm),
             actor: format!("status page@{host}").into(),
         })
     }
@@ -105,8 +106,8 @@ fn rows<L, R>((lines, total): (Vec<L>, i64), row: fn(L) -> R) -> Rows<R> {
 
 impl Desk for PageDesk {
     fn overview(&self) -> Asked<'_, Overview> {
-        let (watched, now) = (Arc::clone(&self.watched), self.clock.now());
-        self.counter.ask(async move |connection| Ok(overview(connection.stand(&watched, now).await?)))
+        let (realm, now) = (Arc::clone(&self.realm), self.clock.now());
+        self.counter.ask(async move |connection| Ok(overview(connection.stand(&realm, now).await?)))
     }
 
     fn tenants(&self, search: Search) -> Asked<'_, Rows<TenantRow>> {
@@ -240,8 +241,8 @@ impl Desk for PageDesk {
 
 fn overview(stand: Stand) -> Overview {
     let mut conditions: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    for line in stand.conditions {
-        conditions.entry(line.workspace.clone()).or_default().push(rows::condition(line));
+    for condition in stand.conditions {
+        conditions.entry(condition.workspace.clone()).or_default().push(condition);
     }
     let workspace = |line: WorkspaceLine| WorkspaceStand {
         conditions: conditions.remove(&line.name).unwrap_or_default(),
@@ -255,7 +256,7 @@ fn overview(stand: Stand) -> Overview {
         workspace_count: rows::count(stand.workspace_count),
         tenant_count: rows::count(stand.tenant_count),
         replicas: stand.replicas.into_iter().map(rows::replica).collect(),
-        source: stand.source.map(rows::source),
+        source: stand.source,
         counted: rows::counted(&stand.counts),
     }
 }

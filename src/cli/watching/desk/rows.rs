@@ -10,12 +10,10 @@ use crate::report::clean;
 use crate::report::usage::Report;
 use crate::store::alerts::ListedAlert;
 use crate::store::outbox::{ListedDelivery, ListedNotification};
-use crate::store::page::{
-    ConditionLine, Count, CredentialLine, HealthLine, ReplicaLine, SourceLine, TenantLine,
-};
+use crate::store::page::{Count, CredentialLine, HealthLine, ReplicaLine, TenantLine};
 use crate::watch::http::{
-    AlertRow, Beat, Condition, Counted, CredentialRow, DeliveryRow, FieldRow, HealthRow, ItemRow,
-    NotificationRow, OperationRow, Replica, SourceSeen, TenantRow, Usage,
+    AlertRow, Beat, Counted, CredentialRow, DeliveryRow, FieldRow, HealthRow, ItemRow, NotificationRow,
+    OperationRow, Replica, TenantRow, Usage,
 };
 
 /// How many fields of a change are shown.
@@ -59,19 +57,9 @@ pub(super) fn counted(counts: &[Count]) -> Counted {
     counted
 }
 
-pub(super) fn condition(line: ConditionLine) -> Condition {
-    let ConditionLine { workspace, kind, status, reason, message, since } = line;
-    Condition { workspace, kind, status, reason, message, since }
-}
-
 pub(super) fn replica(line: ReplicaLine) -> Replica {
     let ReplicaLine { id, host, pid, version, mode, listen, is_leader, started_at, seen_at, is_lost } = line;
     Replica { id, host, pid, version, mode, listen, is_leader, started_at, seen_at, is_lost }
-}
-
-pub(super) fn source(line: SourceLine) -> SourceSeen {
-    let SourceLine { source, observed, good, applied, held, problem } = line;
-    SourceSeen { source, observed, good, applied, held, problem }
 }
 
 pub(super) fn tenant(line: TenantLine) -> TenantRow {

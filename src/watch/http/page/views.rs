@@ -8,6 +8,7 @@ use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Deserialize;
 
+use crate::engine::watching::{ConditionStatus, ConditionType};
 use crate::watch::http::desk::{PAGE, WorkspaceStand};
 use crate::watch::http::{ready, status};
 
@@ -56,42 +57,31 @@ pub(in crate::watch::http) async fn overview(visit: Visit) -> Response {
 
 /// A workspace in few words: what matters most of its conditions, and all that is not as it should be.
 fn workspace(own: &WorkspaceStand) -> Value {
-    let status = |kind: &str| {
-        own.conditions
-            .iter()
-            .find(|condition| condition.kind == kind)
-            .map(|condition| condition.status.as_str())
-    };
+    use ConditionStatus::{False, True, Unknown};
+    use ConditionType::{Flapping, Healthy, Paused, Ready, Stalled, Synced};
+    let of = |kind: ConditionType| own.conditions.iter().find(|condition| condition.of == kind);
     let said = [
-        ("Stalled", "True", "Stalled", "bad"),
-        ("Flapping", "True", "Flapping", "bad"),
-        ("Synced", "False", "Not synced", "bad"),
-        ("Healthy", "False", "Unhealthy", "bad"),
-        ("Paused", "True", "Paused", "warn"),
-        ("Synced", "Unknown", "Sync unknown", "warn"),
-        ("Healthy", "Unknown", "Health unknown", "idle"),
-        ("Ready", "False", "Not ready", "bad"),
+        (Stalled, True, "Stalled", "bad"),
+        (Flapping, True, "Flapping", "bad"),
+        (Synced, False, "Not synced", "bad"),
+        (Healthy, False, "Unhealthy", "bad"),
+        (Paused, True, "Paused", "warn"),
+        (Synced, Unknown, "Sync unknown", "warn"),
+        (Healthy, Unknown, "Health unknown", "idle"),
+        (Ready, False, "Not ready", "bad"),
+        (Ready, Unknown, "Unknown", "idle"),
+        (Ready, True, "Ready", "good"),
     ];
-    let mut badges: Vec<Value> = said
-        .iter()
-        .filter(|(kind, wanted, ..)| status(kind) == Some(wanted))
-        .map(|(kind, _, text, tone)| {
-            let condition = own.conditions.iter().find(|condition| condition.kind == *kind);
-            context! { text => *text, tone => *tone, own => Value::from(Serde(condition)) }
-        })
-        .collect();
-    // That it is not ready is said by whatever is the reason.
-    if badges.len() > 1 && status("Ready") == Some("False") {
-        badges.pop();
+    let mut badges = Vec::new();
+    for (kind, wanted, text, tone) in said {
+        // Whether it is ready follows from the others: it is said where there is nothing else to say.
+        let is_said = kind != Ready || badges.is_empty();
+        if let Some(condition) = of(kind).filter(|condition| condition.status == wanted && is_said) {
+            badges.push(context! { text => text, tone => tone, own => Value::from(Serde(condition)) });
+        }
     }
-    let ready = own.conditions.iter().find(|condition| condition.kind == "Ready");
     if badges.is_empty() {
-        let (text, tone) = match ready.map(|condition| condition.status.as_str()) {
-            Some("True") => ("Ready", "good"),
-            Some(_) => ("Unknown", "idle"),
-            None => ("Not seen yet", "idle"),
-        };
-        badges.push(context! { text => text, tone => tone, own => Value::from(Serde(ready)) });
+        badges.push(context! { text => "Not seen yet", tone => "idle", own => Value::from(()) });
     }
     let since = own.conditions.iter().map(|condition| condition.since).max();
     context! {

@@ -1,0 +1,236 @@
+//! `watch status`: how the controllers of a project are, and how each workspace stands, from what they keep in the database.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::args::Format;
+use crate::cli::context::Context;
+use crate::cli::database;
+use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::project;
+use crate::engine::StateReader as _;
+use crate::engine::watching::{Books, Condition, ConditionStatus, ConditionType, Realm, Replica};
+use crate::report;
+use crate::report::time::{instant, relative};
+use crate::store::migration_state;
+use crate::watch::flapping::Corrections;
+
+/// How the controllers are, and how each workspace stands
+///
+/// Reads what they keep in the database, so it works from any machine. A controller that has not said anything for a minute is
+/// shown as silent. Exits with 1 when a workspace is not Ready, or no controller is heard, with --detailed-exitcode.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  synthex watch status\n  synthex watch status --all\n  synthex watch status --format json"
+)]
+pub struct StatusArgs {
+    /// Show workspaces of which there is nothing to say, too
+    #[arg(long)]
+    pub all: bool,
+    /// Exit with 2 when something needs looking at
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
+/// A controller that says nothing for so long may be gone.
+const SILENT: TimeDelta = TimeDelta::seconds(60);
+
+/// Runs `watch status`.
+pub(super) async fn status(context: &Context, args: &StatusArgs) -> Result<ExitStatus, CliError> {
+    let found = project::find(context)?;
+    let source = database::source(context, Some(&found.project), &found.folder)?;
+    let options = database::open(context, &source, "watch status").await?;
+    let realm = Realm {
+        project: found.project.name.clone(),
+        environment: found.project.spec.environment.clone().unwrap_or_default(),
+    };
+    let now = context.clock.now();
+    let mut connection = options.connect().await?;
+    connection.begin_reading().await?;
+    let is_there =
+        connection.is_installed().await? && migration_state(&mut connection).await?.installed >= 10;
+    connection.rollback().await?;
+    if !is_there {
+        connection.close().await;
+        return nothing(context);
+    }
+    let books = connection.read_books(&realm, now - TimeDelta::hours(1)).await?;
+    let replicas = connection.replicas(&realm).await?;
+    connection.close().await;
+    let shown = Shown { context, args, books, replicas, now };
+    shown.say()
+}
+
+fn nothing(context: &Context) -> Result<ExitStatus, CliError> {
+    if context.global.format == Format::Json {
+        context.printer.json(&json!({"format_version": "1.0", "controllers": [], "conditions": []}));
+    } else {
+        context.printer.note("No controller ever ran here: start one with `synthex watch`.");
+    }
+    Ok(ExitStatus::Success)
+}
+
+struct Shown<'a> {
+    context: &'a Context,
+    args: &'a StatusArgs,
+    books: Books,
+    replicas: Vec<Replica>,
+    now: DateTime<Utc>,
+}
+
+impl Shown<'_> {
+    fn say(&self) -> Result<ExitStatus, CliError> {
+        if self.context.global.format == Format::Json {
+            self.context.printer.json(&self.json());
+        } else {
+            self.context.printer.result(&self.text());
+        }
+        let is_well = self.is_heard() && !self.books.conditions.iter().any(is_bad);
+        Ok(if self.args.detailed_exitcode && !is_well { ExitStatus::Changes } else { ExitStatus::Success })
+    }
+
+    fn is_heard(&self) -> bool {
+        self.replicas.iter().any(|own| self.now - own.seen_at < SILENT)
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let flapping = Corrections::new(self.books.corrections.clone()).flaps(self.now);
+        let flapping: Vec<_> = flapping
+            .iter()
+            .map(|own| {
+                json!({"resource": own.key.to_string(), "field": own.field, "times": own.times,
+                    "writers": own.actors, "leftUntil": own.left_until})
+            })
+            .collect();
+        let waiting: Vec<_> = self
+            .books
+            .backoff
+            .iter()
+            .map(|own| {
+                json!({"resource": own.key.to_string(), "failures": own.failures, "error": own.error,
+                    "failedAt": own.failed_at, "nextAt": own.next_at})
+            })
+            .collect();
+        json!({
+            "format_version": "1.0",
+            "controllers": self.replicas,
+            "source": self.books.source,
+            "conditions": self.books.conditions,
+            "waiting": waiting,
+            "flapping": flapping,
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        let style = &self.context.printer.stdout;
+        if self.replicas.is_empty() {
+            text.push_str("No controller runs: start one with `synthex watch`.\n");
+        } else {
+            let rows = self.replicas.iter().map(|own| self.replica(own)).collect();
+            let headers = ["CONTROLLER", "ROLE", "MODE", "STARTED", "HEARD", "FAILING"];
+            text.push_str(&report::table::table(&headers, rows, style));
+        }
+        if let Some(source) = &self.books.source {
+            let revision = |name: &str, revision: &Option<String>, at: Option<DateTime<Utc>>| {
+                let (Some(revision), Some(at)) = (revision, at) else { return String::new() };
+                format!("  {name:<9} {revision}, since {}\n", instant(at, self.now))
+            };
+            text.push_str(&format!("\nManifests: {}\n", report::clean::clean(&source.source)));
+            text.push_str(&revision("newest", &source.observed, source.observed_at));
+            if let Some(problem) = &source.problem {
+                text.push_str(&format!("  problem   {}\n", report::clean::clean(problem)));
+            }
+            text.push_str(&revision("last good", &source.good, source.good_at));
+            text.push_str(&revision("in force", &source.applied, source.applied_at));
+            if let (Some(held), Some(by)) = (&source.held, source.held_by) {
+                text.push_str(&format!("  held      {held}: operation {by} rolled it back\n"));
+            }
+        }
+        text.push_str(&self.conditions());
+        for own in &self.books.backoff {
+            text.push_str(&format!(
+                "waits: {} failed {} times, next try {}: {}\n",
+                own.key,
+                own.failures,
+                relative(own.next_at, self.now),
+                report::clean::clean(&own.error)
+            ));
+        }
+        text
+    }
+
+    fn replica(&self, own: &Replica) -> Vec<String> {
+        let is_silent = self.now - own.seen_at >= SILENT;
+        let role = match (is_silent, own.is_leader) {
+            (true, _) => "silent",
+            (false, true) => "reconciles",
+            (false, false) => "stands by",
+        };
+        let failing: Vec<&str> = own
+            .tasks
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(_, state)| state.get("failure").is_some_and(|failure| !failure.is_null()))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        vec![
+            format!("{} (pid {})", own.host, own.pid),
+            role.to_owned(),
+            own.mode.clone(),
+            relative(own.started_at, self.now),
+            relative(own.seen_at, self.now),
+            failing.join(", "),
+        ]
+    }
+
+    fn conditions(&self) -> String {
+        let conditions = &self.books.conditions;
+        let ready = |workspace: &str| {
+            conditions.iter().find(|own| own.of == ConditionType::Ready && own.workspace == workspace)
+        };
+        let says_more = |own: &Condition| ready(&own.workspace).is_none_or(|ready| own.says_more_than(ready));
+        let is_shown = |own: &&Condition| (is_bad(own) && says_more(own)) || is_worth_saying(own);
+        let shown: Vec<&Condition> = conditions.iter().filter(|own| self.args.all || is_shown(own)).collect();
+        let mut workspaces: Vec<&str> = conditions.iter().map(|own| own.workspace.as_str()).collect();
+        workspaces.dedup();
+        let ready = conditions
+            .iter()
+            .filter(|own| own.of == ConditionType::Ready && own.status == ConditionStatus::True)
+            .count();
+        let mut text = format!("\n{ready} of {} workspaces are ready.\n", workspaces.len());
+        if !shown.is_empty() {
+            let row = |own: &&Condition| {
+                vec![
+                    own.workspace.clone(),
+                    own.of.code().to_owned(),
+                    own.status.code().to_owned(),
+                    own.reason.clone(),
+                    relative(own.since, self.now),
+                    report::clean::clean(&own.message).into_owned(),
+                ]
+            };
+            let headers = ["WORKSPACE", "CONDITION", "", "REASON", "SINCE", "MESSAGE"];
+            let rows = shown.iter().map(row).collect();
+            text.push_str(&report::table::table(&headers, rows, &self.context.printer.stdout));
+        }
+        text
+    }
+}
+
+/// Whether something needs looking at.
+fn is_bad(condition: &Condition) -> bool {
+    let wants = match condition.of {
+        ConditionType::Ready | ConditionType::Synced | ConditionType::Healthy => ConditionStatus::False,
+        ConditionType::Flapping | ConditionType::Stalled => ConditionStatus::True,
+        ConditionType::Paused => return false,
+    };
+    condition.status == wants
+}
+
+/// What is no trouble, and worth knowing.
+fn is_worth_saying(condition: &Condition) -> bool {
+    condition.of == ConditionType::Paused && condition.status == ConditionStatus::True
+}

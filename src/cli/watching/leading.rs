@@ -1,0 +1,175 @@
+//! The lease of the one that reconciles: this controller takes it when it is free, and says that it is alive.
+//!
+//! Only one of the controllers of a project reconciles. Who that is, the lease says, and its fencing token is checked in every
+//! transaction that he writes in: so one that was suspended and wakes up writes nothing (R63).
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::LocalBoxFuture;
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::engine::watching::{Realm, Replica};
+use crate::engine::{Holder, LeaseGrant, StateError};
+use crate::store::Hold;
+use crate::watch::{Board, Ran, Stop, Task, TaskCode, TaskFailure};
+
+use super::{Line, Station};
+
+/// How long the lease lasts without a word from its holder. With the time between two looks, a replica takes over within 15
+/// seconds (S6).
+pub const LEASE_TTL: Duration = Duration::from_secs(10);
+
+/// How often the holder says that he is alive, and the others look.
+pub const LOOK: Duration = Duration::from_secs(2);
+
+/// How often a controller says how it is.
+const SAY: Duration = Duration::from_secs(15);
+
+/// Whether this controller is the one that reconciles, as it knows itself.
+#[derive(Debug, Default)]
+pub struct Leadership {
+    grant: Option<LeaseGrant>,
+    /// From then on it must not think so any more.
+    until: Option<Instant>,
+    /// Who is, in words.
+    other: Option<String>,
+}
+
+impl Leadership {
+    /// The lease, while it is held.
+    #[must_use]
+    pub fn grant(&self) -> Option<&LeaseGrant> {
+        self.grant.as_ref().filter(|_| self.until.is_some_and(|until| Instant::now() < until))
+    }
+
+    /// Who holds it, in words, where that is somebody else.
+    #[must_use]
+    pub fn other(&self) -> Option<&str> {
+        self.other.as_deref()
+    }
+
+    /// It turned out to be lost.
+    pub fn lose(&mut self) {
+        (self.grant, self.until) = (None, None);
+    }
+}
+
+/// Takes the lease, and keeps it.
+pub struct LeadTask<'c> {
+    station: &'c Station<'c>,
+    realm: Realm,
+    holder: Holder,
+    line: Line,
+    leadership: Rc<RefCell<Leadership>>,
+    board: Arc<Board>,
+    said: Option<Instant>,
+}
+
+impl<'c> LeadTask<'c> {
+    /// Nobody leads yet.
+    #[must_use]
+    pub fn new(station: &'c Station<'c>, board: Arc<Board>, leadership: Rc<RefCell<Leadership>>) -> Self {
+        let holder = Holder { id: station.replica, ..station.context.holder("watch") };
+        Self {
+            station,
+            realm: station.realm(),
+            holder,
+            line: Line::new(&station.options),
+            leadership,
+            board,
+            said: None,
+        }
+    }
+
+    async fn look(&mut self) -> Result<Option<bool>, StateError> {
+        let held = self.leadership.borrow().grant.clone();
+        let begun = Instant::now();
+        let connection = self.line.connection().await?;
+        let hold = connection.hold(&self.holder, &self.realm.lease(), LEASE_TTL, held.as_ref()).await;
+        let hold = self.line.used(hold)?;
+        let mut leadership = self.leadership.borrow_mut();
+        Ok(match hold {
+            Hold::Ours(grant, is_new) => {
+                leadership.grant = Some(grant);
+                leadership.until = Some(begun + LEASE_TTL);
+                leadership.other = None;
+                Some(is_new)
+            }
+            Hold::Others(who) => {
+                leadership.lose();
+                leadership.other = Some(who);
+                None
+            }
+        })
+    }
+
+    async fn say(&mut self, is_leader: bool) -> Result<(), StateError> {
+        if self.said.is_some_and(|said| said.elapsed() < SAY) {
+            return Ok(());
+        }
+        let station = self.station;
+        let now = station.context.clock.now();
+        let replica = Replica {
+            id: station.replica,
+            host: self.holder.host.clone(),
+            pid: i64::from(self.holder.pid),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            mode: if station.only_observes { "observe" } else { "enforce" }.to_owned(),
+            listen: station.listen.clone(),
+            is_leader,
+            started_at: now,
+            seen_at: now,
+            tasks: serde_json::to_value(self.board.states()).unwrap_or_default(),
+        };
+        let connection = self.line.connection().await?;
+        let said = connection.say_replica(&self.realm, &replica).await;
+        self.line.used(said)?;
+        self.said = Some(Instant::now());
+        Ok(())
+    }
+}
+
+/// Gives the lease back, so that another one need not wait for its end.
+pub async fn end(station: &Station<'_>) {
+    let holder = Holder { id: station.replica, ..station.context.holder("watch") };
+    let work = async {
+        let mut connection = station.options.clone().left_in(None).connect().await?;
+        connection.give_back(&holder).await?;
+        connection.end_replica(holder.id).await?;
+        connection.close().await;
+        Ok::<_, StateError>(())
+    };
+    match tokio::time::timeout(Duration::from_secs(3), work).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::info!(%error, "the lease was not given back and runs out in {LEASE_TTL:?}")
+        }
+        Err(_) => tracing::info!("the lease was not given back in time and runs out in {LEASE_TTL:?}"),
+    }
+}
+
+impl Task for LeadTask<'_> {
+    fn run<'a>(&'a mut self, _: &'a Stop) -> LocalBoxFuture<'a, Ran> {
+        Box::pin(async move {
+            let held = match self.look().await {
+                Ok(held) => held,
+                Err(error) => {
+                    self.leadership.borrow_mut().other = None;
+                    return Ran::failed(TaskFailure::from(&error));
+                }
+            };
+            if held == Some(true) {
+                tracing::info!(replica = %self.station.replica, "this controller reconciles from now on");
+            }
+            let failure = self.say(held.is_some()).await.err().map(|error| TaskFailure::from(&error));
+            let role = if held.is_some() { "leader" } else { "standby" };
+            let status = json!({"role": role, "leader": self.leadership.borrow().other()});
+            let wakes = if held == Some(true) { vec![TaskCode::Reconcile] } else { Vec::new() };
+            Ran { status, failure, wakes, again: None }
+        })
+    }
+}

@@ -1,0 +1,226 @@
+//! Brings the database to what is declared, again and again: looks at the manifests and at what happened in the database, plans,
+//! leaves out what is not to be done now, and executes the rest through the one engine.
+//!
+//! Most looks find that nothing happened, and cost one statement. What is decided is in `watch`: what waits after a failure,
+//! what flaps, what is said of each workspace.
+
+mod conclude;
+mod execute;
+mod planning;
+mod state;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::LocalBoxFuture;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::engine::watching::{Realm, Stamp};
+use crate::engine::{LeaseGrant, StateErrorKind};
+use crate::watch::{Ran, Stop, Task, TaskCode, TaskFailure};
+
+use super::leading::Leadership;
+use super::source::{Look, Source};
+use super::{Line, Station};
+
+use execute::Executed;
+use planning::Planned;
+use state::State;
+
+/// However little seems to happen, everything is compared this often: a role may have switched triggers off.
+const THOROUGH: Duration = Duration::from_secs(600);
+
+/// When to look again after another run was in the way.
+const SOON: Duration = Duration::from_secs(2);
+
+/// Brings the database to what is declared.
+pub struct ReconcileTask<'c> {
+    station: &'c Station<'c>,
+    realm: Realm,
+    line: Line,
+    source: Source<'c>,
+    leadership: Rc<RefCell<Leadership>>,
+    /// Hears which paths are to be listened to.
+    listens: Box<dyn FnMut(&[std::path::PathBuf]) + 'c>,
+    /// What is known while this controller leads.
+    state: Option<State>,
+    /// What was seen when everything was last found done.
+    stamp: Option<Stamp>,
+    thorough_at: Option<Instant>,
+}
+
+/// What a cycle came to.
+#[derive(Default)]
+struct Cycle {
+    status: Value,
+    failure: Option<TaskFailure>,
+    again: Option<Duration>,
+    wakes: Vec<TaskCode>,
+}
+
+impl<'c> ReconcileTask<'c> {
+    /// It has looked at nothing yet.
+    #[must_use]
+    pub fn new(
+        station: &'c Station<'c>,
+        source: Source<'c>,
+        leadership: Rc<RefCell<Leadership>>,
+        listens: Box<dyn FnMut(&[std::path::PathBuf]) + 'c>,
+    ) -> Self {
+        Self {
+            station,
+            realm: station.realm(),
+            line: Line::new(&station.options),
+            source,
+            leadership,
+            listens,
+            state: None,
+            stamp: None,
+            thorough_at: None,
+        }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.station.context.clock.now()
+    }
+
+    async fn cycle(&mut self, stop: &Stop) -> Result<Cycle, TaskFailure> {
+        let grant = self.leadership.borrow().grant().cloned();
+        let Some(grant) = grant else {
+            self.state = None;
+            let leader = self.leadership.borrow().other().map(str::to_owned);
+            return Ok(Cycle { status: json!({"role": "standby", "leader": leader}), ..Cycle::default() });
+        };
+        self.remember(&grant).await?;
+        let is_asked = self.station.reload.swap(false, std::sync::atomic::Ordering::Relaxed);
+        let is_thorough = is_asked || self.thorough_at.is_none_or(|at| at.elapsed() >= THOROUGH);
+        let look = self.source.look(is_thorough).await;
+        if look.is_new {
+            (self.listens)(&self.source.paths());
+        }
+        let stamp = self.stamp().await?;
+        let now = self.now();
+        let Some(state) = self.state.as_mut() else { return Ok(Cycle::default()) };
+        state.see(&self.source.shown(), &look, self.source.good().as_deref(), now);
+        let is_idle = !look.is_new
+            && !is_thorough
+            && self.stamp.as_ref() == Some(&stamp)
+            && state.next().is_none_or(|next| next > now);
+        if is_idle {
+            return Ok(self.rest(&look, None));
+        }
+        self.reconcile(&grant, &look, stamp, is_thorough, stop).await
+    }
+
+    /// Reads the books when this controller has become the one that reconciles.
+    async fn remember(&mut self, grant: &LeaseGrant) -> Result<(), TaskFailure> {
+        if self.state.as_ref().is_some_and(|state| state.is_of(grant)) {
+            return Ok(());
+        }
+        let since = self.now() - TimeDelta::hours(1);
+        let connection = self.line.connection().await.map_err(|error| TaskFailure::from(&error))?;
+        let books = connection.read_books(&self.realm, since).await;
+        let books = self.line.used(books).map_err(|error| TaskFailure::from(&error))?;
+        self.state = Some(State::new(books, grant));
+        (self.stamp, self.thorough_at) = (None, None);
+        Ok(())
+    }
+
+    async fn stamp(&mut self) -> Result<Stamp, TaskFailure> {
+        let connection = self.line.connection().await.map_err(|error| TaskFailure::from(&error))?;
+        let stamp = connection.stamp().await;
+        self.line.used(stamp).map_err(|error| TaskFailure::from(&error))
+    }
+
+    async fn reconcile(
+        &mut self,
+        grant: &LeaseGrant,
+        look: &Look,
+        stamp: Stamp,
+        is_thorough: bool,
+        stop: &Stop,
+    ) -> Result<Cycle, TaskFailure> {
+        self.read_around(&stamp).await.map_err(|error| self.failed(&error))?;
+        let Some(good) = self.source.good() else {
+            let concluded = self.conclude(grant, None, &Executed::default()).await;
+            concluded.map_err(|error| self.failed(&error))?;
+            return Ok(self.rest(look, None));
+        };
+        let planned = self.planned(&good).await.map_err(|error| self.failed(&error))?;
+        let executed = self.execute(grant, &good, &planned, stop).await;
+        if let Some(error) = executed.failure.as_ref().filter(|error| error.kind == StateErrorKind::LeaseLost)
+        {
+            // Another one goes on; nothing of ours was written.
+            self.leadership.borrow_mut().lose();
+            self.state = None;
+            return Err(TaskFailure::from(error));
+        }
+        let concluded = self.conclude(grant, Some((&good, &planned)), &executed).await;
+        concluded.map_err(|error| self.failed(&error))?;
+        if executed.failure.is_none() && !executed.is_interrupted {
+            self.stamp = Some(stamp);
+            if is_thorough {
+                self.thorough_at = Some(Instant::now());
+            }
+        }
+        let mut cycle = self.rest(look, Some((&planned, &executed)));
+        if let Some(error) = &executed.failure {
+            cycle.failure = cycle.failure.or_else(|| Some(TaskFailure::from(error)));
+            cycle.again = Some(SOON);
+        }
+        if executed.waits {
+            cycle.again = Some(SOON);
+            self.stamp = None;
+        }
+        if executed.revision.is_some() {
+            cycle.wakes.extend([TaskCode::Alerts, TaskCode::Health]);
+        }
+        Ok(cycle)
+    }
+
+    /// An error of the database is the failure of the cycle; one that says that the lease is gone ends the leadership.
+    fn failed(&self, error: &crate::engine::StateError) -> TaskFailure {
+        if error.kind == StateErrorKind::LeaseLost {
+            self.leadership.borrow_mut().lose();
+        }
+        TaskFailure::from(error)
+    }
+
+    /// What is said at the end of a cycle.
+    fn rest(&self, look: &Look, done: Option<(&Planned, &Executed)>) -> Cycle {
+        let Some(state) = &self.state else { return Cycle::default() };
+        let failure = look.problem.as_ref().map(|problem| {
+            let mut failure = TaskFailure::new("invalid-manifest", "the newest manifests cannot be used");
+            failure.why = Some(problem.clone());
+            failure.help = Some("correct them; until then the last good revision stays in force".to_owned());
+            failure
+        });
+        let now = self.now();
+        let again = state.next().and_then(|next| (next - now).to_std().ok());
+        let mut status = state.status();
+        status["role"] = json!("leader");
+        if let Some((planned, executed)) = done {
+            status["planned"] = json!(planned.plan.actions.len());
+            status["revision"] = json!(executed.revision);
+        }
+        Cycle { status, failure, again, wakes: Vec::new() }
+    }
+}
+
+impl Task for ReconcileTask<'_> {
+    fn run<'a>(&'a mut self, stop: &'a Stop) -> LocalBoxFuture<'a, Ran> {
+        Box::pin(async move {
+            match self.cycle(stop).await {
+                Ok(Cycle { status, failure, again, wakes }) => Ran { status, failure, again, wakes },
+                Err(failure) => {
+                    // What was seen may not have been dealt with.
+                    self.stamp = None;
+                    Ran::failed(failure)
+                }
+            }
+        })
+    }
+}

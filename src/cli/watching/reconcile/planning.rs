@@ -1,0 +1,167 @@
+//! Plans, and reads what decides about it: rollbacks, pauses, health.
+
+use std::collections::BTreeMap;
+
+use crate::cli::project;
+use crate::cli::watching::source::Good;
+use crate::engine::watching::Stamp;
+use crate::engine::{self, StateError};
+use crate::manifest::{self, Origins};
+use crate::plan::{self, Desired, Ignore, Observed, Plan};
+use crate::watch::conditions::HealthCounts;
+use crate::watch::flapping::{Flap, is_wanted};
+
+use super::ReconcileTask;
+
+/// A plan, and what is left alone in it.
+pub(super) struct Planned {
+    /// All that is not as declared.
+    pub(super) plan: Plan,
+    /// The same without fields that are set back again and again, where there are any.
+    without: Option<Plan>,
+    /// What is set back again and again.
+    pub(super) flaps: Vec<Flap>,
+}
+
+impl Planned {
+    /// What may be done.
+    pub(super) fn feasible(&self) -> &Plan {
+        self.without.as_ref().unwrap_or(&self.plan)
+    }
+}
+
+impl ReconcileTask<'_> {
+    /// Reads what happened around the manifests.
+    pub(super) async fn read_around(&mut self, stamp: &Stamp) -> Result<(), StateError> {
+        self.read_rollbacks(stamp).await?;
+        let now = self.now();
+        let Some(state) = self.state.as_mut() else { return Ok(()) };
+        if state.pauses_seen.as_ref() != Some(&stamp.pauses) || state.pauses_end.is_some_and(|end| end <= now)
+        {
+            let connection = self.line.connection().await?;
+            let pauses = connection.living_pauses().await;
+            let pauses = self.line.used(pauses)?;
+            state.pauses_end =
+                pauses.iter().filter_map(|pause| pause.until).filter(|until| *until > now).min();
+            state.paused = pauses.iter().map(|pause| (pause.workspace.clone(), pause.words())).collect();
+            state.pauses_seen = Some(stamp.pauses.clone());
+        }
+        if state.health_seen.as_ref() != Some(&stamp.health) {
+            let connection = self.line.connection().await?;
+            let health = connection.health_of_workspaces().await;
+            let counts = |[healthy, degraded, unhealthy, unknown]: [i64; 4], example| HealthCounts {
+                healthy,
+                degraded,
+                unhealthy,
+                unknown,
+                example,
+            };
+            state.health = self
+                .line
+                .used(health)?
+                .into_iter()
+                .map(|(workspace, numbers, example)| (workspace, counts(numbers, example)))
+                .collect::<BTreeMap<_, _>>();
+            state.health_seen = Some(stamp.health);
+        }
+        Ok(())
+    }
+
+    /// After a rollback the revision that was rolled back is not put in force again; another revision is, and so is this one once
+    /// somebody has applied something on top (R77).
+    async fn read_rollbacks(&mut self, stamp: &Stamp) -> Result<(), StateError> {
+        let Some(state) = self.state.as_mut() else { return Ok(()) };
+        let source = &mut state.source;
+        let since = source.held_by.map_or(source.operations_seen, |operation| operation - 1);
+        if stamp.operation > source.operations_seen {
+            let connection = self.line.connection().await?;
+            let found = connection.rolled_back(&self.realm, since).await;
+            let found = self.line.used(found)?;
+            match found {
+                Some(rollback) if !rollback.is_over => {
+                    if source.held_by != Some(rollback.operation) {
+                        // Who looks for the first time knows no other revision than this one.
+                        source.held = source.applied.clone().or_else(|| source.good.clone());
+                        source.held_by = Some(rollback.operation);
+                    }
+                    let note = rollback.note.map_or(String::new(), |note| format!(" {note}"));
+                    let (operation, actor) = (rollback.operation, rollback.actor);
+                    state.held = Some(format!(
+                        "{actor} rolled back{note} (operation {operation}); another revision of the manifests goes on, or \
+                         `synthex apply`"
+                    ));
+                }
+                Some(_) => (source.held, source.held_by, state.held) = (None, None, None),
+                None => {}
+            }
+            source.operations_seen = stamp.operation;
+        }
+        if source.held.is_some() && source.held != source.good {
+            (source.held, source.held_by, state.held) = (None, None, None);
+        }
+        if let (Some(operation), None) = (source.held_by, &state.held) {
+            state.held = Some(format!(
+                "operation {operation} rolled it back; another revision of the manifests goes on, or `synthex apply`"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Plans what is declared against what is there.
+    pub(super) async fn planned(&mut self, good: &Good) -> Result<Planned, StateError> {
+        let now = self.now();
+        let mut flaps = self.state.as_ref().map(|state| state.corrections.flaps(now)).unwrap_or_default();
+        let entry = |flap: &Flap| good.catalog.find(&flap.key);
+        flaps.retain(|flap| entry(flap).is_some_and(|entry| is_wanted(flap, &entry.canonical, entry.digest)));
+        let is_left = |flap: &&Flap| flap.left_until.is_some() && !flap.field.is_empty();
+        let left: Vec<Ignore> = flaps
+            .iter()
+            .filter(is_left)
+            .map(|flap| Ignore::new(&flap.key.to_string(), &flap.field))
+            .collect();
+        let connection = self.line.connection().await?;
+        let work = async {
+            connection.begin_reading().await?;
+            let plan = plan(connection, good, &[], now.date_naive()).await?;
+            let without = match left.as_slice() {
+                [] => None,
+                left => Some(self::plan(connection, good, left, now.date_naive()).await?),
+            };
+            connection.rollback().await?;
+            Ok((plan, without))
+        };
+        let planned = work.await;
+        let (plan, without) = self.line.used(planned)?;
+        Ok(Planned { plan, without, flaps })
+    }
+}
+
+async fn plan(
+    connection: &mut crate::store::Connection,
+    good: &Good,
+    left: &[Ignore],
+    today: chrono::NaiveDate,
+) -> Result<Plan, StateError> {
+    let spec = &good.found.project.spec;
+    let moves = manifest::moved::moves(&spec.moved);
+    let rules = manifest::project::ignores(spec, today);
+    let mut ignores: Vec<Ignore> =
+        rules.active.iter().map(|rule| Ignore::new(&rule.target, &rule.path)).collect();
+    ignores.extend_from_slice(left);
+    let desired = Desired {
+        prune: spec.prune,
+        guards: &spec.guards,
+        environment: spec.environment.as_deref(),
+        moves: &moves,
+        ignores: &ignores,
+        threads: project::threads(),
+        ..Desired::new(&good.found.project.name, &good.catalog.entries)
+    };
+    let heads = engine::observe_heads(connection, None, &[]).await?;
+    let observed = if plan::is_empty(&desired, &heads) {
+        Observed { heads, ..Observed::default() }
+    } else {
+        engine::observe_rows(connection, &desired, heads).await?
+    };
+    Ok(plan::plan(&desired, &observed, &mut Origins::new(&good.catalog)))
+}

@@ -1,0 +1,109 @@
+//! What the one that reconciles knows between two cycles: the books, and what was read around them.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use crate::cli::watching::source::{Good, Look};
+use crate::engine::LeaseGrant;
+use crate::engine::watching::{Books, ConditionStatus, ConditionType, SourceRecord};
+use crate::watch::backoff::BackOffs;
+use crate::watch::conditions::{Conditions, HealthCounts};
+use crate::watch::flapping::Corrections;
+
+/// What is known while this controller leads.
+pub(super) struct State {
+    tokens: Vec<(String, i64)>,
+    /// How the source stands.
+    pub(super) source: SourceRecord,
+    /// As it is in the books.
+    pub(super) saved: Option<SourceRecord>,
+    pub(super) conditions: Conditions,
+    pub(super) backoff: BackOffs,
+    pub(super) corrections: Corrections,
+    /// Why the revision is not put in force, in words.
+    pub(super) held: Option<String>,
+    /// What pauses hold now, in words, by workspace.
+    pub(super) paused: BTreeMap<String, String>,
+    pub(super) pauses_seen: Option<String>,
+    /// When the next of them ends.
+    pub(super) pauses_end: Option<DateTime<Utc>>,
+    /// How the health of each workspace stands.
+    pub(super) health: BTreeMap<String, HealthCounts>,
+    pub(super) health_seen: Option<Option<DateTime<Utc>>>,
+    /// How many resources are not as declared, and of those, how many were changed by hand.
+    pub(super) pending: usize,
+    pub(super) drifted: usize,
+    /// What was last recorded as a health check, by workspace: the code, and when.
+    pub(super) recorded: BTreeMap<String, (String, DateTime<Utc>)>,
+}
+
+impl State {
+    /// As it is in the books.
+    pub(super) fn new(books: Books, grant: &LeaseGrant) -> Self {
+        Self {
+            tokens: grant.tokens.clone(),
+            source: books.source.clone().unwrap_or_default(),
+            saved: books.source,
+            conditions: Conditions::new(books.conditions),
+            backoff: BackOffs::new(books.backoff),
+            corrections: Corrections::new(books.corrections),
+            held: None,
+            paused: BTreeMap::new(),
+            pauses_seen: None,
+            pauses_end: None,
+            health: BTreeMap::new(),
+            health_seen: None,
+            pending: 0,
+            drifted: 0,
+            recorded: BTreeMap::new(),
+        }
+    }
+
+    /// Whether it was read under this grant: whoever lost the lease in between knows nothing any more.
+    pub(super) fn is_of(&self, grant: &LeaseGrant) -> bool {
+        self.tokens == grant.tokens
+    }
+
+    /// Takes in what a look at the source showed.
+    pub(super) fn see(&mut self, shown: &str, look: &Look, good: Option<&Good>, now: DateTime<Utc>) {
+        shown.clone_into(&mut self.source.source);
+        if self.source.observed != look.observed {
+            self.source.observed.clone_from(&look.observed);
+            self.source.observed_at = look.observed.is_some().then_some(now);
+        }
+        self.source.problem.clone_from(&look.problem);
+        if let Some(good) = good
+            && self.source.good.as_ref() != Some(&good.revision)
+        {
+            self.source.good = Some(good.revision.clone());
+            self.source.good_at = Some(now);
+        }
+    }
+
+    /// When something is to be done although nothing happens.
+    pub(super) fn next(&self) -> Option<DateTime<Utc>> {
+        let pending = self.backoff.next();
+        [pending, self.corrections.next(), self.pauses_end].into_iter().flatten().min()
+    }
+
+    /// What is shown of it.
+    pub(super) fn status(&self) -> Value {
+        let count = |of: ConditionType, status: ConditionStatus| {
+            self.conditions.all().filter(|own| own.of == of && own.status == status).count()
+        };
+        json!({
+            "source": self.source,
+            "pending": self.pending,
+            "drifted": self.drifted,
+            "failing": self.backoff.all().count(),
+            "workspaces": self.conditions.all().filter(|own| own.of == ConditionType::Ready).count(),
+            "ready": count(ConditionType::Ready, ConditionStatus::True),
+            "paused": count(ConditionType::Paused, ConditionStatus::True),
+            "flapping": count(ConditionType::Flapping, ConditionStatus::True),
+            "stalled": count(ConditionType::Stalled, ConditionStatus::True),
+            "held": self.held,
+        })
+    }
+}

@@ -1,0 +1,222 @@
+//! Where the manifests come from: the files beside the project, or a git repository. It keeps the last revision that could be used,
+//! so that a bad one changes nothing (R64).
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::project::{self, Found};
+use crate::files;
+use crate::manifest::Catalog;
+use crate::model::digest::DigestWriter;
+use crate::model::{Digest, Severity, SourceFile, diagnostic};
+
+/// A revision of the manifests that can be used.
+pub struct Good {
+    /// Which: a commit, or the digest of the files.
+    pub revision: String,
+    /// The project as it is there.
+    pub found: Found,
+    /// What is declared.
+    pub catalog: Catalog,
+    /// The commit, where there is one.
+    pub commit: Option<String>,
+}
+
+/// What a look at the source showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// The newest revision; `None` where it cannot be told.
+    pub observed: Option<String>,
+    /// Why it cannot be used.
+    pub problem: Option<String>,
+    /// Whether anything is other than at the look before.
+    pub is_new: bool,
+}
+
+/// Where the manifests come from.
+pub struct Source<'c> {
+    context: &'c Context,
+    /// What could be seen of the files when they were last read.
+    appearance: Option<Digest>,
+    /// The files besides the project's folders: of rows.
+    others: Vec<PathBuf>,
+    last: Option<Look>,
+    good: Option<Rc<Good>>,
+}
+
+/// What reading brought.
+enum ReadOut {
+    Good(Box<Good>),
+    Bad { revision: Option<String>, problem: String },
+}
+
+impl<'c> Source<'c> {
+    /// The files that the options name.
+    #[must_use]
+    pub const fn files(context: &'c Context) -> Self {
+        Self { context, appearance: None, others: Vec::new(), last: None, good: None }
+    }
+
+    /// Where they come from, as people may see it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self.good.as_ref().map(|good| &good.found.roots.project_file) {
+            Some(file) => file.display().to_string(),
+            None => files::PROJECT_FILE.to_owned(),
+        }
+    }
+
+    /// The last revision that could be used.
+    #[must_use]
+    pub fn good(&self) -> Option<Rc<Good>> {
+        self.good.clone()
+    }
+
+    /// What to listen to, to hear of changes soon.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let mut paths = self.others.clone();
+        if let Some(good) = &self.good {
+            paths.extend(watched(&good.found));
+        }
+        paths
+    }
+
+    /// Looks. Files that look as before are not read again, unless it is to be thorough.
+    pub async fn look(&mut self, is_thorough: bool) -> Look {
+        let mut look = self.looked(is_thorough).await;
+        look.is_new = self
+            .last
+            .as_ref()
+            .is_none_or(|last| (&last.observed, &last.problem) != (&look.observed, &look.problem));
+        self.last = Some(look.clone());
+        look
+    }
+
+    async fn looked(&mut self, is_thorough: bool) -> Look {
+        let found = match project::find(self.context) {
+            Ok(found) => found,
+            Err(error) => return bad(None, words(&error)),
+        };
+        let mut paths = watched(&found);
+        paths.extend(self.others.iter().cloned());
+        let appearance = files::appearance(&paths);
+        if !is_thorough
+            && self.appearance == Some(appearance)
+            && let Some(last) = &self.last
+        {
+            return last.clone();
+        }
+        let before = self.good.as_ref().map(|good| good.revision.clone());
+        let reading = tokio::task::spawn_blocking(move || read(found, before));
+        let read = match reading.await {
+            Ok(read) => read,
+            Err(error) => return bad(None, format!("the manifests could not be read: {error}")),
+        };
+        // What changed while it was read is read again at the next look.
+        self.appearance = (files::appearance(&paths) == appearance).then_some(appearance);
+        match read {
+            Some(ReadOut::Good(mut good)) => {
+                good.commit = self.context.commit(&good.found.folder).await;
+                self.others = good.catalog.files.iter().map(|file| PathBuf::from(&*file.path)).collect();
+                let own = watched(&good.found);
+                self.others.retain(|path| !own.iter().any(|root| path.starts_with(root)));
+                if !self.others.is_empty() {
+                    // There are more files to look at than at this look.
+                    self.appearance = None;
+                }
+                let look = Look { observed: Some(good.revision.clone()), problem: None, is_new: true };
+                self.good = Some(Rc::from(good));
+                look
+            }
+            Some(ReadOut::Bad { revision, problem }) => bad(revision, problem),
+            None => Look {
+                observed: self.good.as_ref().map(|good| good.revision.clone()),
+                problem: None,
+                is_new: false,
+            },
+        }
+    }
+}
+
+fn bad(observed: Option<String>, problem: String) -> Look {
+    Look { observed, problem: Some(problem), is_new: true }
+}
+
+/// The folders and files of a project.
+fn watched(found: &Found) -> Vec<PathBuf> {
+    let overlays = found.overlays.iter().flat_map(|roots| &roots.paths);
+    let mut paths = vec![found.roots.project_file.clone()];
+    paths.extend(found.roots.paths.iter().chain(overlays).cloned());
+    paths
+}
+
+/// Reads the manifests; `None` where they are those of the revision before.
+fn read(found: Found, before: Option<String>) -> Option<ReadOut> {
+    let project_file = match files::read_project(&found.roots.project_file) {
+        Ok(file) => file,
+        Err(problem) => {
+            return Some(ReadOut::Bad {
+                revision: None,
+                problem: words(&CliError::manifests(vec![problem])),
+            });
+        }
+    };
+    let sources = match project::read_sources(&found) {
+        Ok(sources) => sources,
+        Err(problems) => {
+            return Some(ReadOut::Bad { revision: None, problem: words(&CliError::manifests(problems)) });
+        }
+    };
+    let own = sources.len();
+    let mut loaded = project::parse_with(&found, sources, &project::row_files(&found));
+    // Rows of other files are part of what is declared.
+    let files = loaded.catalog.files.iter().map(|file| &**file);
+    let revision = revision_of(&project_file, files);
+    if before.as_ref() == Some(&revision) {
+        return None;
+    }
+    if diagnostic::has_errors(&loaded.diagnostics) {
+        loaded.diagnostics.retain(|problem| problem.severity == Severity::Error);
+        let problem = words(&CliError::manifests(loaded.diagnostics));
+        return Some(ReadOut::Bad { revision: Some(revision), problem });
+    }
+    tracing::info!(
+        revision,
+        files = own,
+        resources = loaded.catalog.entries.len(),
+        "the manifests were read"
+    );
+    let catalog = loaded.catalog;
+    Some(ReadOut::Good(Box::new(Good { revision, found, catalog, commit: None })))
+}
+
+fn revision_of<'f>(project_file: &SourceFile, files: impl Iterator<Item = &'f SourceFile>) -> String {
+    let mut parts: Vec<(&str, Digest)> =
+        files.map(|file| (&*file.path, Digest::of(file.text().as_bytes()))).collect();
+    parts.sort_unstable();
+    let mut writer = DigestWriter::default();
+    writer.field(project_file.text().as_bytes());
+    for (path, digest) in parts {
+        writer.field(path.as_bytes()).field(digest.as_bytes());
+    }
+    let hex = writer.finish().to_hex();
+    format!("files-{}", &hex[..16])
+}
+
+/// What is wrong, in one line.
+fn words(error: &CliError) -> String {
+    let Some(first) = error.diagnostics.first() else {
+        let why = error.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
+        return format!("{}{why}", error.what);
+    };
+    let place = first.position.as_ref().map_or(String::new(), |position| format!("{position}: "));
+    let more = match error.diagnostics.len() - 1 {
+        0 => String::new(),
+        1 => "; and 1 more problem".to_owned(),
+        more => format!("; and {more} more problems"),
+    };
+    format!("{place}{} ({}){more}", first.message, first.code)
+}

@@ -1,0 +1,148 @@
+//! What failed is tried again later, and later still: each resource by its own count (R65). A success ends it, and so does
+//! another revision of the manifests, which may have mended it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::engine::watching::BackOff;
+use crate::model::{Digest, ResourceKey};
+
+use super::driver::varied;
+
+/// After the first failure.
+const FIRST: Duration = Duration::from_secs(5);
+
+/// After any number of failures.
+const MOST: Duration = Duration::from_secs(600);
+
+/// By how much that varies, as a share.
+const JITTER: f64 = 0.2;
+
+/// How long a message is kept.
+const MOST_ERROR: usize = 500;
+
+/// What waits after a failure.
+#[derive(Clone, Debug, Default)]
+pub struct BackOffs(BTreeMap<ResourceKey, BackOff>);
+
+impl BackOffs {
+    /// As it is in the books.
+    #[must_use]
+    pub fn new(all: Vec<BackOff>) -> Self {
+        Self(all.into_iter().map(|own| (own.key.clone(), own)).collect())
+    }
+
+    /// Whether a resource is not to be tried yet.
+    #[must_use]
+    pub fn waits(&self, key: &ResourceKey, revision: Option<&str>, now: DateTime<Utc>) -> Option<&BackOff> {
+        self.0.get(key).filter(|own| own.revision.as_deref() == revision && own.next_at > now)
+    }
+
+    /// Notes that a resource failed. Returns what is to be written.
+    pub fn fail(
+        &mut self,
+        key: &ResourceKey,
+        error: &str,
+        revision: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> BackOff {
+        let before = self.0.get(key).filter(|own| own.revision.as_deref() == revision);
+        let failures = before.map_or(0, |own| own.failures).saturating_add(1);
+        let back_off = BackOff {
+            key: key.clone(),
+            failures,
+            error: error.chars().take(MOST_ERROR).collect(),
+            failed_at: now,
+            next_at: now + wait(key, failures),
+            revision: revision.map(str::to_owned),
+        };
+        self.0.insert(key.clone(), back_off.clone());
+        back_off
+    }
+
+    /// Keeps only what still fails. Returns what waits no more.
+    pub fn keep(&mut self, still_fails: impl Fn(&ResourceKey) -> bool) -> Vec<ResourceKey> {
+        let recovered: Vec<ResourceKey> = self.0.keys().filter(|key| !still_fails(key)).cloned().collect();
+        recovered.iter().for_each(|key| {
+            self.0.remove(key);
+        });
+        recovered
+    }
+
+    /// When the next of them is tried again.
+    #[must_use]
+    pub fn next(&self) -> Option<DateTime<Utc>> {
+        self.0.values().map(|own| own.next_at).min()
+    }
+
+    /// What waits, by workspace and key.
+    pub fn all(&self) -> impl Iterator<Item = &BackOff> {
+        self.0.values()
+    }
+}
+
+/// How long to wait after so many failures in a row: five seconds, twice that, and so on up to ten minutes; a little less or
+/// more, by resource, so that what failed together is not tried again together for ever.
+fn wait(key: &ResourceKey, failures: i32) -> TimeDelta {
+    let doublings = u32::try_from(failures.clamp(1, 16) - 1).unwrap_or_default();
+    let time = FIRST.saturating_mul(2_u32.saturating_pow(doublings)).min(MOST);
+    let digest = Digest::of(key.to_string().as_bytes());
+    let number = digest.as_bytes().iter().take(8).fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
+    TimeDelta::from_std(varied(time, JITTER, number.wrapping_add(u64::from(doublings))))
+        .unwrap_or(TimeDelta::minutes(10))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds;
+
+    fn key(name: &str) -> ResourceKey {
+        ResourceKey::new(&kinds::tenant::KIND, "w".into(), name)
+    }
+
+    fn now() -> DateTime<Utc> {
+        "2026-11-30T12:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn the_wait_doubles_up_to_ten_minutes() {
+        let mut all = BackOffs::default();
+        let mut waits = Vec::new();
+        for _ in 0..12 {
+            let failed = all.fail(&key("a"), "no", Some("r1"), now());
+            waits.push((failed.next_at - now()).num_milliseconds());
+        }
+        let within = |ms: i64, seconds: i64| (seconds * 800..=seconds * 1200).contains(&ms);
+        for (wait, seconds) in waits.iter().zip([5, 10, 20, 40, 80, 160, 320, 600, 600, 600, 600, 600]) {
+            assert!(within(*wait, seconds), "{wait} ms, about {seconds} s");
+        }
+    }
+
+    #[test]
+    fn another_revision_or_a_success_begins_anew() {
+        let mut all = BackOffs::default();
+        all.fail(&key("a"), "no", Some("r1"), now());
+        all.fail(&key("a"), "no", Some("r1"), now());
+        all.fail(&key("b"), "no", Some("r1"), now());
+        assert!(all.waits(&key("a"), Some("r1"), now()).is_some());
+        assert!(all.waits(&key("a"), Some("r1"), now() + TimeDelta::seconds(13)).is_none());
+        assert!(all.waits(&key("a"), Some("r2"), now()).is_none());
+        assert_eq!(all.fail(&key("a"), "no", Some("r2"), now()).failures, 1);
+        assert_eq!(all.keep(|own| *own == key("a")), [key("b")]);
+        assert!(all.waits(&key("b"), Some("r1"), now()).is_none());
+        assert_eq!(all.next(), Some(all.all().next().unwrap().next_at));
+    }
+
+    #[test]
+    fn what_failed_together_is_not_tried_again_together() {
+        let mut all = BackOffs::default();
+        let mut times: Vec<_> =
+            (0..50).map(|number| all.fail(&key(&format!("t{number}")), "no", None, now()).next_at).collect();
+        times.sort_unstable();
+        times.dedup();
+        assert!(times.len() > 40, "{}", times.len());
+    }
+}
