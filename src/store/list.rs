@@ -80,7 +80,7 @@ pub async fn list(
 }
 
 /// A time as a list can show it: somebody may have written `infinity`, or a year that no calendar here reaches.
-fn within_reach(column: &str) -> String {
+pub(super) fn within_reach(column: &str) -> String {
     format!("least(greatest({column}, timestamptz '0001-01-01 00:00Z'), timestamptz '9999-12-31 00:00Z')")
 }
 

@@ -29,6 +29,7 @@ pub mod migrate;
 pub mod mutings;
 pub mod outbox;
 pub mod passage;
+pub mod page;
 pub mod past;
 pub mod periodic;
 pub mod pauses;

@@ -100,4 +100,5 @@ mod watch_heartbeat;
 mod watch_renewal;
 mod watch_tasks;
 mod watch_upkeep;
+mod watch_http;
 mod yaml_suite;

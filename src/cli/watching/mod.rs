@@ -5,6 +5,7 @@ mod alerts;
 mod delivery;
 mod health;
 pub mod heartbeat;
+pub mod desk;
 pub mod leading;
 mod line;
 pub mod listening;
