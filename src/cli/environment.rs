@@ -100,8 +100,20 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "The file with the key of the service account that reads Secret Manager; other users must be kept out of it.",
     ),
     ("HTTPS_PROXY, NO_PROXY", "The proxy through which providers are called, and what is called without it."),
+    (
+        "ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR, GIT_SSL_CAINFO, GIT_SSL_CAPATH, GIT_EXEC_PATH, SSH_AUTH_SOCK",
+        "Handed on to `git`, as `HTTPS_PROXY` and `NO_PROXY` are, where manifests are read from a repository; nothing else that is set for git counts there.",
+    ),
     ("CI", "When set, and neither `false` nor `0`, the embedded PostgreSQL is used only with `--embedded`."),
     ("RUST_LOG", "What is logged to standard error, such as `synthex=debug`; wins over `-v`."),
+    (
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "Where `watch` sends traces, where `--otlp-endpoint` is not given. Only in a binary that is built with the feature `otel`.",
+    ),
+    (
+        "OTEL_EXPORTER_OTLP_HEADERS, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER",
+        "What traces are sent with, and which of them; as the OpenTelemetry specification has it, with the feature `otel`.",
+    ),
     ("NO_COLOR", "When set and not empty, no colour."),
     (
         "CLICOLOR_FORCE",

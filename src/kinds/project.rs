@@ -14,10 +14,12 @@ use crate::model::text::is_false;
 use crate::model::{Kind, Resource, Scope};
 
 mod guards;
+mod pause;
 mod retention;
 mod switch;
 
 pub use guards::{GuardOverrides, Guards};
+pub use pause::{DeclaredPause, Until};
 pub use retention::{Ages, Retention};
 pub use switch::Switch;
 
@@ -66,6 +68,10 @@ pub struct ProjectSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000))]
     pub ignore: Vec<Ignore>,
+    /// Workspaces that `synthex watch` leaves alone for a while. `synthex pause` does the same without a change of this file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000))]
+    pub pauses: Vec<DeclaredPause>,
     /// Resources that got another name: the row is renamed, and keeps its identity and its history.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10000))]
@@ -311,6 +317,7 @@ impl Resource for ProjectSpec {
                     .help("use {env: NAME} or {file: PATH}"),
             );
         }
+        pause::check(&self.pauses, problems);
         self.check_names(problems);
         self.retention.check(problems);
     }

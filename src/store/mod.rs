@@ -5,8 +5,10 @@
 //! settings nor prepared statements belong to one client. For the same reason the checked macros are not used: they
 //! can only prepare named statements.
 
+pub mod alert_turns;
 pub mod alerts;
 mod batch;
+pub mod checkup;
 pub mod connect;
 pub mod credentials;
 pub mod drift;
@@ -14,6 +16,7 @@ pub mod drift;
 pub mod embedded;
 pub mod error;
 pub mod health;
+pub mod health_due;
 pub mod health_report;
 pub mod history;
 pub mod identity;
@@ -25,7 +28,11 @@ pub mod living;
 pub mod migrate;
 pub mod mutings;
 pub mod outbox;
+pub mod page;
+pub mod passage;
 pub mod past;
+pub mod pauses;
+pub mod periodic;
 pub mod read;
 mod read_back;
 pub mod record;
@@ -51,8 +58,9 @@ pub use drift::DriftScope;
 pub use identity::Identity;
 pub use later::Later;
 pub use lease::{Audit, Hold, known_workspaces, leases, release_by_hand};
-pub use list::{Listed, list};
+pub use list::{Chosen, Listed, list, list_chosen};
 pub use listen::Listener;
 pub use migrate::{MigrationState, migration_state};
+pub use pauses::{PauseEnd, Paused, Pausing, living_pauses, purge_ended_pauses};
 pub use setup_steps::{DoneStep, StepChange, mark_steps};
 pub use write::Writer;

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::cli::recording;
 use crate::engine::StateError;
 use crate::kinds::project::Ages;
+use crate::store::periodic::Turn;
 use crate::store::retention::{self, Gone};
-use crate::store::turns::Turn;
 use crate::store::usage_upkeep::{Pruned, prune_metrics, sum_days};
 use crate::watch::{Ran, Stop, Task, TaskCode, TaskFailure};
 

@@ -12,6 +12,7 @@
 //! | [`dump`] | the bytes of `pg_dump` |
 //! | [`embedded`] | an embedded server of a test's own |
 //! | [`estate`] | a project that declares every kind, and its database |
+//! | [`git`] | git repositories, and a server for them that demands a token |
 //! | [`project`] | a project folder, and small valid manifests |
 //! | [`proxy`] | a network between client and server that can be cut, silent or refusing |
 //! | [`pgbouncer`] | a transaction pooler in front of a database |
@@ -37,6 +38,7 @@ pub mod database;
 pub mod dump;
 pub mod embedded;
 pub mod estate;
+pub mod git;
 pub mod github;
 mod host;
 pub mod mail;
