@@ -67,6 +67,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "One of the places searched for the binaries of the embedded PostgreSQL, and where `git` is found.",
     ),
     (
+        "SYNTHEX_HEARTBEAT_URL",
+        "The address that `watch` tells after each cycle, where `--heartbeat-url` is not given. It is a secret.",
+    ),
+    (
         "SYNTHEX_HTTP_TIMEOUT",
         "Seconds to wait for an answer of Shopify, Google or Secret Manager, from 1 to 120; 20 where it is not set.",
     ),
@@ -102,6 +106,14 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     ("CI", "When set, and neither `false` nor `0`, the embedded PostgreSQL is used only with `--embedded`."),
     ("RUST_LOG", "What is logged to standard error, such as `synthex=debug`; wins over `-v`."),
+    (
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "Where `watch` sends traces, where `--otlp-endpoint` is not given. Only in a binary that is built with the feature `otel`.",
+    ),
+    (
+        "OTEL_EXPORTER_OTLP_HEADERS, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER",
+        "What traces are sent with, and which of them; as the OpenTelemetry specification has it, with the feature `otel`.",
+    ),
     ("NO_COLOR", "When set and not empty, no colour."),
     (
         "CLICOLOR_FORCE",
@@ -193,6 +205,12 @@ impl Environment {
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
         }
+    }
+
+    /// An environment with these variables and no terminal: for who runs a part of the program from a program of his own.
+    #[must_use]
+    pub fn of(variables: impl IntoIterator<Item = (String, OsString)>) -> Self {
+        Self { variables: variables.into_iter().collect(), ..Self::default() }
     }
 
     /// A variable that is set, not empty, and text.

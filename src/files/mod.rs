@@ -4,6 +4,7 @@
 
 mod git;
 mod notice;
+mod process;
 mod read;
 mod replace;
 mod repository;
@@ -14,6 +15,7 @@ mod write;
 
 pub use git::{GitError, GitTree};
 pub use notice::{Noticing, appearance};
+pub use process::{ProcessFigures, process_figures};
 pub use read::{ManifestRoots, ProjectRows, find_project, read_manifests, read_project, read_secret};
 pub use replace::{CHANGED, Replacement, replace_all};
 pub use repository::{

@@ -33,6 +33,9 @@ const READ_BY_LIBRARIES: &[(&str, &str)] = &[
     ("GIT_SSL_CAPATH", "git"),
     ("GIT_EXEC_PATH", "git"),
     ("SSH_AUTH_SOCK", "git"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "opentelemetry-otlp"),
+    ("OTEL_RESOURCE_ATTRIBUTES", "opentelemetry_sdk"),
+    ("OTEL_TRACES_SAMPLER", "opentelemetry_sdk"),
 ];
 
 #[test]

@@ -16,6 +16,7 @@
 //! | [`project`] | a project folder, and small valid manifests |
 //! | [`proxy`] | a network between client and server that can be cut, silent or refusing |
 //! | [`pgbouncer`] | a transaction pooler in front of a database |
+//! | [`watching`] | one task of the controller by itself |
 #![allow(
     dead_code,
     reason = "a function may stand here before the first test that needs it, and after the last"
@@ -46,6 +47,7 @@ pub mod project;
 pub mod proxy;
 pub mod server;
 pub mod services;
+pub mod watching;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
