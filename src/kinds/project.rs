@@ -15,10 +15,12 @@ use crate::model::{Kind, Resource, Scope};
 
 mod guards;
 mod pause;
+mod retention;
 mod switch;
 
 pub use guards::{GuardOverrides, Guards};
 pub use pause::{DeclaredPause, Until};
+pub use retention::{Ages, Retention};
 pub use switch::Switch;
 
 /// The kind.
@@ -89,6 +91,9 @@ pub struct ProjectSpec {
     /// Whether what commands do is recorded, in the project's own database: `false` switches it off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analytics: Option<Switch>,
+    /// How long results of health checks, alerts, messages and metrics are kept before `watch` or `db prune` removes them.
+    #[serde(default)]
+    pub retention: Retention,
     /// Bounds on what is read.
     #[serde(default)]
     pub limits: Limits,
@@ -314,6 +319,7 @@ impl Resource for ProjectSpec {
         }
         pause::check(&self.pauses, problems);
         self.check_names(problems);
+        self.retention.check(problems);
     }
 }
 

@@ -5,6 +5,7 @@
 //! settings nor prepared statements belong to one client. For the same reason the checked macros are not used: they
 //! can only prepare named statements.
 
+pub mod alert_turns;
 pub mod alerts;
 mod batch;
 pub mod checkup;
@@ -15,6 +16,7 @@ pub mod drift;
 pub mod embedded;
 pub mod error;
 pub mod health;
+pub mod health_due;
 pub mod health_report;
 pub mod history;
 pub mod identity;
@@ -27,18 +29,23 @@ pub mod migrate;
 pub mod mutings;
 pub mod outbox;
 pub mod passage;
+pub mod page;
 pub mod past;
+pub mod periodic;
 pub mod pauses;
 pub mod read;
 mod read_back;
 pub mod record;
 mod references;
+pub mod renewals;
+pub mod retention;
 mod row;
 pub mod setup_steps;
 pub mod statements;
 pub mod summary;
 mod triggers;
 pub mod trying;
+pub mod turns;
 pub mod usage;
 pub mod usage_report;
 pub mod usage_upkeep;
@@ -51,7 +58,7 @@ pub use drift::DriftScope;
 pub use identity::Identity;
 pub use later::Later;
 pub use lease::{Audit, Hold, known_workspaces, leases, release_by_hand};
-pub use list::{Listed, list};
+pub use list::{Chosen, Listed, list, list_chosen};
 pub use listen::Listener;
 pub use migrate::{MigrationState, migration_state};
 pub use pauses::{PauseEnd, Paused, Pausing, living_pauses, purge_ended_pauses};

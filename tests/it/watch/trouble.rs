@@ -1,0 +1,110 @@
+//! What cannot be done is tried again later, holds up nothing else, and is said.
+
+use std::time::Duration;
+
+use crate::support::estate::Estate;
+use crate::support::pgbouncer::PgBouncer;
+use crate::support::proxy::{Mode, Proxy};
+
+use super::{comes_true, condition, display_name, is_ready, start, status, value};
+
+#[test]
+fn what_fails_waits_longer_each_time_and_holds_up_nothing_else() {
+    let estate = Estate::applied("watch_backoff");
+    estate.trigger("tenants", "update", "new.name = 'T1'", "raise exception 'not this one';");
+    estate.edit("T1.yaml", "displayName: T1", "displayName: Refused");
+    estate.edit("T2.yaml", "displayName: T2", "displayName: Taken");
+    let _controller = start(&estate, &[]);
+    comes_true("the rest", || display_name(&estate, "T2").as_deref() == Some("Taken"));
+    comes_true("the failure", || condition(&estate, "Ready") == "False ApplyFailed");
+    comes_true("the second failure", || {
+        value(&estate, "select failures::text from synthex.watch_backoff where name = 'T1'").as_deref()
+            == Some("2")
+    });
+    let shown = status(&estate);
+    let waiting = &shown["waiting"][0];
+    assert_eq!(waiting["resource"], "tenant/w/T1");
+    assert!(waiting["error"].as_str().is_some_and(|text| text.contains("not this one")), "{shown:#}");
+    let health = "select status || ' ' || code from synthex.health_status where service = 'sync'";
+    assert_eq!(value(&estate, health).as_deref(), Some("unhealthy apply_failed"));
+    // A revision that has nothing to do with it changes nothing; one that is other is tried at once.
+    estate.untrigger("tenants");
+    estate.edit("T1.yaml", "displayName: Refused", "displayName: Mended");
+    comes_true("what was mended", || display_name(&estate, "T1").as_deref() == Some("Mended"));
+    is_ready(&estate);
+    assert_eq!(estate.database.query_one_i64("select count(*) from synthex.watch_backoff"), 0);
+}
+
+#[test]
+fn what_a_guard_refuses_is_left_and_said() {
+    let estate = Estate::applied("watch_guard").with_usual_guards();
+    let file = estate.project.read("synthex.yaml");
+    estate.project.write(
+        "synthex.yaml",
+        file.replace("workspace: w", "workspace: w, prune: true, guards: {maxDeletes: 1}"),
+    );
+    for name in ["T2", "T3", "c2"] {
+        estate.project.remove(&format!("manifests/{name}.yaml"));
+    }
+    let before = estate.state();
+    let _controller = start(&estate, &[]);
+    comes_true("the refusal", || condition(&estate, "Stalled") == "True Refused");
+    assert_eq!(condition(&estate, "Synced"), "False Refused");
+    assert_eq!(estate.state(), before, "nothing was deleted");
+}
+
+#[test]
+fn a_lease_that_somebody_holds_is_waited_for() {
+    let estate = Estate::applied("watch_waits");
+    estate.run(&["lease", "take", "-w", "w", "--reason", "repair", "--ttl", "1h", "--yes"]).ok();
+    estate.edit("T1.yaml", "displayName: T1", "displayName: Saved");
+    let mut controller = start(&estate, &[]);
+    controller.wait_for_stderr("workspace `w` is held by hand");
+    assert_eq!(display_name(&estate, "T1").as_deref(), Some("T1"));
+    estate.run(&["lease", "release", "-w", "w", "--yes"]).ok();
+    comes_true("the name", || display_name(&estate, "T1").as_deref() == Some("Saved"));
+}
+
+#[test]
+fn a_database_that_is_silent_for_a_while_is_come_back_to() {
+    let estate = Estate::applied("watch_blackhole");
+    let proxy = Proxy::before(&estate.database, Mode::Pass);
+    let url = proxy.url(&estate.database);
+    let args = ["-v", "--database-timeout", "2", "watch", "--interval", "1s", "--tasks", "reconcile"];
+    let mut controller = estate.synthex_at(&url, &args).limit(Duration::from_secs(120)).spawn();
+    is_ready(&estate);
+    proxy.set(Mode::Blackhole);
+    controller.wait_for_stderr("the database did not answer");
+    estate.database.admin_sql("update synthex.tenants set display_name = 'By hand' where name = 'T2'");
+    proxy.set(Mode::Refuse);
+    controller.wait_for_stderr("cannot be reached");
+    proxy.set(Mode::Pass);
+    comes_true("the correction", || display_name(&estate, "T2").as_deref() == Some("T2"));
+    controller.terminate();
+    controller.wait().code(143);
+}
+
+#[test]
+fn behind_a_transaction_pooler_it_works_by_looking() {
+    let estate = Estate::applied("watch_pooler");
+    let pooler = PgBouncer::start(&estate.database);
+    let args = ["-v", "watch", "--interval", "1s", "--tasks", "reconcile"];
+    let controller =
+        estate.synthex_at(&pooler.url(&estate.database), &args).limit(Duration::from_secs(120)).spawn();
+    is_ready(&estate);
+    estate.database.admin_sql("update synthex.tenants set display_name = 'By hand' where name = 'T2'");
+    comes_true("the correction", || display_name(&estate, "T2").as_deref() == Some("T2"));
+    controller.terminate();
+    controller.wait().code(143);
+}
+
+#[test]
+fn wrong_usage_is_said() {
+    let estate = Estate::applied("watch_usage");
+    estate.run(&["watch", "-w", "w"]).code(3).stderr_has("watch looks after a whole project");
+    estate.run(&["watch", "--interval", "0s"]).code(3).stderr_has("from 1s to 1d");
+    estate.run(&["watch", "--as-of", "2030-01-01T00:00:00Z"]).code(3).stderr_has("--once");
+    estate.run(&["watch", "--tasks", "dance"]).code(3);
+    let nowhere = ["--database-url", "postgres://nobody@127.0.0.1:1/none", "watch"];
+    estate.run(&nowhere).code(8);
+}
