@@ -254,6 +254,9 @@ pub enum Command {
     Check(commands::check::CheckCommand),
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
+    Pause(commands::pause::PauseArgs),
+    Resume(commands::resume::ResumeArgs),
+    Doctor(commands::doctor::DoctorArgs),
     #[command(subcommand)]
     Health(commands::health::HealthCommand),
     #[command(subcommand)]

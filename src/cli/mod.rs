@@ -25,6 +25,7 @@ pub mod missed;
 pub mod offline;
 mod outbox;
 pub mod outcome;
+pub mod pausing;
 pub mod planning;
 pub mod preferences;
 pub mod printer;

@@ -20,6 +20,7 @@ pub mod json;
 pub mod notice;
 pub mod only;
 pub mod paint;
+pub mod pauses;
 pub mod plan_json;
 pub mod plan_markdown;
 pub mod plan_text;
@@ -29,6 +30,7 @@ mod sample;
 pub mod table;
 pub mod time;
 pub mod usage;
+pub mod watch_status;
 
 use serde_json::Value;
 
@@ -37,11 +39,12 @@ use crate::model::Diagnostic;
 
 /// The JSON Schemas of what commands print, by the names of their files.
 #[must_use]
-pub fn schemas() -> [(String, Value); 4] {
+pub fn schemas() -> [(String, Value); 5] {
     [
         ("health_report.schema.json".to_owned(), health::schema::schema()),
         ("plan.schema.json".to_owned(), plan_json::schema()),
         ("usage_report.schema.json".to_owned(), usage::schema::schema()),
+        ("watch_status.schema.json".to_owned(), watch_status::schema()),
         ("webhook.schema.json".to_owned(), notice::schema::schema()),
     ]
 }

@@ -38,6 +38,8 @@ pub struct Wanted {
     pub command: Option<String>,
     /// That ended like this: the word in the record.
     pub status: Option<String>,
+    /// With a lower number than this.
+    pub before: Option<i64>,
     /// At most so many.
     pub limit: Option<i64>,
 }
@@ -67,7 +69,8 @@ impl Connection {
              and ($5::text is null or exists (select from synthex.batch_operation_items as i \
                   where i.operation_id = o.id and i.workspace = $5)) \
              and ($6::text is null or o.command = $6 or starts_with(o.command, $6 || ' ')) \
-             and ($7::text is null or o.status = $7) order by o.revision desc limit $8"
+             and ($7::text is null or o.status = $7) and ($9::bigint is null or o.revision < $9) \
+             order by o.revision desc limit $8"
         );
         let query = sqlx::query(AssertSqlSafe(sql))
             .bind(&wanted.project)
@@ -78,6 +81,7 @@ impl Connection {
             .bind(&wanted.command)
             .bind(&wanted.status)
             .bind(wanted.limit)
+            .bind(wanted.before)
             .persistent(false);
         let work = async {
             let rows = query.fetch_all(&mut self.inner).await?;
@@ -101,6 +105,26 @@ impl Connection {
              where o.revision = $1 and ($2::text is null or i.workspace = $2) order by i.seq"
         );
         let query = sqlx::query(AssertSqlSafe(sql)).bind(revision).bind(workspace).persistent(false);
+        let work = async { items_of(&query.fetch_all(&mut self.inner).await?) };
+        within(self.timeout, "reading the history", work).await
+    }
+
+    /// Some of what one operation did, from that place on, in the order in which it was done.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn items_from(
+        &mut self,
+        revision: i64,
+        first: i32,
+        limit: i64,
+    ) -> Result<Vec<RecordedItem>, StateError> {
+        let sql = format!(
+            "select {OPERATION}, {ITEM} from synthex.batch_operation_items as i \
+             join synthex.batch_operations as o on o.id = i.operation_id \
+             where o.revision = $1 and i.seq >= $2 order by i.seq limit $3"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(revision).bind(first).bind(limit).persistent(false);
         let work = async { items_of(&query.fetch_all(&mut self.inner).await?) };
         within(self.timeout, "reading the history", work).await
     }

@@ -8,10 +8,13 @@
 //! | `task` | what a task is, and what it says when it is done |
 //! | `driver` | runs tasks by their timers and signals, until it is told to stop |
 //! | `board` | what is known of the tasks: read by the endpoints, written by the driver |
+//! | `http` | the endpoints: probes, metrics, status, and the status page |
 //! | `stop` | the request to stop |
+//! | `tasks` | what tasks decide, one per file |
 //! | `conditions` | what is said of each workspace |
 //! | `backoff` | what failed, and when it is tried again |
 //! | `flapping` | what is set back again and again |
+//! | `tasks` | what other tasks decide |
 //!
 //! It knows neither SQL nor the command line: what it needs of them is behind the traits of the engine, or its own.
 
@@ -20,10 +23,12 @@ mod board;
 pub mod conditions;
 mod driver;
 pub mod flapping;
+pub mod http;
 mod stop;
 mod task;
+pub mod tasks;
 
 pub use board::{Board, TaskState};
-pub use driver::{Entry, once, run};
+pub use driver::{Entry, once, run, varied};
 pub use stop::{Stop, Stopper};
 pub use task::{Cause, Ran, Task, TaskCode, TaskFailure};

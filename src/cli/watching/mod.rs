@@ -1,11 +1,19 @@
 //! The controller's tasks put together with the edges: database, files, providers, channels. What a task decides is in
 //! `watch`, `engine` and `alerts`; here it gets its connections and its services.
 
+mod alerts;
+mod delivery;
+mod health;
+pub mod heartbeat;
+pub mod desk;
 pub mod leading;
 mod line;
 pub mod listening;
 pub mod reconcile;
+mod renewal;
 pub mod source;
+pub mod upkeep;
+mod source_args;
 
 use std::path::PathBuf;
 
@@ -16,7 +24,13 @@ use crate::store::ConnectOptions;
 
 use super::context::Context;
 
+pub use alerts::AlertsTask;
+pub use delivery::DeliveryTask;
+pub use health::HealthTask;
 pub use line::Line;
+pub use renewal::RenewalTask;
+pub use upkeep::UpkeepTask;
+pub use source_args::GitArgs;
 
 /// What every task of a controller gets.
 pub struct Station<'c> {

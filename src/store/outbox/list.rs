@@ -25,6 +25,8 @@ pub struct NotificationWish {
     pub severities: Option<Vec<String>>,
     /// At most so many.
     pub limit: Option<i64>,
+    /// After so many newer ones.
+    pub offset: i64,
 }
 
 /// A notification.
@@ -122,7 +124,7 @@ const NOTIFICATIONS: &str = "select n.id, n.workspace, n.type, n.event, n.severi
      and ($3::text[] is null and $4::text is null or exists (select from synthex.notification_deliveries as d \
       where d.notification = n.id and ($3::text[] is null or d.state = any($3)) and ($4::text is null or d.channel = $4))) \
      and ($5::text[] is null or n.type = any($5)) and ($6::text[] is null or n.severity = any($6)) \
-     order by n.created_at desc, n.id desc limit $7";
+     order by n.created_at desc, n.id desc limit $7 offset $8";
 
 /// The columns of a [`ListedDelivery`], of the table `d`.
 pub(super) const DELIVERY: &str = "d.id, d.notification, d.channel, d.target, d.state, d.reason, d.attempts, d.next_attempt_at, \
@@ -200,6 +202,7 @@ async fn notifications(
         .bind(&wish.types)
         .bind(&wish.severities)
         .bind(wish.limit)
+        .bind(wish.offset)
         .persistent(false);
     let rows = query.fetch_all(connection).await?;
     let one = |row: &sqlx::postgres::PgRow| {

@@ -16,6 +16,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("opentelemetry_otlp", &["src/cli/logging/"]),
     ("opentelemetry_sdk", &["src/cli/logging/"]),
     ("tracing_opentelemetry", &["src/cli/logging/"]),
+    ("axum", &["src/watch/http/"]),
+    ("hyper", &["src/watch/http/"]),
+    ("hyper_util", &["src/watch/http/"]),
+    ("prometheus_client", &["src/watch/http/"]),
     // Churning interfaces are kept behind one module.
     ("granit_parser", &["src/manifest/"]),
     ("jsonschema", &["src/manifest/"]),

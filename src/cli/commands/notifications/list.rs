@@ -80,6 +80,7 @@ pub async fn list(context: &Context, args: &NotifyListArgs) -> Result<ExitStatus
             types: some(&args.topic),
             severities: some(&args.severity),
             limit: Some(i64::from(args.limit) + 1),
+            offset: 0,
         };
         found.append(&mut post.connection.notifications(scope.as_deref(), &wish).await?);
     }

@@ -1,0 +1,192 @@
+//! The pages that are no lists: the first one, operations, usage, and what is said where there is no page.
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+use serde::Deserialize;
+
+use crate::engine::watching::{ConditionStatus, ConditionType};
+use crate::watch::http::desk::{PAGE, WorkspaceStand};
+use crate::watch::http::{ready, status};
+
+use super::charts::{days, share};
+use super::visit::{Leaf, Visit};
+
+const OVERVIEW: Leaf = Leaf { template: "overview.html", title: "Overview", menu: "overview" };
+const OPERATIONS: Leaf = Leaf { template: "operations.html", title: "Operations", menu: "operations" };
+const USAGE: Leaf = Leaf { template: "usage.html", title: "Usage", menu: "usage" };
+const NOWHERE: Leaf = Leaf { template: "said.html", title: "Not here", menu: "" };
+
+const ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#1d4f91"/><path d="M9 21l6-6-6-6M17 22h7" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round" stroke-linejoin="round"/></svg>"##;
+
+/// `/favicon.svg`.
+pub(in crate::watch::http) async fn icon() -> Response {
+    ([(header::CONTENT_TYPE, "image/svg+xml")], ICON).into_response()
+}
+
+/// `/`.
+pub(in crate::watch::http) async fn overview(visit: Visit) -> Response {
+    let found = match visit.ask(OVERVIEW, visit.site.endpoints.desk.overview()).await {
+        Ok(found) => found,
+        Err(away) => return away,
+    };
+    let own = &visit.site.endpoints;
+    let (seen, now) = (own.vitals.seen(), std::time::Instant::now());
+    let checks = ready::checks(&own.vitals.about, &seen, now);
+    let tasks: Vec<Value> = own
+        .board
+        .states()
+        .iter()
+        .map(|(code, state)| context! { name => code.code(), own => Value::from(Serde(status::task(state))) })
+        .collect();
+    let workspaces: Vec<Value> = found.workspaces.iter().map(workspace).collect();
+    let page = context! {
+        overview => Value::from(Serde(&found)),
+        workspaces => workspaces,
+        tasks => tasks,
+        is_ready => checks.iter().all(|check| check.ok),
+        failing => Value::from(Serde(checks.into_iter().filter(|check| !check.ok).collect::<Vec<_>>())),
+        drift => seen.drift.values().sum::<u64>(),
+        last_cycle => seen.cycle.map(|mark| mark.at.to_rfc3339()),
+    };
+    visit.show(StatusCode::OK, OVERVIEW, page)
+}
+
+/// A workspace in few words: what matters most of its conditions, and all that is not as it should be.
+fn workspace(own: &WorkspaceStand) -> Value {
+    use ConditionStatus::{False, True, Unknown};
+    use ConditionType::{Flapping, Healthy, Paused, Ready, Stalled, Synced};
+    let of = |kind: ConditionType| own.conditions.iter().find(|condition| condition.of == kind);
+    let said = [
+        (Stalled, True, "Stalled", "bad"),
+        (Flapping, True, "Flapping", "bad"),
+        (Synced, False, "Not synced", "bad"),
+        (Healthy, False, "Unhealthy", "bad"),
+        (Paused, True, "Paused", "warn"),
+        (Synced, Unknown, "Sync unknown", "warn"),
+        (Healthy, Unknown, "Health unknown", "idle"),
+        (Ready, False, "Not ready", "bad"),
+        (Ready, Unknown, "Unknown", "idle"),
+        (Ready, True, "Ready", "good"),
+    ];
+    let mut badges = Vec::new();
+    for (kind, wanted, text, tone) in said {
+        // Whether it is ready follows from the others: it is said where there is nothing else to say.
+        let is_said = kind != Ready || badges.is_empty();
+        if let Some(condition) = of(kind).filter(|condition| condition.status == wanted && is_said) {
+            badges.push(context! { text => text, tone => tone, own => Value::from(Serde(condition)) });
+        }
+    }
+    if badges.is_empty() {
+        badges.push(context! { text => "Not seen yet", tone => "idle", own => Value::from(()) });
+    }
+    let since = own.conditions.iter().map(|condition| condition.since).max();
+    context! {
+        name => own.name.as_str(),
+        tenants => own.tenants,
+        edited => own.edited,
+        pause => Value::from(Serde(&own.pause)),
+        badges => badges,
+        since => since.map(|at| at.to_rfc3339()),
+    }
+}
+
+/// What stands behind the `?` of `/operations`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::watch::http) struct Before {
+    before: Option<i64>,
+}
+
+/// `/operations`.
+pub(in crate::watch::http) async fn operations(
+    visit: Visit,
+    words: Result<Query<Before>, QueryRejection>,
+) -> Response {
+    let Ok(Query(Before { before })) = words else {
+        return visit.bad_request(OPERATIONS, "`before` is the number of an operation");
+    };
+    match visit.ask(OPERATIONS, visit.site.endpoints.desk.operations(before)).await {
+        Err(away) => away,
+        Ok(rows) => {
+            let last = rows.last().map(|row| row.revision).filter(|last| rows.len() >= PAGE && *last > 1);
+            let page = context! {
+                rows => Value::from(Serde(&rows)),
+                older => last.map(|last| visit.link(&[("before", last.to_string().as_str())])),
+                newest => before.map(|_| visit.link(&[("before", "")])),
+            };
+            visit.show(StatusCode::OK, OPERATIONS, page)
+        }
+    }
+}
+
+/// What stands behind the `?` of `/operations/REVISION`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::watch::http) struct From {
+    from: i32,
+}
+
+/// `/operations/REVISION`.
+pub(in crate::watch::http) async fn operation(
+    visit: Visit,
+    revision: Result<Path<i64>, PathRejection>,
+    words: Result<Query<From>, QueryRejection>,
+) -> Response {
+    let leaf = Leaf { template: "operation.html", title: "Operation", ..OPERATIONS };
+    let (Ok(Path(revision)), Ok(Query(From { from }))) = (revision, words) else {
+        return visit.bad_request(leaf, "an operation is named by its number: /operations/42");
+    };
+    match visit.ask(leaf, visit.site.endpoints.desk.operation(revision, from)).await {
+        Err(away) => away,
+        Ok(None) => {
+            let what = format!("There is no operation {revision}");
+            let help = "the list of operations shows those that are on record";
+            visit.say(StatusCode::NOT_FOUND, leaf, &what, None, Some(help))
+        }
+        Ok(Some(found)) => {
+            let next = found.next.map(|next| visit.link(&[("from", next.to_string().as_str())]));
+            let page = context! { own => Value::from(Serde(&found)), next => next, is_first => from <= 0 };
+            visit.show(StatusCode::OK, leaf, page)
+        }
+    }
+}
+
+/// `/usage`.
+pub(in crate::watch::http) async fn usage(visit: Visit) -> Response {
+    match visit.ask(USAGE, visit.site.endpoints.desk.usage()).await {
+        Err(away) => away,
+        Ok(found) => {
+            let bars = |rows: &[(String, u64, u64)]| -> Vec<Value> {
+                let most = rows.iter().map(|(_, count, _)| *count).max().unwrap_or_default();
+                let one = |(name, count, failed): &(String, u64, u64)| {
+                    context! { name => name, count => count, failed => failed, share => share(*count, most),
+                    failed_share => share(*failed, most) }
+                };
+                rows.iter().map(one).collect()
+            };
+            let page = context! {
+                own => Value::from(Serde(&found)),
+                days => Value::from(Serde(days(&found.by_day))),
+                commands => bars(&found.by_command),
+                services => bars(&found.by_service),
+            };
+            visit.show(StatusCode::OK, USAGE, page)
+        }
+    }
+}
+
+/// There is no such page.
+pub(in crate::watch::http) async fn not_found(visit: Visit) -> Response {
+    let help = "the menu leads to all pages";
+    visit.say(StatusCode::NOT_FOUND, NOWHERE, "There is no such page", None, Some(help))
+}
+
+/// The page is there, but not for this.
+pub(in crate::watch::http) async fn not_allowed(visit: Visit) -> Response {
+    let what = "This address does not take such a request";
+    visit.say(StatusCode::METHOD_NOT_ALLOWED, NOWHERE, what, None, Some("the menu leads to all pages"))
+}

@@ -1,0 +1,142 @@
+//! Whether a replica is alive, and whether it is ready (M-H14): decided from what is known, with the moment as a parameter.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::vitals::{About, Mark, Role, Seen};
+
+/// A driver that was not heard of for so long hangs.
+const SILENT: Duration = Duration::from_secs(30);
+
+/// A database that did not answer for so long is away.
+const AWAY: Duration = Duration::from_secs(30);
+
+/// One thing that must be so, and why it is or is not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Check {
+    /// What was looked at.
+    pub check: &'static str,
+    /// Whether it is as it must be.
+    pub ok: bool,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// Whether the driver's loop is alive.
+pub(super) fn alive(seen: &Seen, now: Instant) -> Check {
+    let age = now.saturating_duration_since(seen.beat);
+    Check {
+        check: "driver",
+        ok: age <= SILENT,
+        why: if age <= SILENT {
+            "its loop runs".to_owned()
+        } else {
+            format!("its loop was not heard of for {} s", age.as_secs())
+        },
+    }
+}
+
+/// Everything that a ready replica needs.
+pub(super) fn checks(about: &About, seen: &Seen, now: Instant) -> Vec<Check> {
+    vec![alive(seen, now), role(seen), database(seen, now), cycle(about, seen, now)]
+}
+
+fn role(seen: &Seen) -> Check {
+    let (ok, why) = match seen.role {
+        _ if seen.is_stopping => (false, "it was asked to stop"),
+        Role::Starting => (false, "it does not know yet whether it leads"),
+        Role::Leader => (true, "it leads"),
+        Role::Standby => (true, "it waits to take over"),
+        Role::Observer => (true, "it observes"),
+    };
+    Check { check: "role", ok, why: why.to_owned() }
+}
+
+fn database(seen: &Seen, now: Instant) -> Check {
+    let ok = is_up(seen, now);
+    let failure = seen.database_failure.as_ref().map(|(what, _)| what.as_str());
+    let why = match (seen.answered, failure) {
+        (Some(mark), None) => format!("it answered {} s ago", age(mark, now).as_secs()),
+        (Some(mark), Some(what)) => format!("{what}; it last answered {} s ago", age(mark, now).as_secs()),
+        (None, Some(what)) => format!("{what}; it has never answered"),
+        (None, None) => "it was not asked yet".to_owned(),
+    };
+    Check { check: "database", ok, why }
+}
+
+/// Whether the database answered lately.
+pub(super) fn is_up(seen: &Seen, now: Instant) -> bool {
+    seen.answered.is_some_and(|mark| age(mark, now) <= AWAY)
+}
+
+fn cycle(about: &About, seen: &Seen, now: Instant) -> Check {
+    let most = about.interval * 2;
+    let (ok, why) = match seen.cycle {
+        None => (false, "none is complete yet".to_owned()),
+        Some(mark) => {
+            let age = age(mark, now);
+            let why = format!(
+                "the last one was complete {} s ago, at most {} s are good",
+                age.as_secs(),
+                most.as_secs()
+            );
+            (age <= most, why)
+        }
+    };
+    Check { check: "cycle", ok, why }
+}
+
+fn age(mark: Mark, now: Instant) -> Duration {
+    now.saturating_duration_since(mark.instant)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::super::vitals::Vitals;
+    use super::*;
+
+    fn vitals() -> Vitals {
+        Vitals::new(About {
+            replica: uuid::Uuid::nil(),
+            host: "here".to_owned(),
+            version: "0",
+            project: "p".to_owned(),
+            environment: String::new(),
+            mode: "enforce",
+            interval: Duration::from_secs(60),
+            started_at: DateTime::<Utc>::default(),
+        })
+    }
+
+    /// The names of the checks that fail after so many seconds.
+    fn failing(vitals: &Vitals, seconds: u64) -> Vec<&'static str> {
+        let now = Instant::now() + Duration::from_secs(seconds);
+        let all = checks(&vitals.about, &vitals.seen(), now);
+        all.into_iter().filter(|check| !check.ok).map(|check| check.check).collect()
+    }
+
+    #[test]
+    fn one_that_has_just_begun_is_alive_and_not_ready() {
+        assert_eq!(failing(&vitals(), 0), ["role", "database", "cycle"]);
+    }
+
+    #[test]
+    fn silence_is_noticed_one_after_the_other() {
+        let (vitals, now) = (vitals(), DateTime::<Utc>::default());
+        vitals.set_role(Role::Standby);
+        vitals.database_answered(now);
+        vitals.cycle_done(now);
+        assert_eq!(failing(&vitals, 0), [""; 0]);
+        assert_eq!(failing(&vitals, 29), [""; 0]);
+        assert_eq!(failing(&vitals, 32), ["driver", "database"]);
+        assert_eq!(failing(&vitals, 119), ["driver", "database"]);
+        assert_eq!(failing(&vitals, 122), ["driver", "database", "cycle"]);
+        vitals.database_failed("the network is down", now);
+        assert_eq!(failing(&vitals, 0), [""; 0], "one failure within 30 s is no reason");
+        vitals.stopping();
+        assert_eq!(failing(&vitals, 0), ["role"]);
+    }
+}
