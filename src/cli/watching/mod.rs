@@ -3,24 +3,27 @@
 
 mod alerts;
 mod delivery;
+pub mod desk;
+pub mod endpoints;
 mod health;
 pub mod heartbeat;
-pub mod desk;
 pub mod leading;
 mod line;
 pub mod listening;
 pub mod reconcile;
 mod renewal;
 pub mod source;
-pub mod upkeep;
 mod source_args;
+pub mod upkeep;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::engine::watching::Realm;
 use crate::store::ConnectOptions;
+use crate::watch::http::Vitals;
 
 use super::context::Context;
 
@@ -29,8 +32,8 @@ pub use delivery::DeliveryTask;
 pub use health::HealthTask;
 pub use line::Line;
 pub use renewal::RenewalTask;
-pub use upkeep::UpkeepTask;
 pub use source_args::GitArgs;
+pub use upkeep::UpkeepTask;
 
 /// What every task of a controller gets.
 pub struct Station<'c> {
@@ -50,6 +53,8 @@ pub struct Station<'c> {
     pub only_observes: bool,
     /// Where its endpoints are.
     pub listen: Option<String>,
+    /// What the endpoints are told.
+    pub vitals: Arc<Vitals>,
     /// Whether everything is to be read anew, whatever it looks like.
     pub reload: std::sync::atomic::AtomicBool,
 }
