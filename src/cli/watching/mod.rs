@@ -6,6 +6,7 @@ pub mod leading;
 mod line;
 pub mod listening;
 pub mod reconcile;
+pub mod serving;
 pub mod source;
 
 use std::path::PathBuf;

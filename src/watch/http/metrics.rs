@@ -77,7 +77,7 @@ struct Now {
     mode: &'static str,
     up: Duration,
     started_at: DateTime<Utc>,
-    interval: Duration,
+    interval: Option<Duration>,
     now: Instant,
     process: Option<ProcessFigures>,
 }
@@ -192,7 +192,7 @@ impl Now {
         sheet.one(
             "cycle_interval_seconds",
             "How long this replica waits between two cycles when nothing happens.",
-            Some(self.interval.as_secs_f64()),
+            self.interval.map(|interval| interval.as_secs_f64()),
         )
     }
 
@@ -311,7 +311,7 @@ impl Now {
             sheet.gauge("credentials", help, &rows("left", &left))?;
             let own = counted.alerts;
             let severities = [("critical", own.critical), ("warning", own.warning), ("info", own.info)];
-            let help = "Alerts that fire and that nobody acknowledged, by severity.";
+            let help = "Alerts that fire, that are not muted and that nobody acknowledged, by severity.";
             sheet.gauge("alerts_firing", help, &rows("severity", &severities))?;
         }
         let own = self.seen.delivered;
