@@ -171,6 +171,11 @@ comment on column synthex.watch_turns.claimed_until is 'From then on another one
 comment on column synthex.watch_turns.done_at is 'When it was last done.';
 create index watch_turns_by_due on synthex.watch_turns (task, due_at);
 
+-- What the tasks ask in each of their rounds, found without reading what is well or not due.
+create index health_status_by_due on synthex.health_status (due_at);
+create index health_status_unwell on synthex.health_status (workspace) where status <> 'healthy' or last_status <> 'healthy' or failures > 0;
+create index alerts_acknowledged on synthex.alerts (workspace) where status = 'acknowledged';
+
 -- Whether what is declared is in force is a health check like any other, so that rules can alert of it.
 alter table synthex.health_checks
     drop constraint health_checks_service_check,
@@ -230,3 +235,8 @@ begin
     alter table synthex.watch_replicas enable row level security;
 end
 $$;
+
+-- What is old is found without a look at everything else.
+create index alerts_by_end on synthex.alerts (resolved_at) where status = 'resolved';
+create index alert_thresholds_by_time on synthex.alert_thresholds (crossed_at);
+create index notifications_by_age on synthex.notifications (created_at);

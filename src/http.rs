@@ -7,6 +7,8 @@
 pub mod certificates;
 pub mod guarded;
 mod message;
+#[cfg(feature = "otel")]
+pub mod traces;
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -178,7 +180,7 @@ impl Client {
         if let Some(client) = home.get() {
             return Ok(client);
         }
-        let built = build(self.timeout, is_loopback)?;
+        let built = made(builder(self.timeout, is_loopback))?;
         Ok(home.get_or_init(|| built))
     }
 }
@@ -224,10 +226,10 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one home of the HTTP client")]
-fn build(timeout: Duration, is_loopback: bool) -> Result<reqwest::Client, HttpError> {
+fn builder(timeout: Duration, is_loopback: bool) -> reqwest::ClientBuilder {
     // A second time it fails, and the first provider stays: both are ring.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = reqwest::Client::builder()
+    let builder = reqwest::Client::builder()
         .user_agent(concat!("synthex/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(timeout.min(Duration::from_secs(10)))
         .timeout(timeout)
@@ -236,8 +238,12 @@ fn build(timeout: Duration, is_loopback: bool) -> Result<reqwest::Client, HttpEr
         .referer(false);
     if is_loopback {
         // Nothing leaves the machine: no proxy sees it, and no certificate is looked at.
-        builder = builder.no_proxy().tls_certs_only([]);
+        return builder.no_proxy().tls_certs_only([]);
     }
+    builder
+}
+
+fn made(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, HttpError> {
     builder.build().map_err(|error| {
         tracing::debug!(%error, "the HTTP client could not be made");
         HttpError::new(

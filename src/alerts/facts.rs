@@ -63,6 +63,8 @@ pub enum Scope {
     /// Those whose schedule says so.
     #[default]
     Due,
+    /// Those whose schedule says so, and those about health: how something stands is another than before.
+    Changed,
     /// All of them.
     All,
     /// One.

@@ -26,6 +26,7 @@ pub mod telling;
 pub mod template;
 pub mod threshold;
 pub mod trial;
+pub mod upcoming;
 pub mod window;
 pub mod wording;
 
@@ -34,6 +35,7 @@ pub use evaluate::evaluate;
 pub use facts::{Facts, Outcome};
 pub use message::{Event, Item, Message, Topic};
 pub use notice::Notice;
+pub use upcoming::{Upcoming, upcoming};
 
 #[cfg(test)]
 mod tests;

@@ -105,6 +105,18 @@ impl Thresholds {
         (lead.max(), share.max())
     }
 
+    /// When each of them is crossed.
+    pub fn moments(
+        &self,
+        expires_at: DateTime<Utc>,
+        issued_at: Option<DateTime<Utc>>,
+    ) -> impl Iterator<Item = DateTime<Utc>> + '_ {
+        let life = issued_at.map(|issued| expires_at.signed_duration_since(issued));
+        self.own
+            .iter()
+            .filter_map(move |(_, threshold, _)| expires_at.checked_sub_signed(threshold.lead(life)?))
+    }
+
     /// What is crossed at a moment; `None` where nothing is. A threshold that is exactly met is crossed (M-E2).
     #[must_use]
     pub fn crossed(

@@ -99,6 +99,11 @@ pub struct Global {
     /// How logs are written
     #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT", global = true, help_heading = "Global options")]
     pub log_format: LogFormat,
+    /// Where `watch` sends traces of what it does, as OTLP over HTTP: a collector such as http://127.0.0.1:4318. Default: the
+    /// variable OTEL_EXPORTER_OTLP_ENDPOINT; without it, nowhere
+    #[cfg(feature = "otel")]
+    #[arg(long, value_name = "URL", global = true, help_heading = "Global options")]
+    pub otlp_endpoint: Option<String>,
 }
 
 /// Reads a moment, RFC 3339 or a date in UTC.
@@ -249,6 +254,9 @@ pub enum Command {
     Check(commands::check::CheckCommand),
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
+    Pause(commands::pause::PauseArgs),
+    Resume(commands::resume::ResumeArgs),
+    Doctor(commands::doctor::DoctorArgs),
     #[command(subcommand)]
     Health(commands::health::HealthCommand),
     #[command(subcommand)]

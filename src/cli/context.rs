@@ -131,7 +131,7 @@ impl Context {
 }
 
 /// What git says; `None` where it does not, or not soon.
-async fn git(folder: &std::path::Path, args: &[&str]) -> Option<String> {
+pub async fn git(folder: &std::path::Path, args: &[&str]) -> Option<String> {
     let git = tokio::process::Command::new("git")
         .args(args)
         .current_dir(folder)

@@ -25,6 +25,7 @@ use super::context::Context;
 use super::database;
 use super::environment::command_line;
 use super::error::CliError;
+use super::pausing;
 use super::planning::Planned;
 use super::preferences;
 use super::project::{self, Found};
@@ -264,6 +265,7 @@ impl<'c> Desk<'c> {
                 _ => refusal.help.replace("synthex apply", &again),
             };
         }
+        Box::pin(pausing::note(self.context, &mut self.connection, &plan, spec, &mut notices)).await;
         self.connection.close().await;
         Ok(Planned {
             digest: plan.digest(),

@@ -67,6 +67,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "One of the places searched for the binaries of the embedded PostgreSQL, and where `git` is found.",
     ),
     (
+        "SYNTHEX_HEARTBEAT_URL",
+        "The address that `watch` tells after each cycle, where `--heartbeat-url` is not given. It is a secret.",
+    ),
+    (
         "SYNTHEX_HTTP_TIMEOUT",
         "Seconds to wait for an answer of Shopify, Google or Secret Manager, from 1 to 120; 20 where it is not set.",
     ),
@@ -96,8 +100,20 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "The file with the key of the service account that reads Secret Manager; other users must be kept out of it.",
     ),
     ("HTTPS_PROXY, NO_PROXY", "The proxy through which providers are called, and what is called without it."),
+    (
+        "ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR, GIT_SSL_CAINFO, GIT_SSL_CAPATH, GIT_EXEC_PATH, SSH_AUTH_SOCK",
+        "Handed on to `git`, as `HTTPS_PROXY` and `NO_PROXY` are, where manifests are read from a repository; nothing else that is set for git counts there.",
+    ),
     ("CI", "When set, and neither `false` nor `0`, the embedded PostgreSQL is used only with `--embedded`."),
     ("RUST_LOG", "What is logged to standard error, such as `synthex=debug`; wins over `-v`."),
+    (
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "Where `watch` sends traces, where `--otlp-endpoint` is not given. Only in a binary that is built with the feature `otel`.",
+    ),
+    (
+        "OTEL_EXPORTER_OTLP_HEADERS, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER",
+        "What traces are sent with, and which of them; as the OpenTelemetry specification has it, with the feature `otel`.",
+    ),
     ("NO_COLOR", "When set and not empty, no colour."),
     (
         "CLICOLOR_FORCE",
@@ -178,6 +194,12 @@ pub fn command_line() -> String {
 }
 
 impl Environment {
+    /// One that consists of these variables, without a terminal.
+    #[must_use]
+    pub fn of(variables: impl IntoIterator<Item = (String, OsString)>) -> Self {
+        Self { variables: variables.into_iter().collect(), ..Self::default() }
+    }
+
     /// Reads the environment of this process.
     #[must_use]
     pub fn read() -> Self {
@@ -189,6 +211,12 @@ impl Environment {
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
         }
+    }
+
+    /// An environment with these variables and no terminal: for who runs a part of the program from a program of his own.
+    #[must_use]
+    pub fn of(variables: impl IntoIterator<Item = (String, OsString)>) -> Self {
+        Self { variables: variables.into_iter().collect(), ..Self::default() }
     }
 
     /// A variable that is set, not empty, and text.

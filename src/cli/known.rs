@@ -39,7 +39,16 @@ pub async fn must_know_choice(
     if is_confined {
         connection.enter(only).await?;
     }
-    let mut names = connection.names_of(kind, is_confined.then_some(only)).await?;
+    let names = connection.names_of(kind, is_confined.then_some(only)).await?;
+    must_be_among(names, found, choice)
+}
+
+/// Refuses a workspace that is not among the names, and that no manifest declares.
+///
+/// # Errors
+/// It is not.
+pub fn must_be_among(mut names: Vec<String>, found: Option<&Found>, choice: &Choice) -> Result<(), CliError> {
+    let only = choice.name.as_str();
     if names.iter().any(|name| name == only) {
         return Ok(());
     }
@@ -57,7 +66,7 @@ pub async fn must_know_choice(
         None => Some(format!("the workspaces are {}", some(names.iter()))),
     };
     let clear = match choice.by {
-        preferences::BY_OPTION => None,
+        preferences::BY_OPTION | preferences::BY_COMMAND => None,
         preferences::BY_PREFERENCE => Some("to forget it: synthex tenant workspace clear-active".to_owned()),
         variable => Some(format!("to forget it: unset {variable}")),
     };

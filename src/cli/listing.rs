@@ -1,8 +1,11 @@
 //! What lists read: one connection, and the workspaces to look in. Nothing is planned from here.
 
+use chrono::{DateTime, Utc};
+
 use crate::engine::StateReader as _;
 use crate::kinds::workspace;
 use crate::model::KindRef;
+use crate::plan::pauses::Pauses;
 use crate::store::summary::{CredentialGroup, LastApply, RuleGroup, TenantGroup};
 use crate::store::{self, ConnectOptions, Connection, DoneStep, Listed};
 
@@ -196,6 +199,22 @@ impl Listing {
         }
         self.connection.rollback().await?;
         Ok(counts)
+    }
+
+    /// The workspaces that are paused, of those that are looked at.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn pauses(&mut self, now: DateTime<Utc>) -> Result<Pauses, CliError> {
+        let mut rows = Vec::new();
+        if self.is_installed {
+            let names: Vec<&str> = self.scopes.iter().filter_map(Option::as_deref).collect();
+            self.connection.begin_reading().await?;
+            rows = self.connection.pauses((!names.is_empty()).then_some(&names)).await?;
+            self.connection.rollback().await?;
+        }
+        let declared = self.found.as_ref().map_or(&[][..], |found| &found.project.spec.pauses);
+        Ok(Pauses::of(rows, declared, now))
     }
 
     /// What is done of a tenant's setup steps.

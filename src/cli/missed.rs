@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -84,6 +85,14 @@ impl Watched {
     #[must_use]
     pub fn new(store: OutboxStore, is_said: bool) -> Self {
         Self { store, is_said, missed: Mutex::default() }
+    }
+
+    /// How long until something may be sent; zero where something may be now, `None` where nothing waits.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn ahead(&self, now: DateTime<Utc>) -> Result<Option<Duration>, StateError> {
+        self.store.ahead(now).await
     }
 
     /// Says goodbye; returns what did not get through.

@@ -19,11 +19,13 @@ pub mod finding;
 pub mod impact;
 pub mod known;
 pub mod listing;
+pub mod logging;
 pub mod making;
 pub mod missed;
 pub mod offline;
 mod outbox;
 pub mod outcome;
+pub mod pausing;
 pub mod planning;
 pub mod preferences;
 pub mod printer;
@@ -79,7 +81,13 @@ fn run() -> ExitStatus {
         Err(error) => return usage(&error, &environment, environment::asks_for_json()),
     };
     let printer = Printer::new(&cli.global, &environment);
-    start_logging(&cli.global);
+    let logging = match logging::start(&cli.global, &name, &environment) {
+        Ok(logging) => logging,
+        Err(error) => {
+            printer.report(&error, cli.global.format);
+            return error.status;
+        }
+    };
     let runtime = enough_descriptors()
         .and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
     let runtime = match runtime {
@@ -118,6 +126,7 @@ fn run() -> ExitStatus {
     runtime.block_on(recording::finish(&context, &name, status, code));
     // A hung look-up in the background must not keep the program from ending.
     runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+    logging.finish();
     status
 }
 
@@ -175,24 +184,4 @@ fn in_one_line(text: &str) -> CliError {
     let tips: Vec<&str> = tips.iter().map(|tip| tip.trim_start_matches("tip: ")).collect();
     let help = if tips.is_empty() { "see --help".to_owned() } else { tips.join("; ") };
     CliError::usage(what).help(help)
-}
-
-fn start_logging(global: &args::Global) {
-    use tracing_subscriber::EnvFilter;
-    let level = match (global.quiet, global.verbose) {
-        (true, _) => "off",
-        (false, 0) => "warn",
-        (false, 1) => "info",
-        (false, 2) => "debug",
-        (false, _) => "trace",
-    };
-    // The drivers' own logs would repeat statements; synthex's are the ones a person can use.
-    let fallback = format!("synthex={level},sqlx=error");
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(fallback));
-    let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
-    // A second call, in a test, changes nothing.
-    let _ = match global.log_format {
-        args::LogFormat::Json => subscriber.json().try_init(),
-        args::LogFormat::Text => subscriber.with_ansi(false).try_init(),
-    };
 }

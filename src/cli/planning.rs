@@ -14,6 +14,7 @@ use super::again::Again;
 use super::context::Context;
 use super::database::{self, Source};
 use super::error::CliError;
+use super::pausing;
 use super::project::{self, Found, Read};
 use super::selecting;
 use super::set_aside::set_aside;
@@ -115,6 +116,7 @@ pub async fn make(context: &Context, wishes: &Wishes, command: &str) -> Result<P
     let observing = Observing::new(context, &found, wishes);
     let made = observing.plan(&mut connection, read, heads).await?;
     let Made { plan, mut notices, warnings, unusable, is_incomplete } = made;
+    Box::pin(pausing::note(context, &mut connection, &plan, Some(&found.project.spec), &mut notices)).await;
     let impact = alert_impact(context, &mut connection, &plan, &mut notices).await;
     connection.close().await;
     let database = database::shown(&source, &options);
@@ -219,7 +221,7 @@ impl<'o> Observing<'o> {
             wishes,
             moves: manifest::moved::moves(&spec.moved),
             ignores: rules.active.iter().map(|rule| plan::Ignore::new(&rule.target, &rule.path)).collect(),
-            endings: rules.notices,
+            endings: [rules.notices, manifest::project::ended_pauses(spec, context.clock.now())].concat(),
         }
     }
 
@@ -237,7 +239,7 @@ impl<'o> Observing<'o> {
                 if plan::is_empty(&desired, &heads) {
                     let observed = Observed { heads, ..Observed::default() };
                     let plan = plan::plan(&desired, &observed, &mut NoSources);
-                    let (plan, notices) = (self.dressed(plan), self.notices(false));
+                    let (plan, notices) = (self.dressed(plan), self.notices(false, &entries));
                     return Ok(Made {
                         plan,
                         notices,
@@ -303,7 +305,8 @@ impl<'o> Observing<'o> {
             // What no manifest seems to declare may be declared in the one that cannot be read.
             plan.undeclared.clear();
         }
-        let mut notices = self.notices(confined);
+        let is_whole = !is_incomplete && unusable.is_empty();
+        let mut notices = self.notices(confined, if is_whole { &catalog.entries } else { &[] });
         notices.extend(unmatched);
         if is_incomplete && wanted.prune {
             notices.push("some manifests could not be read, so nothing is deleted".to_owned());
@@ -345,7 +348,7 @@ impl<'o> Observing<'o> {
         plan
     }
 
-    fn notices(&self, confined: bool) -> Vec<String> {
+    fn notices(&self, confined: bool, entries: &[Entry]) -> Vec<String> {
         let mut notices = Vec::new();
         if confined {
             notices.push(
@@ -358,6 +361,7 @@ impl<'o> Observing<'o> {
             notices.push("--file names a part of the manifests, so nothing is deleted".to_owned());
         }
         notices.extend(self.endings.iter().cloned());
+        notices.extend(pausing::strangers(self.found, entries));
         notices
     }
 

@@ -69,6 +69,9 @@ impl Preferences {
 /// What made a choice that stands on the command line.
 pub const BY_OPTION: &str = "--workspace";
 
+/// What made a choice that stands on the command line, and not as an option of all commands.
+pub const BY_COMMAND: &str = "the command";
+
 /// What made a choice that is kept.
 pub const BY_PREFERENCE: &str = "your preferences";
 
@@ -99,7 +102,7 @@ pub fn workspace(context: &Context) -> Result<Option<Choice>, CliError> {
 /// # Errors
 /// The preferences cannot be read.
 pub fn tenant(context: &Context, named: Option<&str>) -> Result<Option<Choice>, CliError> {
-    choice(context, named, "the command", "SYNTHEX_TENANT", |kept| kept.tenant)
+    choice(context, named, BY_COMMAND, "SYNTHEX_TENANT", |kept| kept.tenant)
 }
 
 fn choice(

@@ -21,11 +21,11 @@ const USUAL_TIMEOUT: u64 = 20;
 /// The file with the key of the service account that reads Secret Manager.
 const ACCOUNT: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 
-/// The providers, at the addresses that the environment names.
+/// Where the services are, as the environment says.
 ///
 /// # Errors
-/// A variable holds no address, or no time.
-pub fn providers(context: &Context) -> Result<Providers, CliError> {
+/// A variable holds no address.
+pub fn endpoints(context: &Context) -> Result<Endpoints, CliError> {
     let get = |name: &str| context.environment.get(name);
     let addresses = [
         ("SYNTHEX_SHOPIFY_BASE_URL", get("SYNTHEX_SHOPIFY_BASE_URL")),
@@ -33,11 +33,19 @@ pub fn providers(context: &Context) -> Result<Providers, CliError> {
         ("SYNTHEX_GOOGLE_OAUTH_URL", get("SYNTHEX_GOOGLE_OAUTH_URL")),
         ("SYNTHEX_SECRET_MANAGER_URL", get("SYNTHEX_SECRET_MANAGER_URL")),
     ];
-    let endpoints = Endpoints::read(addresses).map_err(|error| {
+    Endpoints::read(addresses).map_err(|error| {
         CliError::usage(error.to_string())
             .why(error.why)
             .help(format!("correct {}, or unset it to call the service itself", error.variable))
-    })?;
+    })
+}
+
+/// The providers, at the addresses that the environment names.
+///
+/// # Errors
+/// A variable holds no address, or no time.
+pub fn providers(context: &Context) -> Result<Providers, CliError> {
+    let endpoints = endpoints(context)?;
     let timeout = match context.environment.get("SYNTHEX_HTTP_TIMEOUT") {
         None => USUAL_TIMEOUT,
         Some(text) => text.parse().ok().filter(|seconds| (1..=120).contains(seconds)).ok_or_else(|| {
@@ -71,7 +79,11 @@ impl<'c> SecretSources<'c> {
         Self { context, folder, providers, account: OnceCell::new() }
     }
 
-    fn account(&self) -> Result<Secret, Finding> {
+    /// The key of the service account that reads Secret Manager.
+    ///
+    /// # Errors
+    /// None is named, or it cannot be read. Nobody is asked whether it is taken.
+    pub fn account(&self) -> Result<Secret, Finding> {
         let path = self.context.environment.get("GOOGLE_APPLICATION_CREDENTIALS").ok_or_else(|| {
             Finding::new(Outcome::OwnKey, format!("Secret Manager cannot be asked: {ACCOUNT} is not set"))
                 .help(format!("set {ACCOUNT} to the file with a service account's key"))

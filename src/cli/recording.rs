@@ -31,7 +31,7 @@ use super::error::ExitStatus;
 
 mod sending;
 
-pub use sending::flush;
+pub use sending::{flush, pour};
 use sending::{is_time, send};
 
 /// How long a command may be kept by the database, at most once a minute.
@@ -69,7 +69,8 @@ pub struct Recorder {
     unclear: Option<String>,
     is_off: AtomicBool,
     began: Instant,
-    at: DateTime<Utc>,
+    /// When what is collected was done: since then.
+    at: Mutex<DateTime<Utc>>,
     parking: Parking,
     /// Which database was meant. Before one is, nothing is recorded.
     place: OnceLock<String>,
@@ -120,7 +121,7 @@ impl Recorder {
             is_off: AtomicBool::new(is_off || unclear.is_some()),
             unclear,
             began: Instant::now(),
-            at: SystemClock.now(),
+            at: Mutex::new(SystemClock.now()),
             parking: Parking::default(),
             place: OnceLock::new(),
             workspace: Mutex::new(None),
@@ -316,14 +317,13 @@ fn add(context: &Context, spool: &Spool, installation: Option<uuid::Uuid>) {
     let meant = recorder.workspace.lock().ok().and_then(|workspace| workspace.clone());
     let workspace = context.global.workspace.clone().or(meant).filter(|name| is_name(name));
     let actor = context.actor();
+    let now = SystemClock.now();
+    let at = recorder.at.lock().map_or(now, |mut at| std::mem::replace(&mut *at, now));
     let lines: Vec<String> = metrics
         .into_iter()
         .filter_map(|metric| {
-            let stored = StoredMetric {
-                workspace: workspace.clone(),
-                installation,
-                ..stored(metric, recorder.at, &actor)
-            };
+            let stored =
+                StoredMetric { workspace: workspace.clone(), installation, ..stored(metric, at, &actor) };
             serde_json::to_string(&stored).ok()
         })
         .collect();

@@ -13,6 +13,7 @@ use crate::store::{Identity, migration_state};
 use super::context::Context;
 use super::database;
 use super::error::{CliError, ExitStatus};
+use super::pausing;
 use super::planning::Planned;
 use super::project;
 
@@ -160,6 +161,8 @@ pub async fn load(
             None => {}
         }
     }
+    let mut notices = Vec::new();
+    Box::pin(pausing::note(context, &mut connection, &plan, Some(&found.project.spec), &mut notices)).await;
     connection.close().await;
     let age = identity.now - binding.observed_at;
     if age > max_age {
@@ -173,7 +176,7 @@ pub async fn load(
         options,
         database: shown_database,
         warnings: Vec::new(),
-        notices: Vec::new(),
+        notices,
         commit: binding.commit,
         identity,
         unusable: Vec::new(),

@@ -29,6 +29,19 @@ pub type Sender<'c> = Channels<Around<'c>>;
 /// # Errors
 /// A variable of the environment holds no address.
 pub fn sender<'c>(context: &'c Context, found: Option<&Found>) -> Result<Sender<'c>, CliError> {
+    let environment = found.and_then(|found| found.project.spec.environment.clone());
+    sender_in(context, found.map(|found| found.folder.clone()), environment)
+}
+
+/// [`sender`] of a project in a folder, with its environment.
+///
+/// # Errors
+/// As there.
+pub fn sender_in(
+    context: &Context,
+    folder: Option<PathBuf>,
+    environment: Option<String>,
+) -> Result<Sender<'_>, CliError> {
     let get = |name: &str| context.environment.get(name);
     let endpoints = MailEndpoints::read(get("SYNTHEX_SENDGRID_URL"), get("SYNTHEX_RESEND_URL"));
     let endpoints = endpoints.map_err(|error| {
@@ -37,8 +50,6 @@ pub fn sender<'c>(context: &'c Context, found: Option<&Found>) -> Result<Sender<
             .help(format!("correct {}, or unset it to call the service itself", error.variable))
     })?;
     let providers = providing::providers(context)?;
-    let environment = found.and_then(|found| found.project.spec.environment.clone());
-    let folder = found.map(|found| found.folder.clone());
     let around = Around { context, folder, environment, providers };
     let guard = Guard::new(Arc::new(SystemResolver), context.recorder.calls());
     Ok(Channels::new(around, guard, endpoints))

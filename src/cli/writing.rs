@@ -1,6 +1,5 @@
 //! The one way in which a command changes declared state: show the plan, ask, execute, report.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
@@ -345,7 +344,7 @@ async fn execute(
             OnErrorArg::Stop => OnError::Stop,
             OnErrorArg::Continue => OnError::Continue,
         },
-        unusable: planned.unusable.iter().cloned().collect::<HashSet<_>>(),
+        unusable: planned.unusable.iter().cloned().collect(),
         under: None,
     };
     let mut writer = tokio::select! {

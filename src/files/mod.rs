@@ -7,6 +7,7 @@ mod notice;
 mod process;
 mod read;
 mod replace;
+mod repository;
 mod rows;
 mod secret;
 mod spool;
@@ -17,6 +18,9 @@ pub use notice::{Noticing, appearance};
 pub use process::{ProcessFigures, process_figures};
 pub use read::{ManifestRoots, ProjectRows, find_project, read_manifests, read_project, read_secret};
 pub use replace::{CHANGED, Replacement, replace_all};
+pub use repository::{
+    Commit, ENVIRONMENT as GIT_ENVIRONMENT, Repository, RepositoryError, RepositoryOptions, Verification,
+};
 pub use rows::{GivenRows, STANDARD_INPUT, read_rows};
 pub use secret::{SecretSlot, could_save_secret, open_secret_slot, read_secret_file, read_secret_file_as};
 pub use spool::Spool;

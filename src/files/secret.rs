@@ -96,9 +96,10 @@ fn read_text(path: &Path) -> Result<String, Finding> {
     // Asked of what was opened, not of the name.
     #[cfg(unix)]
     {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = file.metadata().map_err(|error| failed(path, &error))?.permissions().mode() & 0o7777;
-        if mode & 0o077 != 0 {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = file.metadata().map_err(|error| failed(path, &error))?;
+        let mode = metadata.mode() & 0o7777;
+        if is_open(mode, metadata.uid(), rustix::process::geteuid().as_raw()) {
             let what = format!("{} is open to other users (mode {mode:04o})", path.display());
             let shown = path.display();
             return Err(Finding::new(Outcome::SecretOpen, what)
@@ -113,6 +114,15 @@ fn read_text(path: &Path) -> Result<String, Finding> {
     }
     String::from_utf8(bytes)
         .map_err(|_| Finding::new(Outcome::SecretMalformed, format!("{} is no UTF-8 text", path.display())))
+}
+
+/// Whether more users than need be can read a file. What root gives to a group that we are in is how Kubernetes and systemd
+/// hand secrets to a user that is not root; libpq sees it the same way.
+#[cfg(unix)]
+const fn is_open(mode: u32, owner: u32, reader: u32) -> bool {
+    let is_handed_over = owner == 0 && reader != 0;
+    let others = if is_handed_over { 0o037 } else { 0o077 };
+    mode & others != 0
 }
 
 /// A secret's file that is about to get a new content.
@@ -259,6 +269,20 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_root_hands_to_a_group_is_not_open_and_what_a_user_does_is() {
+        const ROOT: u32 = 0;
+        for mode in [0o600, 0o400] {
+            assert!(!is_open(mode, 1000, 1000) && !is_open(mode, ROOT, ROOT), "{mode:o}");
+        }
+        assert!(!is_open(0o440, ROOT, 1000) && !is_open(0o640, ROOT, 1000));
+        assert!(is_open(0o640, 1000, 1000) && is_open(0o640, ROOT, ROOT) && is_open(0o640, 1000, ROOT));
+        for mode in [0o444, 0o644, 0o660, 0o650, 0o601] {
+            assert!(is_open(mode, ROOT, 1000), "{mode:o}");
+        }
+    }
 
     fn secret(folder: &Path, text: &str, mode: u32) -> PathBuf {
         let path = folder.join("secret.json");

@@ -70,7 +70,8 @@ pub struct AlertRuleSpec {
     /// The channels, of the same workspace, that its alerts are sent through.
     #[schemars(length(min = 1, max = 20), inner(regex(pattern = crate::model::key::NAME_PATTERN)))]
     pub channels: Vec<String>,
-    /// When the rule is evaluated: a cron expression of five fields.
+    /// When the rule is evaluated: a cron expression of five fields. The controller evaluates a rule about health also when how
+    /// something stands has changed.
     #[serde(default = "daily_at_nine")]
     #[schemars(length(min = 1, max = 200))]
     pub schedule: String,

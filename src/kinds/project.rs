@@ -14,9 +14,13 @@ use crate::model::text::is_false;
 use crate::model::{Kind, Resource, Scope};
 
 mod guards;
+mod pause;
+mod retention;
 mod switch;
 
 pub use guards::{GuardOverrides, Guards};
+pub use pause::{DeclaredPause, Until};
+pub use retention::{Ages, Retention};
 pub use switch::Switch;
 
 /// The kind.
@@ -64,6 +68,10 @@ pub struct ProjectSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000))]
     pub ignore: Vec<Ignore>,
+    /// Workspaces that `synthex watch` leaves alone for a while. `synthex pause` does the same without a change of this file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000))]
+    pub pauses: Vec<DeclaredPause>,
     /// Resources that got another name: the row is renamed, and keeps its identity and its history.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10000))]
@@ -83,6 +91,9 @@ pub struct ProjectSpec {
     /// Whether what commands do is recorded, in the project's own database: `false` switches it off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analytics: Option<Switch>,
+    /// How long results of health checks, alerts, messages and metrics are kept before `watch` or `db prune` removes them.
+    #[serde(default)]
+    pub retention: Retention,
     /// Bounds on what is read.
     #[serde(default)]
     pub limits: Limits,
@@ -306,7 +317,9 @@ impl Resource for ProjectSpec {
                     .help("use {env: NAME} or {file: PATH}"),
             );
         }
+        pause::check(&self.pauses, problems);
         self.check_names(problems);
+        self.retention.check(problems);
     }
 }
 

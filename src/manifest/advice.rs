@@ -15,6 +15,9 @@ pub(super) fn on_form(field: &str, pattern: &str) -> String {
                 .to_owned()
         }
         ("reminder", _) => "write a number and one of s, m, h, d, w, such as 24h, or `never`".to_owned(),
+        ("until", _) => {
+            "write a day such as 2026-12-31, or an instant such as 2026-12-31T09:00:00Z".to_owned()
+        }
         ("at", _) => "write hours and minutes, such as \"22:30\"".to_owned(),
         ("maxFileSize", _) => "write a number and one of B, KiB, MiB, GiB, such as 10MiB".to_owned(),
         ("path", _) if pattern.starts_with("^(/") => {

@@ -3,11 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use chrono::{Days, NaiveDate};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde_json::Value;
 
 use crate::kinds;
-use crate::kinds::project::{Ignore, ProjectSpec};
+use crate::kinds::project::{DeclaredPause, Ignore, ProjectSpec};
 use crate::model::{Diagnostic, FileId, SourceFile, SourceRef};
 
 use super::admit::{Context, Output, kind_of, stringify, yaml_problem};
@@ -94,6 +94,19 @@ pub fn ignores(spec: &ProjectSpec, today: NaiveDate) -> Ignores<'_> {
         }
     }
     found
+}
+
+/// What is to be said of pauses in the project file that have ended.
+#[must_use]
+pub fn ended_pauses(spec: &ProjectSpec, now: DateTime<Utc>) -> Vec<String> {
+    let over = |pause: &DeclaredPause| {
+        let until = pause.until.instant().filter(|until| *until <= now)?.format("%Y-%m-%d %H:%M:%S UTC");
+        let DeclaredPause { workspace, reason, .. } = pause;
+        Some(format!(
+            "workspace `{workspace}` is no longer paused by the project file: that ended on {until}; remove it from `pauses` ({reason})"
+        ))
+    };
+    spec.pauses.iter().filter_map(over).collect()
 }
 
 fn read(file: &SourceFile) -> Result<Project, Vec<Problem>> {
@@ -213,6 +226,50 @@ mod tests {
         check_ignore("2026-12-30", true, Some(soon));
         check_ignore("2026-12-31", false, Some(over));
         check_ignore("2027-05-01", false, Some(over));
+    }
+
+    #[track_caller]
+    fn check_pause(pause: &str, expected: Result<&str, &str>) {
+        let text = format!(
+            "apiVersion: synthex.dev/v1\nkind: Project\nmetadata: {{name: p}}\nspec:\n  pauses:\n    - {pause}\n"
+        );
+        let parsed = parse(SourceFile::new("synthex.yaml".to_owned(), text.into_bytes()));
+        match (parsed, expected) {
+            (Ok(project), Ok(expected)) => {
+                let until = project.spec.pauses.first().and_then(|pause| pause.until.instant());
+                assert_eq!(until.map(|until| until.to_rfc3339()).as_deref(), Some(expected), "{pause}");
+            }
+            (Err(found), Err(part)) => {
+                let said = format!("{found:?}");
+                assert!(said.contains(part) && said.contains("line: 6"), "{pause}: {said}");
+            }
+            (parsed, _) => panic!("{pause}: {parsed:?}"),
+        }
+    }
+
+    #[test]
+    fn a_pause_in_the_project_file_needs_an_end() {
+        check_pause("{workspace: w, reason: a move, until: 2026-12-31}", Ok("2026-12-31T00:00:00+00:00"));
+        check_pause(
+            "{workspace: w, reason: a move, until: '2026-12-31T09:00:00Z'}",
+            Ok("2026-12-31T09:00:00+00:00"),
+        );
+        check_pause("{workspace: w, reason: a move}", Err("the field `until` is missing"));
+        check_pause("{workspace: w, until: 2026-12-31}", Err("the field `reason` is missing"));
+        check_pause("{workspace: w, reason: '', until: 2026-12-31}", Err("must not be empty"));
+        check_pause("{workspace: w, reason: a move, until: 2026-02-30}", Err("of the calendar"));
+        check_pause("{workspace: w, reason: a move, until: friday}", Err("write a day such as 2026-12-31"));
+        check_pause("{workspace: a/b, reason: a move, until: 2026-12-31}", Err("has the wrong form"));
+    }
+
+    #[test]
+    fn of_a_pause_that_has_ended_it_is_said() {
+        let pause = json!({"workspace": "w", "until": "2026-12-31", "reason": "a move"});
+        let spec: ProjectSpec = serde_json::from_value(json!({"pauses": [pause]})).unwrap();
+        let at = |now: &str| ended_pauses(&spec, now.parse().unwrap());
+        assert!(at("2026-12-30T23:59:59Z").is_empty());
+        let said = "workspace `w` is no longer paused by the project file: that ended on 2026-12-31 00:00:00 UTC; remove it from `pauses` (a move)";
+        assert_eq!(at("2026-12-31T00:00:00Z"), [said]);
     }
 
     #[track_caller]

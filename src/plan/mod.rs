@@ -16,6 +16,7 @@ pub mod moves;
 pub mod observed;
 pub mod order;
 pub mod past;
+pub mod pauses;
 pub mod planner;
 pub mod reason;
 pub mod record;

@@ -20,6 +20,7 @@ pub mod json;
 pub mod notice;
 pub mod only;
 pub mod paint;
+pub mod pauses;
 pub mod plan_json;
 pub mod plan_markdown;
 pub mod plan_text;

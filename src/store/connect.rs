@@ -142,6 +142,7 @@ impl ConnectOptions {
             timeout: self.timeout,
             confined: None,
             installation: None,
+            reads_pauses: None,
             parking: self.parking.clone(),
         })
     }
@@ -184,6 +185,8 @@ pub struct Connection {
     pub(super) confined: Option<bool>,
     /// Which installation this is, once it was asked.
     pub(super) installation: Option<uuid::Uuid>,
+    /// Whether we may read pauses, once it was asked.
+    pub(super) reads_pauses: Option<bool>,
     /// Where it is left in place of being closed.
     pub(super) parking: Option<Parking>,
 }

@@ -44,7 +44,7 @@ const MOST_TEXT: usize = 1000;
 
 const STATUSES: &str = "select credential, last_verified_at, verify_outcome, verify_verdict, verify_message, last_valid_at, \
      access_expires_at, observed_expires_at, renewal_outcome, last_renewed_at, last_renewal_error, renewal_failures \
-     from synthex.credential_status where $1::text is null or workspace = $1";
+     from synthex.credential_status where ($1::text is null or workspace = $1) and ($2::uuid[] is null or credential = any($2))";
 
 /// Findings of one verification; a credential that is gone meanwhile is left out. What the secret said about its end counts
 /// only where it was read.
@@ -81,17 +81,19 @@ fn short(text: &str) -> String {
 }
 
 impl Connection {
-    /// What was observed, by the credential's id; of one workspace, where one is named. Within a transaction.
+    /// What was observed, by the credential's id; of one workspace, where one is named, and of some credentials, where some
+    /// are. Within a transaction.
     ///
     /// # Errors
     /// Whatever the database reports.
     pub async fn credential_statuses(
         &mut self,
         workspace: Option<&str>,
+        credentials: Option<&[Uuid]>,
     ) -> Result<HashMap<Uuid, CredentialStatus>, StateError> {
         let limit = self.timeout;
         let work = async {
-            let query = sqlx::query(STATUSES).bind(workspace).persistent(false);
+            let query = sqlx::query(STATUSES).bind(workspace).bind(credentials).persistent(false);
             let mut statuses = HashMap::new();
             for row in query.fetch_all(&mut self.inner).await? {
                 let status = CredentialStatus {
@@ -170,8 +172,8 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(90);
 /// A turn that is held.
 #[derive(Debug)]
 pub struct RenewalTurn {
-    connection: Connection,
-    now: DateTime<Utc>,
+    pub(super) connection: Connection,
+    pub(super) now: DateTime<Utc>,
 }
 
 impl Turns for RenewalTurns {

@@ -62,6 +62,7 @@ const SETTLE: &str = "with mine as ( \
      ) \
      select workspace, service, subject from mine";
 
+/// What was claimed before there was a row of it has none afterwards; what a controller wants to be looked at keeps its row.
 const RELEASE: &str = "with mine as ( \
         select h.workspace, h.service, h.subject from synthex.health_status as h \
         join unnest($1::text[], $2::text[], $3::text[]) as u (w, s, b) on (h.workspace, h.service, h.subject) = (w, s, b) \
@@ -69,9 +70,11 @@ const RELEASE: &str = "with mine as ( \
      ), never as ( \
         delete from synthex.health_status as h using mine as m \
         where (h.workspace, h.service, h.subject) = (m.workspace, m.service, m.subject) and h.code = 'never_checked' \
+         and h.due_at is null \
      ) \
      update synthex.health_status as h set claimed_by = null, claimed_until = null from mine as m \
-     where (h.workspace, h.service, h.subject) = (m.workspace, m.service, m.subject) and h.code <> 'never_checked'";
+     where (h.workspace, h.service, h.subject) = (m.workspace, m.service, m.subject) and (h.code <> 'never_checked' \
+      or h.due_at is not null)";
 
 const MARK: &str = "update synthex.health_status as h set evidence = h.evidence || $4::jsonb \
      from unnest($1::text[], $2::text[], $3::text[]) as u (w, s, b) where (h.workspace, h.service, h.subject) = (w, s, b)";
@@ -87,14 +90,14 @@ const FORGET: &str = "delete from synthex.health_status as h \
         or (h.service in ('disk', 'memory') and h.checked_at < $6))";
 
 /// Keys as columns.
-struct Columns<'k> {
-    workspaces: Vec<&'k str>,
-    services: Vec<&'static str>,
-    subjects: Vec<&'k str>,
+pub(super) struct Columns<'k> {
+    pub(super) workspaces: Vec<&'k str>,
+    pub(super) services: Vec<&'static str>,
+    pub(super) subjects: Vec<&'k str>,
 }
 
 impl<'k> Columns<'k> {
-    fn of(keys: impl IntoIterator<Item = &'k CheckKey>) -> Self {
+    pub(super) fn of(keys: impl IntoIterator<Item = &'k CheckKey>) -> Self {
         let mut columns = Self { workspaces: Vec::new(), services: Vec::new(), subjects: Vec::new() };
         for key in keys {
             columns.workspaces.push(&key.workspace);
@@ -128,6 +131,12 @@ impl HealthBook {
     #[must_use]
     pub fn new(connection: Connection) -> Self {
         Self(Mutex::new(connection))
+    }
+
+    /// Gives the connection back.
+    #[must_use]
+    pub fn into_connection(self) -> Connection {
+        self.0.into_inner()
     }
 
     /// Says goodbye.

@@ -8,6 +8,7 @@ use crate::engine::{StateError, StateReader as _};
 
 use super::connect::Connection;
 use super::error::within;
+use super::pauses::MAY_READ;
 
 /// Which database, and how far its record goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,11 +32,15 @@ impl Connection {
         let installed = self.is_installed().await?;
         let limit = self.timeout;
         let work = async {
-            let sql = "select now(), \
+            let sql = format!(
+                "select now(), \
                  coalesce(to_regprocedure('pg_control_system()') is not null \
                   and has_function_privilege('pg_control_system()', 'execute'), false), \
-                 to_regclass('synthex.installation') is not null, to_regclass('synthex.batch_operations') is not null";
-            let row = sqlx::query(sql).persistent(false).fetch_one(&mut self.inner).await?;
+                 to_regclass('synthex.installation') is not null, to_regclass('synthex.batch_operations') is not null, {MAY_READ}"
+            );
+            let query = sqlx::query(sqlx::AssertSqlSafe(sql)).persistent(false);
+            let row = query.fetch_one(&mut self.inner).await?;
+            self.reads_pauses = row.try_get(4)?;
             let mut identity =
                 Identity { installation: None, system: None, revision: None, now: row.try_get(0)? };
             if row.try_get(1)? {

@@ -36,6 +36,34 @@ pub struct Listed {
     pub touched_by: Option<String>,
 }
 
+/// Some rows of a kind: those of some workspaces, and those in whose column one of some words stands.
+#[derive(Clone, Debug)]
+pub struct Chosen<'a> {
+    /// The column, by the registry.
+    pub column: &'static str,
+    /// The workspaces of the words.
+    pub workspaces: &'a [&'a str],
+    /// The words.
+    pub words: &'a [&'a str],
+    /// The workspaces of which all rows are wanted.
+    pub whole: &'a [&'a str],
+}
+
+/// Some living rows of a kind, sorted by key.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn list_chosen(
+    connection: &mut Connection,
+    kind: KindRef,
+    chosen: &Chosen<'_>,
+) -> Result<Vec<Listed>, StateError> {
+    connection.begin_reading().await?;
+    let outcome = read_list(connection, kind, None, Some(chosen)).await;
+    connection.rollback().await?;
+    outcome
+}
+
 /// All living rows of a kind, sorted by key; of one workspace, if one is named. Empty where synthex is not installed.
 ///
 /// # Errors
@@ -46,7 +74,7 @@ pub async fn list(
     workspace: Option<&str>,
 ) -> Result<Vec<Listed>, StateError> {
     connection.begin_reading().await?;
-    let outcome = read_list(connection, kind, workspace).await;
+    let outcome = read_list(connection, kind, workspace, None).await;
     connection.rollback().await?;
     outcome
 }
@@ -60,6 +88,7 @@ async fn read_list(
     connection: &mut Connection,
     kind: KindRef,
     workspace: Option<&str>,
+    chosen: Option<&Chosen<'_>>,
 ) -> Result<Vec<Listed>, StateError> {
     if !connection.is_installed().await? {
         return Ok(Vec::new());
@@ -72,14 +101,23 @@ async fn read_list(
     let limit = connection.timeout;
     let table = kind.table.as_ref().map_or("", |table| table.name);
     let column = if table == "workspaces" { "name" } else { "workspace" };
+    let only = chosen.map_or_else(String::new, |chosen| {
+        let own = chosen.column;
+        format!(
+            "and ({column} = any($4) or ({column}, {own}) in (select w, n from unnest($2::text[], $3::text[]) as u (w, n)))"
+        )
+    });
     let sql = format!(
         "select {column}, name, id, owner, revision, {}, {}, deleted_at, touched_at, touched_by \
-         from synthex.{table} where deleted_at is null and ($1::text is null or {column} = $1) order by 1, 2",
+         from synthex.{table} where deleted_at is null and ($1::text is null or {column} = $1) {only} order by 1, 2",
         within_reach("created_at"),
         within_reach("updated_at"),
     );
     let work = async {
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(workspace).persistent(false);
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(workspace).persistent(false);
+        if let Some(Chosen { workspaces, words, whole, .. }) = chosen {
+            query = query.bind(workspaces).bind(words).bind(whole);
+        }
         let found = query.fetch_all(&mut connection.inner).await?;
         let mut listed = Vec::with_capacity(found.len());
         for row in &found {

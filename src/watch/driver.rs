@@ -9,6 +9,8 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::engine::Interrupt as _;
 use crate::model::Clock;
@@ -101,7 +103,14 @@ async fn runs(
     let code = entry.code;
     board.begun(code, cause, clock.now());
     let begun = Instant::now();
-    let ran = AssertUnwindSafe(entry.task.run(stop)).catch_unwind().await;
+    let span = tracing::info_span!(
+        "task",
+        task = code.code(),
+        cause = cause.code(),
+        failure = Empty,
+        "otel.status_code" = Empty
+    );
+    let ran = AssertUnwindSafe(entry.task.run(stop)).catch_unwind().instrument(span.clone()).await;
     let ran = ran.unwrap_or_else(|_| {
         let mut failure = TaskFailure::new("defect", format!("the task `{}` came to a stop", code.code()));
         failure.why = Some("this is a defect of synthex; what it said is in the log".to_owned());
@@ -118,8 +127,11 @@ async fn runs(
             failure.what
         ),
         None => {
-            tracing::debug!(task = code.code(), took_ms = took.as_secs_f64() * 1000.0, status = %ran.status, "ran")
+            tracing::debug!(task = code.code(), took_ms = took.as_secs_f64() * 1000.0, status = %ran.status, "ran");
         }
+    }
+    if let Some(failure) = &ran.failure {
+        span.record("failure", failure.code.as_str()).record("otel.status_code", "ERROR");
     }
     board.ended(code, &ran, took, clock.now(), next);
     for other in &ran.wakes {

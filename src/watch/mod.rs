@@ -10,9 +10,11 @@
 //! | `board` | what is known of the tasks: read by the endpoints, written by the driver |
 //! | `http` | the endpoints: probes, metrics, status, and the status page |
 //! | `stop` | the request to stop |
+//! | `tasks` | what tasks decide, one per file |
 //! | `conditions` | what is said of each workspace |
 //! | `backoff` | what failed, and when it is tried again |
 //! | `flapping` | what is set back again and again |
+//! | `tasks` | what other tasks decide |
 //!
 //! It knows neither SQL nor the command line: what it needs of them is behind the traits of the engine, or its own.
 
@@ -24,8 +26,9 @@ pub mod flapping;
 pub mod http;
 mod stop;
 mod task;
+pub mod tasks;
 
 pub use board::{Board, TaskState};
-pub use driver::{Entry, once, run};
+pub use driver::{Entry, once, run, varied};
 pub use stop::{Stop, Stopper};
 pub use task::{Cause, Ran, Task, TaskCode, TaskFailure};

@@ -69,6 +69,18 @@ pub enum Cause {
     Signal,
 }
 
+impl Cause {
+    /// The word for it.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Timer => "timer",
+            Self::Signal => "signal",
+        }
+    }
+}
+
 /// A task could not do what it is for. It is tried again when its time comes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TaskFailure {

@@ -110,10 +110,12 @@ impl<'a> Stage<'a> {
             .map(|fact| {
                 let is_active = fact.spec.enabled && !fact.is_deleted;
                 let last = facts.evaluated.get(&fact.name).copied();
+                let is_time = || schedule::is_due(&fact.spec.schedule, &fact.spec.time_zone, last, now);
                 let is_due = match &facts.scope {
                     Scope::All => true,
                     Scope::Only(name) => *name == fact.name,
-                    Scope::Due => schedule::is_due(&fact.spec.schedule, &fact.spec.time_zone, last, now),
+                    Scope::Due => is_time(),
+                    Scope::Changed => matches!(fact.spec.when, Condition::HealthStatus(_)) || is_time(),
                 };
                 let thresholds = match &fact.spec.when {
                     Condition::CredentialExpiry(expiry) => Some(Thresholds::of(expiry)),
@@ -150,7 +152,7 @@ impl<'a> Stage<'a> {
     pub fn is_in_scope(&self, rule: Option<&str>) -> bool {
         match &self.facts.scope {
             Scope::Only(name) => rule == Some(name),
-            Scope::All | Scope::Due => true,
+            Scope::All | Scope::Due | Scope::Changed => true,
         }
     }
 

@@ -16,10 +16,12 @@ use crate::files;
 use crate::store::embedded;
 use crate::store::{MigrationState, Writer, migration_state};
 
-/// Look at the database, migrate it, start and stop the embedded one
+mod prune;
+
+/// Look at the database, migrate it, remove what is old, start and stop the embedded one
 #[derive(Debug, Subcommand)]
 #[command(
-    after_help = "Examples:\n  synthex db status\n  psql \"$(synthex db url)\"\n  synthex db stop\n  synthex db migrate --dry-run"
+    after_help = "Examples:\n  synthex db status\n  psql \"$(synthex db url)\"\n  synthex db stop\n  synthex db migrate --dry-run\n  synthex db prune --dry-run"
 )]
 pub enum DbCommand {
     /// Show which database is meant, whether it answers, and what is installed in it
@@ -53,6 +55,10 @@ pub enum DbCommand {
     /// `apply` does this too. Needs CREATE on the database at first, and the role that owns the schema from then on.
     #[command(after_help = "Examples:\n  synthex db migrate --dry-run\n  synthex db migrate")]
     Migrate(MigrateArgs),
+    #[command(
+        after_help = "Examples:\n  synthex db prune --dry-run\n  synthex db prune --yes\n  synthex db prune --yes --format json"
+    )]
+    Prune(prune::PruneArgs),
 }
 
 /// Options of `db status`.
@@ -87,6 +93,7 @@ pub async fn db(context: &Context, command: &DbCommand) -> Result<ExitStatus, Cl
         DbCommand::Stop(_) => stop(context).await,
         DbCommand::Url(_) => url(context).await,
         DbCommand::Migrate(args) => migrate(context, args).await,
+        DbCommand::Prune(args) => prune::prune(context, args).await,
     }
 }
 

@@ -8,6 +8,7 @@ use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::database;
 use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::pausing;
 use crate::cli::project::{self, Found, Read};
 use crate::cli::selecting::{self, SelectArgs};
 use crate::engine::StateReader as _;
@@ -138,6 +139,8 @@ impl Asking<'_> {
         );
         all.sort_unstable();
         all.dedup();
+        let spec = &self.found.project.spec;
+        notices.extend(pausing::said_now(self.context, connection, &all, spec).await?);
         if self.selection.is_all() {
             return Ok((seen, all, notices));
         }

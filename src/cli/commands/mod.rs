@@ -12,6 +12,7 @@ pub mod ci;
 pub mod completions;
 pub mod credentials;
 pub mod db;
+pub mod doctor;
 pub mod drift;
 pub mod explain;
 mod explain_layers;
@@ -22,10 +23,12 @@ pub mod import;
 pub mod init;
 pub mod lease;
 pub mod notifications;
+pub mod pause;
 pub mod plan;
 pub mod render;
 mod render_diff;
 pub mod restore;
+pub mod resume;
 pub mod rollback;
 pub mod schema;
 pub mod state;
@@ -94,6 +97,9 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::Notify(command)) => Box::pin(notifications::notify(context, &command)).await,
         Some(Command::Check(command)) => check::check(context, &command),
         Some(Command::Lease(command)) => lease::lease(context, &command).await,
+        Some(Command::Pause(args)) => pause::pause(context, &args).await,
+        Some(Command::Resume(args)) => resume::resume(context, &args).await,
+        Some(Command::Doctor(args)) => Box::pin(doctor::doctor(context, &args)).await,
         Some(Command::Alerts(command)) => Box::pin(alerts::alerts(context, &command)).await,
         Some(Command::Analytics(command)) => Box::pin(analytics::analytics(context, &command)).await,
         Some(Command::Completions(args)) => completions::completions(context, &args),

@@ -12,7 +12,7 @@ use crate::model::usage::Metric;
 use crate::store::Connection;
 use crate::store::usage::{StoredMetric, make_months, store_metrics};
 
-use super::stored;
+use super::{add, stored};
 
 /// How long after one attempt to send there is no other, in seconds.
 const PAUSE: i64 = 60;
@@ -39,6 +39,14 @@ pub async fn flush(context: &Context, connection: &mut Connection) -> usize {
     // What failed left its transaction open; whatever is wrong with the connection, the report will say.
     let _ = connection.rollback().await;
     left
+}
+
+/// Sends what a run that goes on has done since this was last asked for, and everything that waits. Returns how much still
+/// waits.
+pub async fn pour(context: &Context, connection: &mut Connection) -> usize {
+    let Some(spool) = context.recorder.spool() else { return 0 };
+    add(context, &spool, connection.installation());
+    flush(context, connection).await
 }
 
 /// Whether it is long enough since sending was last tried. A clock that was set back is no reason to wait.

@@ -39,6 +39,22 @@ impl Line {
         outcome
     }
 
+    /// The connection, for what wants one of its own. Without [`Line::give_back`] another one takes its place the next time.
+    ///
+    /// # Errors
+    /// As [`Line::connection`].
+    pub async fn lend(&mut self) -> Result<Connection, StateError> {
+        match self.open.take() {
+            Some(connection) => Ok(connection),
+            None => self.options.connect().await,
+        }
+    }
+
+    /// Takes a connection back that still works.
+    pub fn give_back(&mut self, connection: Connection) {
+        self.open = Some(connection);
+    }
+
     /// Says goodbye.
     pub async fn close(&mut self) {
         if let Some(connection) = self.open.take() {

@@ -1,13 +1,20 @@
 //! The controller's tasks put together with the edges: database, files, providers, channels. What a task decides is in
 //! `watch`, `engine` and `alerts`; here it gets its connections and its services.
 
+mod alerts;
+mod delivery;
 pub mod desk;
+mod health;
+pub mod heartbeat;
 pub mod leading;
 mod line;
 pub mod listening;
 pub mod reconcile;
+mod renewal;
 pub mod serving;
 pub mod source;
+mod source_args;
+pub mod upkeep;
 
 use std::path::PathBuf;
 
@@ -18,7 +25,13 @@ use crate::store::ConnectOptions;
 
 use super::context::Context;
 
+pub use alerts::AlertsTask;
+pub use delivery::DeliveryTask;
+pub use health::HealthTask;
 pub use line::Line;
+pub use renewal::RenewalTask;
+pub use source_args::GitArgs;
+pub use upkeep::UpkeepTask;
 
 /// What every task of a controller gets.
 pub struct Station<'c> {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::alerts::facts::{Facts, Outcome, Scope, Telling};
 use crate::alerts::impact::Overlay;
-use crate::alerts::{self, AlertStatus};
+use crate::alerts::{self, AlertStatus, Upcoming};
 
 use super::delivery::NewNotification;
 use super::{StateError, StateErrorKind};
@@ -124,6 +124,8 @@ pub struct Evaluated {
     pub rules: Vec<String>,
     /// What is told to nobody.
     pub untold: Vec<Untold>,
+    /// When something can happen next.
+    pub upcoming: Upcoming,
 }
 
 impl Evaluated {
@@ -134,6 +136,7 @@ impl Evaluated {
             unreadable: Vec::new(),
             rules: Vec::new(),
             untold: Vec::new(),
+            upcoming: Upcoming::default(),
         }
     }
 }
@@ -197,6 +200,7 @@ async fn once(
     evaluated.rules =
         facts.rules.iter().filter(|rule| !rule.is_deleted).map(|rule| rule.name.clone()).collect();
     let outcome = alerts::evaluate(&facts, ask.now);
+    evaluated.upcoming = alerts::upcoming(&facts, &outcome, ask.now);
     if ask.is_dry {
         store.give_up().await?;
         return Ok(outcome);

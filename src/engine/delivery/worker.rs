@@ -47,6 +47,9 @@ pub struct Settings {
     pub jitter: fn(Uuid, i64) -> f64,
     /// How often it looks again once nothing is due; `None` to be done then.
     pub poll: Option<Duration>,
+    /// Whether it looks again only while something is under way, and is done once nothing is, though something may wait for
+    /// its time or for its channel's rate.
+    pub ends_when_idle: bool,
 }
 
 impl Settings {
@@ -62,6 +65,7 @@ impl Settings {
             grace: Duration::from_secs(5),
             jitter: super::judge::spread,
             poll: None,
+            ends_when_idle: false,
         }
     }
 }
@@ -124,6 +128,8 @@ pub struct Delivered {
     pub error: Option<StateError>,
     /// Whether it was told to stop.
     pub is_interrupted: bool,
+    /// Where it ended although something only waits for its channel's rate: how long that takes (M-D13).
+    pub next_slot: Option<Duration>,
 }
 
 /// Delivers what is due, until nothing is, or for ever where the settings say so, or until it is told to stop. A database

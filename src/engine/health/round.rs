@@ -164,6 +164,12 @@ impl<'r, S: HealthStore> Round<'r, S> {
         let patience = self.request.settings.of(&check.key.workspace, check.key.service).patience;
         let found = Found { status: check.status, code: check.code, is_failure: check.is_failure };
         let (status, settled) = settle(before, found, check.checked_at, &patience);
+        let is_news = before.is_none_or(|before| {
+            before.status != settled.status
+                || before.last_status != settled.last_status
+                || before.failures != settled.failures
+        });
+        self.outcome.changed += usize::from(is_news);
         check.status = status;
         check.maintenance = (self.request.in_maintenance)(labels, check.checked_at);
         let due_at = Some(check.checked_at + jittered(patience.interval, first));

@@ -70,6 +70,8 @@ pub struct Outcome {
     pub checks: Vec<Check>,
     /// What was kept of it.
     pub recorded: Vec<CheckKey>,
+    /// How many results say something else than the ones before them, or count towards it.
+    pub changed: usize,
     /// What somebody else was looking at.
     pub busy: Vec<CheckKey>,
     /// Providers of which nothing could be reached, with how many tenants were asked about.

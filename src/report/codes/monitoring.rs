@@ -2,7 +2,7 @@
 
 use super::Rule;
 
-pub(super) const RULES: [Rule; 23] = [
+pub(super) const RULES: [Rule; 24] = [
     Rule {
         code: "SX0320",
         title: "a condition on labels cannot be read, chooses nothing, or fits no alert",
@@ -103,6 +103,17 @@ Wrong:
     template: {title: "{{ titel }}"}
 Right:
     template: {title: "{{ title }}"}"#,
+    },
+    Rule {
+        code: "SX0328",
+        title: "not a time to keep something for",
+        text: "Write a whole number and one of `h`, `d`, `w`, or `forever`. Each has a least: results of health checks 1d, alerts and
+notifications 7d, metrics 31d. What is younger is still needed, for example to know what was told already.
+
+Wrong:
+    retention: {alerts: 12h}
+Right:
+    retention: {alerts: 180d, metrics: forever}",
     },
     Rule {
         code: "SX0330",

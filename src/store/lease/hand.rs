@@ -15,14 +15,14 @@ use super::super::write::Writer;
 use super::take::{self, Request};
 use super::{end_writers, look};
 
-/// What is recorded about what a person did to a lease.
+/// What is recorded about what a person did to a lease, or to a pause.
 #[derive(Clone, Debug)]
 pub struct Audit {
     /// The operation.
     pub id: Uuid,
     /// The project, or `-`.
     pub project: String,
-    /// `lease take` or `lease release`.
+    /// `lease take`, `lease release`, `pause` or `resume`.
     pub command: String,
     /// Who: the CI identity, or `user@host`.
     pub actor: String,
@@ -39,8 +39,8 @@ const RECORD: &str = "insert into synthex.batch_operations \
      values ($1, $2, $3, $4, $5, $6, 'applied', concat_ws('; ', $7::text, nullif($8::text, '')), clock_timestamp(), \
      clock_timestamp())";
 
-/// Records it, with who had the lease before.
-pub(super) async fn record(
+/// Records it, with who had the lease before, or how it was paused.
+pub(in crate::store) async fn record(
     connection: &mut PgConnection,
     audit: &Audit,
     before: &str,

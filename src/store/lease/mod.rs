@@ -27,6 +27,7 @@ use crate::engine::{Holder, LeaseGrant, LeaseKeeper, StateError, StateErrorKind}
 use super::connect::{ConnectOptions, Connection, in_transaction};
 use super::error::within;
 
+pub(super) use hand::record;
 pub use hand::{Audit, release_by_hand};
 pub use leader::Hold;
 pub use look::{known_workspaces, leases};

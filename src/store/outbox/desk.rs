@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -13,7 +14,7 @@ use crate::engine::{StateError, StateErrorKind};
 use crate::store::connect::{ConnectOptions, Connection};
 use crate::store::error::within;
 
-use super::{claim, record};
+use super::{claim, due, record};
 
 /// The outbox of a database.
 #[derive(Debug)]
@@ -36,6 +37,22 @@ impl OutboxStore {
         if let Some(connection) = self.connection.into_inner() {
             connection.close().await;
         }
+    }
+
+    /// How long until something may be sent, in one statement; zero where something may be now, `None` where nothing waits.
+    /// What only waits for the rate of its channel, or for a message before it, counts as due.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn ahead(&self, now: DateTime<Utc>) -> Result<Option<Duration>, StateError> {
+        let mut place = self.connection.lock().await;
+        let mut connection = match place.take() {
+            Some(connection) => connection,
+            None => self.options.connect().await?,
+        };
+        let ahead = due::ahead(&mut connection, now).await?;
+        *place = Some(connection);
+        Ok(ahead)
     }
 
     /// Runs statements in a transaction. A connection that does not answer is not used again.

@@ -1,11 +1,14 @@
 //! What waits in the outbox, counted: for people, and for a controller that wants to know whether there is work.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 
 use crate::engine::StateError;
 use crate::store::connect::Connection;
-use crate::store::error::within;
+use crate::store::error::{explain, within};
+use crate::store::turns::moment;
 
 /// What waits for a channel.
 #[derive(Clone, Debug)]
@@ -35,6 +38,27 @@ const WAITING: &str = "select d.workspace, d.channel, \
      from synthex.notification_deliveries as d \
      left join synthex.channel_status as s on s.workspace = d.workspace and s.channel = d.channel \
      where d.state in ('pending', 'retrying', 'sending') and ($1::text is null or d.workspace = $1) group by 1, 2 order by 1, 2";
+
+/// Leases go by the clock of the database. A channel whose receiver asked for a pause counts once the pause is over.
+const AHEAD: &str = "select least( \
+      (select extract(epoch from min(d.next_attempt_at) - @now) from synthex.notification_deliveries as d \
+        where d.state in ('pending', 'retrying') and not exists (select from synthex.channel_status as s \
+         where s.workspace = d.workspace and s.channel = d.channel and s.paused_until > @now)), \
+      (select extract(epoch from min(s.paused_until) - @now) from synthex.channel_status as s where s.paused_until > @now), \
+      (select extract(epoch from min(d.leased_until) - clock_timestamp()) from synthex.notification_deliveries as d \
+        where d.state = 'sending'))::float8";
+
+/// How long until something may be sent; zero where something may be now, `None` where nothing waits.
+pub(super) async fn ahead(
+    connection: &mut Connection,
+    now: DateTime<Utc>,
+) -> Result<Option<Duration>, StateError> {
+    let doing = "looking whether something is to be sent";
+    let rows = connection.look(AHEAD.replace("@now", &moment(now)), doing).await?;
+    let seconds = rows.first().map_or(Ok(None), |row| row.try_get::<Option<f64>, _>(0));
+    let seconds = seconds.map_err(|error| explain(error, doing))?;
+    Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)))
+}
 
 impl Connection {
     /// What waits, by channel.

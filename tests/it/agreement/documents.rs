@@ -60,7 +60,7 @@ pub(super) fn full_documents() -> Vec<Value> {
         document(
             "Project",
             json!({
-                "workspace": "w", "manifests": ["m"], "prune": true, "analytics": "off", "database": {"env": "DB"}, "limits": {"maxFileSize": "1MiB"},
+                "workspace": "w", "manifests": ["m"], "prune": true, "analytics": "off", "retention": {"healthChecks": "7d", "alerts": "30d", "notifications": "30d", "metrics": "forever"}, "database": {"env": "DB"}, "limits": {"maxFileSize": "1MiB"},
                 "guards": {"maxDeletes": 3, "maxDeletePercent": 50, "maxUpdatePercent": 90, "rename": true},
                 "ignore": [{"path": "/metadata/notes", "target": "tenant/*", "until": "2026-12-31", "reason": "r"}],
                 "moved": [{"from": "tenant/w/a", "to": "tenant/w/b"}],

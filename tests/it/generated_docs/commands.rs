@@ -44,7 +44,9 @@ fn section(path: &[String], command: &Command, page: &mut String) {
     prose(&about, page);
     let usage = command.clone().render_usage().to_string();
     let _ = writeln!(page, "\n```text\n{}\n```", usage.trim());
-    let shown = |arg: &&Arg| !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version");
+    // The reference is that of a binary without features.
+    let is_apart = |arg: &Arg| matches!(arg.get_id().as_str(), "help" | "version" | "otlp_endpoint");
+    let shown = |arg: &&Arg| !arg.is_hide_set() && !is_apart(arg);
     let own = |arg: &&Arg| is_root || !arg.is_global_set();
     let arguments: Vec<&Arg> = command.get_positionals().filter(shown).collect();
     list("Arguments", &arguments, page);

@@ -26,6 +26,16 @@ const READ_BY_LIBRARIES: &[(&str, &str)] = &[
     ("PGOPTIONS", "sqlx"),
     ("HTTPS_PROXY", "reqwest"),
     ("NO_PROXY", "reqwest"),
+    ("ALL_PROXY", "git"),
+    ("SSL_CERT_FILE", "git"),
+    ("SSL_CERT_DIR", "git"),
+    ("GIT_SSL_CAINFO", "git"),
+    ("GIT_SSL_CAPATH", "git"),
+    ("GIT_EXEC_PATH", "git"),
+    ("SSH_AUTH_SOCK", "git"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "opentelemetry-otlp"),
+    ("OTEL_RESOURCE_ATTRIBUTES", "opentelemetry_sdk"),
+    ("OTEL_TRACES_SAMPLER", "opentelemetry_sdk"),
 ];
 
 #[test]

@@ -136,6 +136,14 @@ impl Estate {
         self.project.write(&path, text.replace(from, to));
     }
 
+    /// Replaces a text in the project file.
+    #[track_caller]
+    pub fn edit_project(&self, from: &str, to: &str) {
+        let text = self.project.read("synthex.yaml");
+        assert!(text.contains(from), "{from:?} is not in the project file:\n{text}");
+        self.project.write("synthex.yaml", text.replace(from, to));
+    }
+
     /// A run against the database, as its owner.
     pub fn synthex(&self, args: &[&str]) -> Synthex {
         self.project.synthex(args.iter().copied()).database(&self.database)

@@ -12,9 +12,11 @@
 //! | [`dump`] | the bytes of `pg_dump` |
 //! | [`embedded`] | an embedded server of a test's own |
 //! | [`estate`] | a project that declares every kind, and its database |
+//! | [`git`] | git repositories, and a server for them that demands a token |
 //! | [`project`] | a project folder, and small valid manifests |
 //! | [`proxy`] | a network between client and server that can be cut, silent or refusing |
 //! | [`pgbouncer`] | a transaction pooler in front of a database |
+//! | [`watching`] | one task of the controller by itself |
 #![allow(
     dead_code,
     reason = "a function may stand here before the first test that needs it, and after the last"
@@ -36,6 +38,7 @@ pub mod database;
 pub mod dump;
 pub mod embedded;
 pub mod estate;
+pub mod git;
 pub mod github;
 mod host;
 pub mod mail;
@@ -44,6 +47,7 @@ pub mod project;
 pub mod proxy;
 pub mod server;
 pub mod services;
+pub mod watching;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};

@@ -199,15 +199,22 @@ impl Services {
         asked.iter().filter(|asked| asked.path.contains(path)).cloned().collect()
     }
 
+    /// The variables that make all addresses point here.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let base = format!("http://{}", self.address);
+        vec![
+            ("SYNTHEX_SHOPIFY_BASE_URL", format!("{base}/{{shop}}")),
+            ("SYNTHEX_GOOGLE_MERCHANT_URL", base.clone()),
+            ("SYNTHEX_GOOGLE_OAUTH_URL", format!("{base}/token")),
+            ("SYNTHEX_SECRET_MANAGER_URL", base.clone()),
+            ("SYNTHEX_SENDGRID_URL", base.clone()),
+            ("SYNTHEX_RESEND_URL", base),
+        ]
+    }
+
     /// The run, with all addresses pointing here.
     pub fn serve(&self, run: Synthex) -> Synthex {
-        let base = format!("http://{}", self.address);
-        run.env("SYNTHEX_SHOPIFY_BASE_URL", format!("{base}/{{shop}}"))
-            .env("SYNTHEX_GOOGLE_MERCHANT_URL", &base)
-            .env("SYNTHEX_GOOGLE_OAUTH_URL", format!("{base}/token"))
-            .env("SYNTHEX_SECRET_MANAGER_URL", &base)
-            .env("SYNTHEX_SENDGRID_URL", &base)
-            .env("SYNTHEX_RESEND_URL", &base)
+        self.variables().into_iter().fold(run, |run, (name, value)| run.env(name, value))
     }
 
     /// The port it listens on, at 127.0.0.1.

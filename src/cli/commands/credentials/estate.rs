@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::alerts::expiry::{self, Standing};
 use crate::cli::commands;
@@ -15,12 +16,12 @@ use crate::cli::error::CliError;
 use crate::cli::preferences;
 use crate::cli::project::{self, Found};
 use crate::cli::selecting;
-use crate::engine::StateReader as _;
 use crate::engine::credentials::Subject;
+use crate::engine::{StateError, StateReader as _};
 use crate::kinds;
 use crate::kinds::credential::{CredentialSpec, CredentialStatus as Declared};
 use crate::model::diagnostic::did_you_mean;
-use crate::store::{self, ConnectOptions, Connection, CredentialStatus, Listed, migration_state};
+use crate::store::{self, Chosen, ConnectOptions, Connection, CredentialStatus, Listed, migration_state};
 
 use super::FilterArgs;
 
@@ -119,23 +120,10 @@ impl Estate {
         workspace: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<(), CliError> {
-        let workspaces = store::list(connection, &kinds::workspace::KIND, workspace).await?;
-        self.workspaces.extend(workspaces.iter().map(|row| row.key.name.to_string()));
-        let tenants = store::list(connection, &kinds::tenant::KIND, workspace).await?;
-        let rows = store::list(connection, &kinds::credential::KIND, workspace).await?;
-        connection.begin_reading().await?;
-        if let Some(name) = workspace {
-            connection.enter(name).await?;
-        }
-        let mut statuses = connection.credential_statuses(workspace).await?;
-        connection.rollback().await?;
+        let Stock { workspaces, tenants, items } = Stock::read(connection, workspace, now).await?;
+        self.workspaces.extend(workspaces);
         self.tenants.extend(tenants.iter().map(|row| row.key.name.to_string()));
-        let by_name: HashMap<(&str, &str), &Value> =
-            tenants.iter().map(|row| ((&*row.key.workspace, &*row.key.name), &row.canonical)).collect();
-        for row in rows {
-            let status = statuses.remove(&row.id).unwrap_or_default();
-            self.items.push(Item::new(row, status, &by_name, now));
-        }
+        self.items.extend(items);
         self.tenant_rows.extend(tenants);
         Ok(())
     }
@@ -188,6 +176,79 @@ impl Estate {
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None => error.help(format!("look at what is there: {list}")),
         })
+    }
+}
+
+/// What there is in some workspaces.
+#[derive(Default)]
+pub struct Stock {
+    /// The names of the workspaces.
+    pub workspaces: Vec<String>,
+    /// The tenants.
+    pub tenants: Vec<Listed>,
+    /// The credentials.
+    pub items: Vec<Item>,
+}
+
+impl Stock {
+    /// Reads what lives; of one workspace, where one is named.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn read(
+        connection: &mut Connection,
+        workspace: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, StateError> {
+        let workspaces = store::list(connection, &kinds::workspace::KIND, workspace).await?;
+        let tenants = store::list(connection, &kinds::tenant::KIND, workspace).await?;
+        let rows = store::list(connection, &kinds::credential::KIND, workspace).await?;
+        connection.begin_reading().await?;
+        if let Some(name) = workspace {
+            connection.enter(name).await?;
+        }
+        let statuses = connection.credential_statuses(workspace, None).await?;
+        connection.rollback().await?;
+        let workspaces = workspaces.iter().map(|row| row.key.name.to_string()).collect();
+        Ok(Self { workspaces, ..Self::of(tenants, rows, statuses, now) })
+    }
+
+    /// Reads some tenants, each by its workspace and name, and all of some workspaces.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn read_some(
+        connection: &mut Connection,
+        tenants: &[(&str, &str)],
+        whole: &[&str],
+        now: DateTime<Utc>,
+    ) -> Result<Self, StateError> {
+        let (workspaces, words): (Vec<&str>, Vec<&str>) = tenants.iter().copied().unzip();
+        let mut chosen = Chosen { column: "name", workspaces: &workspaces, words: &words, whole };
+        let tenants = store::list_chosen(connection, &kinds::tenant::KIND, &chosen).await?;
+        chosen.column = "tenant";
+        let rows = store::list_chosen(connection, &kinds::credential::KIND, &chosen).await?;
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        connection.begin_reading().await?;
+        let statuses = connection.credential_statuses(None, Some(&ids)).await?;
+        connection.rollback().await?;
+        Ok(Self::of(tenants, rows, statuses, now))
+    }
+
+    fn of(
+        tenants: Vec<Listed>,
+        rows: Vec<Listed>,
+        mut statuses: HashMap<Uuid, CredentialStatus>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let by_name: HashMap<(&str, &str), &Value> =
+            tenants.iter().map(|row| ((&*row.key.workspace, &*row.key.name), &row.canonical)).collect();
+        let item = |row: Listed| {
+            let status = statuses.remove(&row.id).unwrap_or_default();
+            Item::new(row, status, &by_name, now)
+        };
+        let items = rows.into_iter().map(item).collect();
+        Self { workspaces: Vec::new(), tenants, items }
     }
 }
 

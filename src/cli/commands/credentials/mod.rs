@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 
-pub use estate::{Estate, Filter, Item};
+pub use estate::{Estate, Filter, Item, Stock};
 
 /// Look after the credentials of tenants
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,5 @@
 //! `health check`: looks now, keeps what is found, and says with the exit code how things stand.
 
-use chrono::TimeDelta;
 use clap::Args;
 
 use crate::cli::args::Format;
@@ -22,10 +21,7 @@ use crate::store::health::HealthBook;
 use super::probing::{Database, Looking, is_of_database};
 use super::reading::{self, Job, Remaining};
 use super::showing::{Watching, exit_status, line_of, said_how_many};
-use super::{STATUSES, ServiceArg, statuses};
-
-/// How long nothing is heard of a machine before it counts as gone for good.
-const GONE_AFTER: TimeDelta = TimeDelta::days(1);
+use super::{GONE_AFTER, STATUSES, ServiceArg, statuses};
 
 /// Look now, keep what is found, and exit with how things stand
 ///

@@ -3,14 +3,15 @@
 mod check;
 mod choosing;
 mod list;
-mod maintenance;
-mod probing;
-mod reading;
+pub mod maintenance;
+pub mod probing;
+pub mod reading;
 mod report;
 mod showing;
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
 use clap::{Subcommand, ValueEnum};
 
 use crate::cli::context::Context;
@@ -18,6 +19,9 @@ use crate::cli::desk::some;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::engine::health::CheckKey;
 use crate::model::health::{CheckedService, HealthStatus};
+
+/// How long nothing is heard of a machine before it counts as gone for good.
+pub const GONE_AFTER: TimeDelta = TimeDelta::days(1);
 
 /// See whether shops, merchant accounts, credentials, quotas, the database and this machine are well
 #[derive(Debug, Subcommand)]

@@ -10,8 +10,8 @@ use crate::cli::commands::credentials::{Estate, Filter, FilterArgs, Item};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::selecting;
-use crate::engine::StateReader as _;
 use crate::engine::health::{AskTarget, CheckKey, ExpiryCounts, Labels, Scope, Settings, Target, Work};
+use crate::engine::{StateError, StateReader as _};
 use crate::kinds::credential::Service;
 use crate::kinds::health_check::HealthCheckSpec;
 use crate::kinds::{self};
@@ -87,8 +87,7 @@ pub async fn read(
     let unkept = unkept(&mut connection, is_installed).await;
     connection.close().await;
     let (checks, windows) = declared?;
-    let specs: Vec<(String, HealthCheckSpec)> = checks.iter().filter_map(spec_of).collect();
-    let settings = Settings::new(specs.iter().map(|(workspace, spec)| (workspace.as_str(), spec)));
+    let settings = settings(&checks);
     let is_chosen = args.selector.is_some() || !args.tenant_id.is_empty();
     let chosen = |row: &&Listed| {
         let is_active = text(row, "status") == "active";
@@ -112,26 +111,51 @@ pub async fn read(
     let off = settings.switched_off().filter(|key| scope.shows(key.service)).collect();
     notes.extend(super::switched_off(&off));
     let knows_all = !is_chosen && scope.needs_tenants() && !workspaces.is_empty();
-    let remaining = knows_all.then(|| {
-        // Of one that is suspended the last results stay, so that alerts about it end with that reason.
-        let suspended = tenants.iter().filter(|row| text(row, "status") == "suspended");
-        let mut kept = chosen.clone();
-        kept.extend(suspended.map(|row| ((&*row.key.workspace, &*row.key.name), row)));
-        let all = asking(&items, &kept, &Scope::named(&[]), &settings).into_iter();
-        let all = all.chain(expiring(&items, &chosen, &tenants, is_chosen));
-        let keys = all.flat_map(|target| target.keys).filter(is_on).collect();
-        Remaining { workspaces, keys }
-    });
+    let remaining = knows_all.then(|| Remaining { workspaces, keys: remaining(&items, &tenants, &settings) });
     let job = Job { settings, windows: Windows::new(&windows), targets, is_whole: !is_chosen, is_of_nobody };
     Ok(Reading { options, folder, job, remaining, unkept, notes })
 }
 
+/// Everything that there is to look at, for a machine that looks at itself too.
+pub fn everything(items: &[Item], tenants: &[Listed], settings: &Settings, host: &str) -> Vec<Target> {
+    let scope = Scope::named(&[]);
+    let active = having(tenants, &["active"]);
+    let mut targets = general(&scope, host);
+    targets.extend(asking(items, &active, &scope, settings));
+    targets.extend(expiring(items, &active, tenants, false));
+    targets
+        .retain(|target| target.keys.iter().any(|key| settings.of(&key.workspace, key.service).is_enabled));
+    targets
+}
+
+/// The keys that results can be of. Of a tenant that is suspended the last results stay, so that alerts about it end with that
+/// reason.
+pub fn remaining(items: &[Item], tenants: &[Listed], settings: &Settings) -> Vec<CheckKey> {
+    let kept = having(tenants, &["active", "suspended"]);
+    let all = asking(items, &kept, &Scope::named(&[]), settings).into_iter();
+    let all = all.chain(expiring(items, &having(tenants, &["active"]), tenants, false));
+    let is_on = |key: &CheckKey| settings.of(&key.workspace, key.service).is_enabled;
+    all.flat_map(|target| target.keys).filter(is_on).collect()
+}
+
+/// The tenants of some statuses.
+fn having<'t>(tenants: &'t [Listed], statuses: &[&str]) -> HashMap<(&'t str, &'t str), &'t Listed> {
+    let wanted = tenants.iter().filter(|row| statuses.contains(&text(row, "status")));
+    wanted.map(|row| ((&*row.key.workspace, &*row.key.name), row)).collect()
+}
+
+/// How services are looked at, as it is declared.
+pub fn settings(checks: &[Listed]) -> Settings {
+    let specs: Vec<(String, HealthCheckSpec)> = checks.iter().filter_map(spec_of).collect();
+    Settings::new(specs.iter().map(|(workspace, spec)| (workspace.as_str(), spec)))
+}
+
 /// Health checks and maintenance windows that are declared. A database of an older synthex has no tables for them.
-async fn declared(
+pub async fn declared(
     connection: &mut Connection,
     scopes: &[Option<String>],
     is_installed: bool,
-) -> Result<(Vec<Listed>, Vec<Listed>), CliError> {
+) -> Result<(Vec<Listed>, Vec<Listed>), StateError> {
     let (mut checks, mut windows) = (Vec::new(), Vec::new());
     if is_installed && has_place(connection).await? {
         for scope in scopes {
@@ -143,7 +167,7 @@ async fn declared(
     Ok((checks, windows))
 }
 
-async fn has_place(connection: &mut Connection) -> Result<bool, CliError> {
+async fn has_place(connection: &mut Connection) -> Result<bool, StateError> {
     connection.begin_reading().await?;
     let has_place = connection.has_place_for_health().await?;
     connection.rollback().await?;
@@ -158,7 +182,7 @@ async fn unkept(connection: &mut Connection, is_installed: bool) -> Option<&'sta
         let has_place = is_installed && connection.has_place_for_health().await?;
         let may = has_place && connection.may_keep_health().await?;
         connection.rollback().await?;
-        Ok::<_, crate::engine::StateError>((is_confined, has_place, may))
+        Ok::<_, StateError>((is_confined, has_place, may))
     };
     match work.await {
         Ok((_, false, _)) => Some("the database has no place for them: run `synthex db migrate`"),

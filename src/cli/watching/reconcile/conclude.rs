@@ -140,7 +140,7 @@ impl ReconcileTask<'_> {
 }
 
 fn said_of(check: &Check) -> String {
-    format!("{} {}", check.code, check.message)
+    format!("{} {} {}", check.status.code(), check.code, check.message)
 }
 
 /// A result for the condition `Ready`; `None` where nobody knows yet.

@@ -133,7 +133,8 @@ impl<'s> Work<'s> {
     /// Whether there is nothing more to do; asked when nothing is under way.
     pub(super) fn is_done(&self) -> bool {
         let is_empty = self.landed.is_empty() && self.batch.is_none() && self.singly.is_empty();
-        let looks_no_more = self.is_stopping() || (self.is_exhausted && self.looks_again.is_none());
+        let waits_for_nothing = self.looks_again.is_none() || self.settings.ends_when_idle;
+        let looks_no_more = self.is_stopping() || (self.is_exhausted && waits_for_nothing);
         is_empty && looks_no_more
     }
 
@@ -209,6 +210,7 @@ impl<'s> Work<'s> {
         self.outages = 0;
         if claimed.claims.is_empty() {
             self.is_exhausted = true;
+            self.done.next_slot = claimed.next_slot;
             let wait = match (claimed.next_slot, self.settings.poll) {
                 (Some(slot), Some(poll)) => Some(slot.min(poll)),
                 (slot, poll) => slot.or(poll),
@@ -234,7 +236,9 @@ impl<'s> Work<'s> {
 
     /// The outbox could not be asked.
     fn failed(&mut self, error: StateError) {
-        let waits = self.settings.poll.is_some() && error.kind == StateErrorKind::Unreachable;
+        let waits = self.settings.poll.is_some()
+            && !self.settings.ends_when_idle
+            && error.kind == StateErrorKind::Unreachable;
         if !waits {
             self.done.error.get_or_insert(error);
             return;

@@ -7,9 +7,11 @@ use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::listing::Listing;
+use crate::cli::pausing::pause_json;
 use crate::cli::preferences::{self, Choice};
 use crate::kinds;
-use crate::report::clean;
+use crate::plan::pauses::Pauses;
+use crate::report::{self, clean};
 use crate::store::Listed;
 use crate::store::summary::TenantGroup;
 
@@ -30,6 +32,7 @@ struct Seen {
     tenants: Vec<Listed>,
     groups: Vec<TenantGroup>,
     usual: Option<String>,
+    pauses: Pauses,
 }
 
 async fn look(context: &Context, tenant: Option<&Choice>) -> Result<Seen, CliError> {
@@ -41,8 +44,9 @@ async fn look(context: &Context, tenant: Option<&Choice>) -> Result<Seen, CliErr
         Some(_) => listing.rows(&kinds::tenant::KIND).await?,
         None => Vec::new(),
     };
+    let pauses = listing.pauses(context.clock.now()).await?;
     listing.close().await;
-    Ok(Seen { is_known: true, workspaces, tenants, groups, usual })
+    Ok(Seen { is_known: true, workspaces, tenants, groups, usual, pauses })
 }
 
 /// Shows it.
@@ -81,6 +85,7 @@ pub async fn info(context: &Context, _: &InfoArgs) -> Result<ExitStatus, CliErro
         };
         seen.tenants.iter().find(is_it)
     });
+    let pause = workspace.as_ref().and_then(|choice| Some((&choice.name, seen.pauses.get(&choice.name)?)));
     let file = preferences::path(context).map(|path| path.to_string_lossy().into_owned());
     if context.global.format == Format::Json {
         let exists = |is_there: bool| seen.is_known.then_some(is_there);
@@ -94,6 +99,7 @@ pub async fn info(context: &Context, _: &InfoArgs) -> Result<ExitStatus, CliErro
                 "market": field("market"),
                 "region": field("region"),
                 "tenants": row.map(|_| tenants),
+                "paused": pause.map(|(name, pause)| pause_json(name, pause)),
             })),
             "tenant": tenant.as_ref().map(|choice| json!({
                 "tenantId": choice.name,
@@ -119,6 +125,10 @@ pub async fn info(context: &Context, _: &InfoArgs) -> Result<ExitStatus, CliErro
     }
     if row.is_some() {
         text.push_str(&format!("  tenants    {tenants}\n"));
+    }
+    if let Some((_, pause)) = pause {
+        let words = report::pauses::words(pause, Some(context.clock.now()));
+        text.push_str(&format!("  watch      {words}\n"));
     }
     text.push_str(&format!("tenant       {}\n", shown(&tenant, own.flatten().is_some())));
     text.push_str(&format!(

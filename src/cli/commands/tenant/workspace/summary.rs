@@ -11,6 +11,7 @@ use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::listing::{self, Counts, Listing};
+use crate::cli::pausing::pause_json;
 use crate::cli::selecting;
 use crate::kinds;
 use crate::report::{self, time};
@@ -83,6 +84,7 @@ pub async fn summary(context: &Context, args: &SummaryArgs) -> Result<ExitStatus
     let mut listing = Listing::open(context, "tenant workspace summary", only).await?;
     let mut rows = listing.rows(&kinds::workspace::KIND).await?;
     let counts = listing.counts().await?;
+    let pauses = listing.pauses(context.clock.now()).await?;
     listing.close().await;
     if let Some(choice) = active.as_ref().filter(|_| rows.is_empty()) {
         return Err(CliError::usage(format!("there is no workspace `{}`", choice.name))
@@ -96,7 +98,15 @@ pub async fn summary(context: &Context, args: &SummaryArgs) -> Result<ExitStatus
     let nothing = Summed::default();
     let of = |row: &Listed| summed.get(&*row.key.name).unwrap_or(&nothing);
     if context.global.format == Format::Json {
-        let workspaces: Vec<Value> = rows.iter().map(|row| json_of(row, of(row))).collect();
+        let workspaces: Vec<Value> = rows
+            .iter()
+            .map(|row| {
+                let mut value = json_of(row, of(row));
+                value["paused"] =
+                    json!(pauses.get(&row.key.name).map(|pause| pause_json(&row.key.name, pause)));
+                value
+            })
+            .collect();
         context.printer.json(&json!({"format_version": "1.0", "workspaces": workspaces}));
         return Ok(ExitStatus::Success);
     }
@@ -107,7 +117,14 @@ pub async fn summary(context: &Context, args: &SummaryArgs) -> Result<ExitStatus
     }
     let cells = rows.iter().map(|row| cells(row, of(row), now)).collect();
     let headers = ["WORKSPACE", "TENANTS", "STATUS", "TYPES", "CREDENTIALS", "ALERT RULES", "LAST APPLY"];
-    context.printer.result(&report::table::table(&headers, cells, &context.printer.stdout));
+    let mut text = report::table::table(&headers, cells, &context.printer.stdout);
+    for row in &rows {
+        if let Some(pause) = pauses.get(&row.key.name) {
+            let said = report::pauses::sentence_now(&row.key.name, pause, now);
+            text.push_str(&format!("note: {}\n", report::clean::clean(&said)));
+        }
+    }
+    context.printer.result(&text);
     Ok(ExitStatus::Success)
 }
 
