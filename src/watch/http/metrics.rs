@@ -77,7 +77,7 @@ struct Now {
     mode: &'static str,
     up: Duration,
     started_at: DateTime<Utc>,
-    interval: Option<Duration>,
+    interval: Duration,
     now: Instant,
     process: Option<ProcessFigures>,
 }
@@ -192,7 +192,7 @@ impl Now {
         sheet.one(
             "cycle_interval_seconds",
             "How long this replica waits between two cycles when nothing happens.",
-            self.interval.map(|interval| interval.as_secs_f64()),
+            Some(self.interval.as_secs_f64()),
         )
     }
 

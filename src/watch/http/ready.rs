@@ -71,9 +71,7 @@ pub(super) fn is_up(seen: &Seen, now: Instant) -> bool {
 }
 
 fn cycle(about: &About, seen: &Seen, now: Instant) -> Check {
-    let Some(most) = about.interval.map(|interval| interval * 2) else {
-        return Check { check: "cycle", ok: true, why: "it has no part in reconciling".to_owned() };
-    };
+    let most = about.interval * 2;
     let (ok, why) = match seen.cycle {
         None => (false, "none is complete yet".to_owned()),
         Some(mark) => {
@@ -100,7 +98,7 @@ mod tests {
     use super::super::vitals::Vitals;
     use super::*;
 
-    fn vitals(interval: Option<Duration>) -> Vitals {
+    fn vitals() -> Vitals {
         Vitals::new(About {
             replica: uuid::Uuid::nil(),
             host: "here".to_owned(),
@@ -108,12 +106,10 @@ mod tests {
             project: "p".to_owned(),
             environment: String::new(),
             mode: "enforce",
-            interval,
+            interval: Duration::from_secs(60),
             started_at: DateTime::<Utc>::default(),
         })
     }
-
-    const MINUTE: Option<Duration> = Some(Duration::from_secs(60));
 
     /// The names of the checks that fail after so many seconds.
     fn failing(vitals: &Vitals, seconds: u64) -> Vec<&'static str> {
@@ -124,20 +120,12 @@ mod tests {
 
     #[test]
     fn one_that_has_just_begun_is_alive_and_not_ready() {
-        assert_eq!(failing(&vitals(MINUTE), 0), ["role", "database", "cycle"]);
-    }
-
-    #[test]
-    fn one_that_has_no_part_in_reconciling_needs_no_cycle() {
-        let vitals = vitals(None);
-        assert_eq!(failing(&vitals, 0), ["database"]);
-        vitals.database_answered(DateTime::<Utc>::default());
-        assert_eq!(failing(&vitals, 0), [""; 0]);
+        assert_eq!(failing(&vitals(), 0), ["role", "database", "cycle"]);
     }
 
     #[test]
     fn silence_is_noticed_one_after_the_other() {
-        let (vitals, now) = (vitals(MINUTE), DateTime::<Utc>::default());
+        let (vitals, now) = (vitals(), DateTime::<Utc>::default());
         vitals.set_role(Role::Standby);
         vitals.database_answered(now);
         vitals.cycle_done(now);

@@ -31,9 +31,8 @@ pub struct About {
     pub environment: String,
     /// `observe` or `enforce`.
     pub mode: &'static str,
-    /// How long it waits between two cycles when nothing happens; `None` where it has no part in reconciling, so that it
-    /// stands by from the beginning and no cycle is expected of it.
-    pub interval: Option<Duration>,
+    /// How long it waits between two cycles when nothing happens.
+    pub interval: Duration,
     /// When it began.
     pub started_at: DateTime<Utc>,
 }
@@ -172,7 +171,7 @@ impl Vitals {
         let started = Instant::now();
         let seen = Seen {
             beat: started,
-            role: if about.interval.is_some() { Role::Starting } else { Role::Standby },
+            role: Role::Starting,
             is_stopping: false,
             answered: None,
             database_failure: None,
@@ -191,15 +190,6 @@ impl Vitals {
     /// The driver's loop is alive. To be said every second; after 30 s without it, `/livez` fails.
     pub fn beat(&self) {
         self.write().beat = Instant::now();
-    }
-
-    /// Says every second that the driver's loop is alive, for ever. To be polled where the tasks are: what keeps these from
-    /// being polled, keeps this from it too.
-    pub async fn keep_beating(&self) {
-        loop {
-            self.beat();
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
     }
 
     /// What it is at from now on. Without a lease it is not the leader: a lease that was told is forgotten.

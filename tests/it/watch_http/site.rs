@@ -82,7 +82,7 @@ pub fn vitals() -> Arc<Vitals> {
         project: "test".to_owned(),
         environment: String::new(),
         mode: "enforce",
-        interval: Some(Duration::from_secs(60)),
+        interval: Duration::from_secs(60),
         started_at: SystemClock.now(),
     }))
 }
