@@ -19,7 +19,7 @@ use super::write::Writer;
 macro_rules! columns {
     () => {
         "workspace, reason, actor, greatest(paused_at, timestamptz '0001-01-01 00:00Z') as since, \
-         least(until, timestamptz '9999-12-31 00:00Z') as until"
+         case when until is not null then least(until, timestamptz '9999-12-31 00:00Z') end as until"
     };
 }
 

@@ -332,7 +332,7 @@ async fn passage(options: &ConnectOptions) -> Vec<Check> {
                 _ => "probably a pooler in transaction mode, or a database that has no such calls",
             };
             let help = "nothing is lost: `watch` works by its intervals; for reactions within seconds give it a URL that leads to PostgreSQL itself";
-            Check::warn(CALLS, format!("a call (NOTIFY) was not heard within {} s", CALL.as_secs()), help).why(why)
+            Check::warn(CALLS, "calls (LISTEN, NOTIFY) do not get through", help).why(why)
         }
         Err(error) => Check::of_error(CALLS, Status::Info, &error),
     });
