@@ -52,8 +52,8 @@ fn is_controller(command: &str) -> bool {
 #[cfg_attr(not(feature = "otel"), expect(unused_variables, reason = "it says where traces go"))]
 pub fn start(global: &Global, command: &str, environment: &Environment) -> Result<Logging, CliError> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual(global, command)));
-    // Each layer has a filter of its own: what is too little for the log is not too little for a trace.
-    let subscriber = registry().with(lines(global.log_format, std::io::stderr).with_filter(filter));
+    // One filter for all, and none of a layer's own: after a driver has asked whether it may log, those swallow the next line.
+    let subscriber = registry().with(filter).with(lines(global.log_format, std::io::stderr));
     #[cfg(feature = "otel")]
     {
         let (layer, sender) = match address(global, command, environment)? {
@@ -150,6 +150,20 @@ mod tests {
         check("watch", &["-q"], "off");
         check("watch status", &[], "warn");
     }
+    #[test]
+    fn a_driver_that_asks_whether_it_may_log_swallows_no_line() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let filter = EnvFilter::new("synthex=info,sqlx=error");
+        let subscriber = registry().with(filter).with(lines(LogFormat::Text, move || writer.clone()));
+        tracing::subscriber::with_default(subscriber, || {
+            assert!(!tracing::enabled!(target: "sqlx::query", tracing::Level::DEBUG));
+            tracing::info!("this one");
+        });
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("this one"), "{text:?}");
+    }
+
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<u8>>>);
 

@@ -15,9 +15,8 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter,
 };
-use tracing::{Level, Subscriber};
+use tracing::Subscriber;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::registry::LookupSpan;
 use url::Url;
 
@@ -103,8 +102,7 @@ where
         .with_tracer(provider.tracer("synthex"))
         .with_location(false)
         .with_threads(false)
-        .with_tracked_inactivity(false)
-        .with_filter(Targets::new().with_target("synthex", Level::INFO));
+        .with_tracked_inactivity(false);
     Ok((layer.boxed(), Sender(provider)))
 }
 

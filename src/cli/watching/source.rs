@@ -178,7 +178,9 @@ impl<'c> Source<'c> {
             };
             let commit = git.repository.fetch().await.map_err(failed)?;
             git.asked = Some(Instant::now());
-            if observed.as_ref() == Some(&commit.sha) {
+            // After a time without an answer it is read again: what was said last was of that time.
+            let is_known = self.last.as_ref().is_some_and(|last| !last.is_unreachable);
+            if is_known && observed.as_ref() == Some(&commit.sha) {
                 return Ok(None);
             }
             let keep: Vec<String> = self.good.iter().map(|good| good.revision.clone()).collect();

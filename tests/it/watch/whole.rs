@@ -44,7 +44,7 @@ fn from_a_saved_manifest_to_a_delivered_message() {
     let address = value(&estate, "select listen from synthex.watch_replicas").expect("an address");
     comes_true("that it is ready", || get(&address, "/readyz").starts_with("HTTP/1.1 200"));
     assert!(get(&address, "/livez").starts_with("HTTP/1.1 200"));
-    assert!(get(&address, "/metrics").contains("synthex_is_leader 1"));
+    assert!(get(&address, "/metrics").contains("synthex_leader 1"));
     assert!(get(&address, "/status").contains("\"role\":\"leader\""));
     assert!(get(&address, "/").contains("<html"));
     // A credential comes close to its expiry, by a file that is saved.

@@ -19,7 +19,7 @@ use crate::watch::flapping::Corrections;
 /// How the controllers are, and how each workspace stands
 ///
 /// Reads what they keep in the database, so it works from any machine. A controller that has not said anything for a minute is
-/// shown as silent. Exits with 1 when a workspace is not Ready, or no controller is heard, with --detailed-exitcode.
+/// shown as silent.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  synthex watch status\n  synthex watch status --all\n  synthex watch status --format json"
@@ -28,7 +28,7 @@ pub struct StatusArgs {
     /// Show workspaces of which there is nothing to say, too
     #[arg(long)]
     pub all: bool,
-    /// Exit with 2 when something needs looking at
+    /// Exit with 2 when something needs looking at: a workspace is not ready, or no controller is heard
     #[arg(long)]
     pub detailed_exitcode: bool,
 }

@@ -227,7 +227,10 @@ impl ReconcileTask<'_> {
                     executed.waits = true;
                 }
                 // Somebody wrote between the plan and its execution: the next one knows.
-                StateErrorKind::Stale => executed.waits = true,
+                StateErrorKind::Stale => {
+                    tracing::info!(why = error.why.as_deref().unwrap_or_default(), "{}", error.what);
+                    executed.waits = true;
+                }
                 StateErrorKind::Rejected if !error.keys.is_empty() => {
                     executed.failed =
                         error.keys.iter().map(|key| (key.clone(), error.what.clone())).collect();
