@@ -3,17 +3,17 @@
 
 mod alerts;
 mod delivery;
+pub mod desk;
 mod health;
 pub mod heartbeat;
-pub mod desk;
 pub mod leading;
 mod line;
 pub mod listening;
 pub mod reconcile;
 mod renewal;
 pub mod source;
-pub mod upkeep;
 mod source_args;
+pub mod upkeep;
 
 use std::path::PathBuf;
 
@@ -29,8 +29,8 @@ pub use delivery::DeliveryTask;
 pub use health::HealthTask;
 pub use line::Line;
 pub use renewal::RenewalTask;
-pub use upkeep::UpkeepTask;
 pub use source_args::GitArgs;
+pub use upkeep::UpkeepTask;
 
 /// What every task of a controller gets.
 pub struct Station<'c> {
