@@ -194,12 +194,6 @@ pub fn command_line() -> String {
 }
 
 impl Environment {
-    /// One that consists of these variables, without a terminal.
-    #[must_use]
-    pub fn of(variables: impl IntoIterator<Item = (String, OsString)>) -> Self {
-        Self { variables: variables.into_iter().collect(), ..Self::default() }
-    }
-
     /// Reads the environment of this process.
     #[must_use]
     pub fn read() -> Self {

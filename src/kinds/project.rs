@@ -93,7 +93,7 @@ pub struct ProjectSpec {
     pub analytics: Option<Switch>,
     /// How long results of health checks, alerts, messages and metrics are kept before `watch` or `db prune` removes them.
     #[serde(default)]
-    pub retention: Retention,
+    pub retention: Box<Retention>,
     /// Bounds on what is read.
     #[serde(default)]
     pub limits: Limits,

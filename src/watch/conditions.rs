@@ -56,6 +56,8 @@ pub struct Outlook {
     pub revision: Option<String>,
     /// Why the newest revision cannot be used.
     pub problem: Option<String>,
+    /// Whether that is because nobody can be asked for it.
+    pub is_unreachable: bool,
     /// Why the revision is not put in force: somebody rolled it back.
     pub held: Option<String>,
     /// What guards refuse: then nothing of the plan is done.
@@ -80,6 +82,9 @@ pub fn of(workspace: &str, standing: &Standing, outlook: &Outlook, now: DateTime
     };
     let (synced, why, words) = synced(standing, outlook);
     let (ready, because, said) = match (&outlook.problem, synced) {
+        (Some(problem), _) if outlook.is_unreachable => {
+            (ConditionStatus::False, "SourceUnreachable", problem.clone())
+        }
         (Some(problem), _) => (ConditionStatus::False, "InvalidManifest", problem.clone()),
         (None, ConditionStatus::True) => (ConditionStatus::True, "Reconciled", words.clone()),
         (None, status) => (status, why, words.clone()),
@@ -174,7 +179,7 @@ fn healthy(health: Option<&HealthCounts>) -> Said {
 }
 
 fn stalled(standing: &Standing, outlook: &Outlook) -> (bool, &'static str, String) {
-    if let Some(problem) = &outlook.problem {
+    if let Some(problem) = outlook.problem.as_ref().filter(|_| !outlook.is_unreachable) {
         return (true, "InvalidManifest", format!("the manifests must be corrected: {problem}"));
     }
     if standing.pending > 0 && standing.paused.is_none() {
@@ -288,6 +293,13 @@ mod tests {
             &bad,
             "Ready=False:InvalidManifest Synced=True:Synced Healthy=Unknown:NotChecked Paused=False:Running \
              Flapping=False:Calm Stalled=True:InvalidManifest",
+        );
+        let away = Outlook { is_unreachable: true, ..bad };
+        check(
+            &Standing::default(),
+            &away,
+            "Ready=False:SourceUnreachable Synced=True:Synced Healthy=Unknown:NotChecked Paused=False:Running \
+             Flapping=False:Calm Stalled=False:Progressing",
         );
         let pending = Standing { pending: 2, drifted: 1, ..Standing::default() };
         let refused = Outlook { refused: vec!["too many deletions".to_owned()], ..outlook() };

@@ -65,7 +65,7 @@ try {
     const buttons = page.getByRole("button", { name: /^Acknowledge/ });
     const before = await buttons.count();
     expect(before > 0, "no alert to acknowledge");
-    await page.getByLabel("What you do about it (may be left out)").first().fill("I look at it");
+    await page.getByLabel("Comment (may be left out)").first().fill("I look at it");
     await buttons.first().click();
     await page.getByRole("status").getByText("Acknowledged").waitFor({ timeout: 10_000 });
     expect(await buttons.count() === before - 1, "the alert is still to be acknowledged");

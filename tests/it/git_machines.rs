@@ -26,12 +26,21 @@ async fn nothing_around_it_changes_what_git_does() {
     around.git(&["config", "core.fsmonitor", &evil]);
     around.git(&["config", "url./nowhere.insteadOf", &origin.path().display().to_string()]);
     let mut options = options(origin.path(), &around.path().join(".synthex/git"));
-    options.environment.push(("GIT_CONFIG_PARAMETERS".to_owned(), OsString::from("'x.y'='z'")));
+    let seen = outside.path().join("seen");
+    let script = format!("env >> '{}'; exec \"$REAL\" \"$@\"", seen.display());
+    options.environment = with_program(outside.path(), "git", &script);
     let mut repository = Repository::new(options);
     assert_eq!(repository.fetch().await.unwrap().sha, commit);
     let files = repository.check_out(&commit, &[]).await.unwrap();
     holds(&files, "b.yaml", "b\n");
     assert!(!witness.exists(), "a program was run");
+    let seen = fs::read_to_string(&seen).unwrap();
+    assert!(seen.contains("GIT_CONFIG_NOSYSTEM=1\n"), "{seen}");
+    // Whoever runs the tests sets it.
+    assert!(
+        std::env::var_os("CARGO_MANIFEST_DIR").is_some() && !seen.contains("CARGO_MANIFEST_DIR"),
+        "{seen}"
+    );
     assert!(fs::symlink_metadata(files.join("link.yaml")).unwrap().is_symlink());
     assert_eq!(fs::metadata(files.join("run.sh")).unwrap().permissions().mode() & 0o111, 0o111);
     assert!(!files.join(".git").exists());

@@ -128,7 +128,7 @@ async fn what_is_checked_out_is_what_was_fetched_though_the_branch_moved() {
     holds(&files, "a.yaml", "one\n");
     drop(one);
     other.check_out(&third.sha, &[]).await.unwrap();
-    assert_eq!(kept(folder.path()), [third.sha.clone()]);
+    assert_eq!(kept(folder.path()), std::slice::from_ref(&third.sha));
     // What was removed comes back from the server, by its id.
     holds(&other.check_out(&first.sha, &[]).await.unwrap(), "a.yaml", "one\n");
     // What is in the cache needs no server.

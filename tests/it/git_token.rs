@@ -120,7 +120,8 @@ async fn a_server_that_hangs_is_left_and_nothing_of_git_stays() {
     assert!(server.processes().contains(&url), "the search for it is broken");
     assert!(eventually(Duration::from_secs(10), || !processes().contains(&url)), "{}", processes());
 
-    // Also when nobody waits for it any more.
+    // Also when nobody waits for it any more, and git itself would wait for long.
+    let mut repository = Repository::new(with_token(options(&url, folder.path()), TOKEN));
     let waited = tokio::time::timeout(Duration::from_millis(500), repository.fetch()).await;
     assert!(waited.is_err());
     assert!(eventually(Duration::from_secs(10), || !processes().contains(&url)), "{}", processes());

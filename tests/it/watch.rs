@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(40);
 /// A controller of an estate, which looks every second.
 pub fn start(estate: &Estate, args: &[&str]) -> Running {
     let all: Vec<&str> =
-        ["-v", "watch", "--interval", "1s", "--tasks", "reconcile"].iter().chain(args).copied().collect();
+        ["watch", "--interval", "1s", "--tasks", "reconcile"].iter().chain(args).copied().collect();
     estate.synthex(&all).limit(Duration::from_secs(120)).spawn()
 }
 

@@ -74,6 +74,7 @@ impl Replica {
             environment: String::new(),
             only_observes: false,
             listen: None,
+            vitals: crate::support::watching::vitals(),
             reload: std::sync::atomic::AtomicBool::new(false),
         })))
     }

@@ -78,7 +78,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<ExitStat
         Some(Command::History(args)) => history::history(context, &args).await,
         Some(Command::Blame(args)) => blame::blame(context, &args).await,
         Some(Command::Rollback(args)) => rollback::rollback(context, &args).await,
-        Some(Command::Restore(args)) => restore::restore(context, &args).await,
+        Some(Command::Restore(args)) => Box::pin(restore::restore(context, &args)).await,
         Some(Command::Drift(args)) => drift::drift(context, &args).await,
         Some(Command::Watch(args)) => Box::pin(watch::watch(context, &args)).await,
         Some(Command::Export(args)) => export::export(context, &args).await,

@@ -75,6 +75,7 @@ impl<'c> DeliveryTask<'c> {
         self.looked = Some(Instant::now());
         let delivered = Box::pin(deliver(&self.outbox, &self.sender, clock, stop, &self.settings)).await;
         self.total.add(&delivered.counts);
+        self.station.vitals.delivered(&delivered.counts);
         if stop.is_requested() || delivered.error.is_some() {
             return Ok((delivered, None));
         }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::engine::watching::{Realm, Replica};
 use crate::engine::{Holder, LeaseGrant, StateError};
 use crate::store::Hold;
+use crate::watch::http::{LeaseSeen, Role};
 use crate::watch::{Board, Ran, Stop, Task, TaskCode, TaskFailure};
 
 use super::{Line, Station};
@@ -107,6 +108,21 @@ impl<'c> LeadTask<'c> {
         })
     }
 
+    /// Tells the endpoints.
+    fn tell(&self, is_leader: bool) {
+        let station = self.station;
+        let now = station.context.clock.now();
+        station.vitals.database_answered(now);
+        station.vitals.set_role(match (is_leader, station.only_observes) {
+            (true, false) => Role::Leader,
+            (true, true) => Role::Observer,
+            (false, _) => Role::Standby,
+        });
+        let token = self.leadership.borrow().grant().and_then(|grant| grant.tokens.first().map(|own| own.1));
+        let expires_at = chrono::TimeDelta::from_std(LEASE_TTL).map_or(now, |ttl| now + ttl);
+        station.vitals.set_lease(token.map(|token| LeaseSeen { token, expires_at }));
+    }
+
     async fn say(&mut self, is_leader: bool) -> Result<(), StateError> {
         if self.said.is_some_and(|said| said.elapsed() < SAY) {
             return Ok(());
@@ -146,7 +162,7 @@ pub async fn end(station: &Station<'_>) {
     match tokio::time::timeout(Duration::from_secs(3), work).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::info!(%error, "the lease was not given back and runs out in {LEASE_TTL:?}")
+            tracing::info!(%error, "the lease was not given back and runs out in {LEASE_TTL:?}");
         }
         Err(_) => tracing::info!("the lease was not given back in time and runs out in {LEASE_TTL:?}"),
     }
@@ -155,13 +171,19 @@ pub async fn end(station: &Station<'_>) {
 impl Task for LeadTask<'_> {
     fn run<'a>(&'a mut self, _: &'a Stop) -> LocalBoxFuture<'a, Ran> {
         Box::pin(async move {
+            let vitals = &self.station.vitals;
             let held = match self.look().await {
                 Ok(held) => held,
                 Err(error) => {
                     self.leadership.borrow_mut().other = None;
+                    vitals.database_failed(error.what.clone(), self.station.context.clock.now());
+                    if self.leadership.borrow().grant().is_none() {
+                        self.station.vitals.set_role(Role::Standby);
+                    }
                     return Ran::failed(TaskFailure::from(&error));
                 }
             };
+            self.tell(held.is_some());
             if held == Some(true) {
                 tracing::info!(replica = %self.station.replica, "this controller reconciles from now on");
             }

@@ -4,6 +4,7 @@
 mod alerts;
 mod delivery;
 pub mod desk;
+pub mod endpoints;
 mod health;
 pub mod heartbeat;
 pub mod leading;
@@ -16,11 +17,13 @@ mod source_args;
 pub mod upkeep;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::engine::watching::Realm;
 use crate::store::ConnectOptions;
+use crate::watch::http::Vitals;
 
 use super::context::Context;
 
@@ -50,6 +53,8 @@ pub struct Station<'c> {
     pub only_observes: bool,
     /// Where its endpoints are.
     pub listen: Option<String>,
+    /// What the endpoints are told.
+    pub vitals: Arc<Vitals>,
     /// Whether everything is to be read anew, whatever it looks like.
     pub reload: std::sync::atomic::AtomicBool,
 }

@@ -4,13 +4,17 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use tokio::time::Instant;
+
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::project::{self, Found};
-use crate::files;
+use crate::files::{self, Repository, RepositoryError};
 use crate::manifest::Catalog;
 use crate::model::digest::DigestWriter;
 use crate::model::{Digest, Severity, SourceFile, diagnostic};
+
+use super::GitArgs;
 
 /// A revision of the manifests that can be used.
 pub struct Good {
@@ -31,13 +35,24 @@ pub struct Look {
     pub observed: Option<String>,
     /// Why it cannot be used.
     pub problem: Option<String>,
+    /// Whether that is because nobody can be asked for it.
+    pub is_unreachable: bool,
     /// Whether anything is other than at the look before.
     pub is_new: bool,
+}
+
+/// A repository, and when it was last asked.
+struct Git<'c> {
+    args: &'c GitArgs,
+    repository: Repository,
+    asked: Option<Instant>,
 }
 
 /// Where the manifests come from.
 pub struct Source<'c> {
     context: &'c Context,
+    /// The repository; `None` for the files that the options name.
+    git: Option<Git<'c>>,
     /// What could be seen of the files when they were last read.
     appearance: Option<Digest>,
     /// The files besides the project's folders: of rows.
@@ -56,15 +71,23 @@ impl<'c> Source<'c> {
     /// The files that the options name.
     #[must_use]
     pub const fn files(context: &'c Context) -> Self {
-        Self { context, appearance: None, others: Vec::new(), last: None, good: None }
+        Self { context, git: None, appearance: None, others: Vec::new(), last: None, good: None }
+    }
+
+    /// A git repository.
+    #[must_use]
+    pub const fn git(context: &'c Context, args: &'c GitArgs, repository: Repository) -> Self {
+        let git = Some(Git { args, repository, asked: None });
+        Self { context, git, appearance: None, others: Vec::new(), last: None, good: None }
     }
 
     /// Where they come from, as people may see it.
     #[must_use]
     pub fn shown(&self) -> String {
-        match self.good.as_ref().map(|good| &good.found.roots.project_file) {
-            Some(file) => file.display().to_string(),
-            None => files::PROJECT_FILE.to_owned(),
+        match (&self.git, self.good.as_ref().map(|good| &good.found.roots.project_file)) {
+            (Some(git), _) => git.repository.shown(),
+            (None, Some(file)) => file.display().to_string(),
+            (None, None) => files::PROJECT_FILE.to_owned(),
         }
     }
 
@@ -78,7 +101,7 @@ impl<'c> Source<'c> {
     #[must_use]
     pub fn paths(&self) -> Vec<PathBuf> {
         let mut paths = self.others.clone();
-        if let Some(good) = &self.good {
+        if let Some(good) = self.good.as_ref().filter(|_| self.git.is_none()) {
             paths.extend(watched(&good.found));
         }
         paths
@@ -86,7 +109,11 @@ impl<'c> Source<'c> {
 
     /// Looks. Files that look as before are not read again, unless it is to be thorough.
     pub async fn look(&mut self, is_thorough: bool) -> Look {
-        let mut look = self.looked(is_thorough).await;
+        let mut look = if self.git.is_some() {
+            self.looked_at_git(is_thorough).await
+        } else {
+            self.looked(is_thorough).await
+        };
         look.is_new = self
             .last
             .as_ref()
@@ -110,7 +137,7 @@ impl<'c> Source<'c> {
             return last.clone();
         }
         let before = self.good.as_ref().map(|good| good.revision.clone());
-        let reading = tokio::task::spawn_blocking(move || read(found, before));
+        let reading = tokio::task::spawn_blocking(move || read(found, None, before));
         let read = match reading.await {
             Ok(read) => read,
             Err(error) => return bad(None, format!("the manifests could not be read: {error}")),
@@ -127,22 +154,74 @@ impl<'c> Source<'c> {
                     // There are more files to look at than at this look.
                     self.appearance = None;
                 }
-                let look = Look { observed: Some(good.revision.clone()), problem: None, is_new: true };
+                let look = fine(Some(good.revision.clone()));
                 self.good = Some(Rc::from(good));
                 look
             }
             Some(ReadOut::Bad { revision, problem }) => bad(revision, problem),
-            None => Look {
-                observed: self.good.as_ref().map(|good| good.revision.clone()),
-                problem: None,
-                is_new: false,
-            },
+            None => fine(self.good.as_ref().map(|good| good.revision.clone())),
+        }
+    }
+
+    async fn looked_at_git(&mut self, is_thorough: bool) -> Look {
+        let observed = self.last.as_ref().and_then(|last| last.observed.clone());
+        let Some(git) = self.git.as_mut() else { return bad(None, String::new()) };
+        let is_fresh = git.asked.is_some_and(|asked| asked.elapsed() < git.args.git_every);
+        if let Some(last) = self.last.as_ref().filter(|_| is_fresh && !is_thorough) {
+            return last.clone();
+        }
+        let asking = async {
+            git.repository.set_token(git.args.token(self.context).map_err(|error| (words(&error), true))?);
+            let failed = |error: RepositoryError| {
+                let why = error.why().map_or(String::new(), |why| format!(": {why}"));
+                (format!("{error}{why}"), !matches!(error, RepositoryError::Unsigned { .. }))
+            };
+            let commit = git.repository.fetch().await.map_err(failed)?;
+            git.asked = Some(Instant::now());
+            if observed.as_ref() == Some(&commit.sha) {
+                return Ok(None);
+            }
+            let keep: Vec<String> = self.good.iter().map(|good| good.revision.clone()).collect();
+            let folder = git.repository.check_out(&commit.sha, &keep).await.map_err(failed)?;
+            Ok::<_, (String, bool)>(Some((commit, folder)))
+        };
+        let (commit, folder) = match asking.await {
+            Ok(Some(found)) => found,
+            Ok(None) => return self.last.clone().unwrap_or_else(|| fine(observed)),
+            Err((problem, is_unreachable)) => {
+                return Look { observed, problem: Some(problem), is_unreachable, is_new: true };
+            }
+        };
+        let id = commit.sha;
+        let inside = format!("{}/", folder.display());
+        let found = git
+            .args
+            .project_file(&folder)
+            .and_then(|file| project::find_in(self.context, file.parent().unwrap_or(&folder)));
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return bad(Some(id), words(&error).replace(&inside, "")),
+        };
+        let named = id.clone();
+        match tokio::task::spawn_blocking(move || read(found, Some(named), None)).await {
+            Ok(Some(ReadOut::Good(mut good))) => {
+                good.commit = Some(id.clone());
+                self.good = Some(Rc::from(good));
+                fine(Some(id))
+            }
+            Ok(Some(ReadOut::Bad { problem, .. })) => bad(Some(id), problem.replace(&inside, "")),
+            Ok(None) => fine(Some(id)),
+            Err(error) => bad(Some(id), format!("the manifests could not be read: {error}")),
         }
     }
 }
 
+fn fine(observed: Option<String>) -> Look {
+    Look { observed, problem: None, is_unreachable: false, is_new: true }
+}
+
 fn bad(observed: Option<String>, problem: String) -> Look {
-    Look { observed, problem: Some(problem), is_new: true }
+    Look { observed, problem: Some(problem), is_unreachable: false, is_new: true }
 }
 
 /// The folders and files of a project.
@@ -153,8 +232,8 @@ fn watched(found: &Found) -> Vec<PathBuf> {
     paths
 }
 
-/// Reads the manifests; `None` where they are those of the revision before.
-fn read(found: Found, before: Option<String>) -> Option<ReadOut> {
+/// Reads the manifests; `None` where they are those of the revision before. Files of a commit are that commit.
+fn read(found: Found, commit: Option<String>, before: Option<String>) -> Option<ReadOut> {
     let project_file = match files::read_project(&found.roots.project_file) {
         Ok(file) => file,
         Err(problem) => {
@@ -174,7 +253,7 @@ fn read(found: Found, before: Option<String>) -> Option<ReadOut> {
     let mut loaded = project::parse_with(&found, sources, &project::row_files(&found));
     // Rows of other files are part of what is declared.
     let files = loaded.catalog.files.iter().map(|file| &**file);
-    let revision = revision_of(&project_file, files);
+    let revision = commit.unwrap_or_else(|| revision_of(&project_file, files));
     if before.as_ref() == Some(&revision) {
         return None;
     }

@@ -132,7 +132,7 @@ pub type Found = (String, Option<i64>);
 
 /// A credential ends when it was observed to, and else when it is declared to.
 const CREDENTIALS: &str = "select c.workspace, c.name, c.tenant, c.service, c.status = 'revoked', \
-      least(greatest(ends, timestamptz '0001-01-01 00:00Z'), timestamptz '9999-12-31 00:00Z'), c.renewal, s.verify_verdict, \
+      case when ends is not null then least(greatest(ends, timestamptz '0001-01-01 00:00Z'), timestamptz '9999-12-31 00:00Z') end, c.renewal, s.verify_verdict, \
       s.verify_message, s.last_verified_at, s.last_renewed_at, coalesce(s.renewal_failures, 0), count(*) over () \
      from synthex.credentials as c \
      left join synthex.credential_status as s on s.workspace = c.workspace and s.credential = c.id \

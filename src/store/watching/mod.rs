@@ -4,7 +4,6 @@ mod books;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
@@ -61,56 +60,7 @@ const HEALTH: &str = "select h.workspace, count(*) filter (where h.status = 'hea
 /// How the health of a workspace stands: healthy, degraded, unhealthy, unknown, and the first that is not well.
 pub type HealthOf = (String, [i64; 4], Option<String>);
 
-/// A pause that holds now.
-#[derive(Clone, Debug)]
-pub struct LivingPause {
-    /// The workspace.
-    pub workspace: String,
-    /// Why.
-    pub reason: String,
-    /// Who said so.
-    pub actor: String,
-    /// Until when.
-    pub until: Option<DateTime<Utc>>,
-}
-
-impl LivingPause {
-    /// Who, why and until when.
-    #[must_use]
-    pub fn words(&self) -> String {
-        let until = match self.until {
-            Some(until) => format!("until {}", until.format("%Y-%m-%d %H:%M UTC")),
-            None => "until somebody resumes it".to_owned(),
-        };
-        format!("paused by {} {until}: {}", self.actor, self.reason)
-    }
-}
-
-const PAUSES: &str = "select workspace, reason, actor, until from synthex.pauses \
-     where until is null or until > clock_timestamp() order by workspace";
-
 impl Connection {
-    /// The pauses that hold now.
-    ///
-    /// # Errors
-    /// Whatever the database reports.
-    pub async fn living_pauses(&mut self) -> Result<Vec<LivingPause>, StateError> {
-        let limit = self.timeout;
-        let work = async {
-            let rows = sqlx::raw_sql(PAUSES).fetch_all(&mut self.inner).await?;
-            let pauses = rows.iter().map(|row| {
-                Ok::<_, sqlx::Error>(LivingPause {
-                    workspace: row.try_get(0)?,
-                    reason: row.try_get(1)?,
-                    actor: row.try_get(2)?,
-                    until: row.try_get(3)?,
-                })
-            });
-            pauses.collect()
-        };
-        within(limit, "reading the pauses", work).await
-    }
-
     /// By what a controller sees that something happened.
     ///
     /// # Errors

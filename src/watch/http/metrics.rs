@@ -311,7 +311,7 @@ impl Now {
             sheet.gauge("credentials", help, &rows("left", &left))?;
             let own = counted.alerts;
             let severities = [("critical", own.critical), ("warning", own.warning), ("info", own.info)];
-            let help = "Alerts that fire and that nobody acknowledged, by severity.";
+            let help = "Alerts that fire, that are not muted and that nobody acknowledged, by severity.";
             sheet.gauge("alerts_firing", help, &rows("severity", &severities))?;
         }
         let own = self.seen.delivered;

@@ -90,7 +90,7 @@ pub struct Counted {
     pub deliveries: Deliveries,
     /// Credentials by the time that is left.
     pub credentials: Credentials,
-    /// Alerts that fire and that nobody acknowledged, by severity.
+    /// Alerts that fire, that are not muted and that nobody acknowledged, by severity.
     pub alerts: Alerts,
 }
 

@@ -11,6 +11,7 @@ use synthex::cli::environment::Environment;
 use synthex::cli::printer::Printer;
 use synthex::cli::watching::Station;
 use synthex::store::ConnectOptions;
+use synthex::watch::http::{About, Vitals};
 use synthex::watch::{Ran, Stopper, Task};
 
 use super::estate::Estate;
@@ -28,6 +29,20 @@ pub fn context(folder: &Path, options: &[&str], variables: &[(&str, String)]) ->
     Context { directory: folder.to_owned(), ..context }
 }
 
+/// What the endpoints of a controller would be told.
+pub fn vitals() -> std::sync::Arc<Vitals> {
+    std::sync::Arc::new(Vitals::new(About {
+        replica: new_id(),
+        host: "box".to_owned(),
+        version: "0.1.0",
+        project: "test".to_owned(),
+        environment: String::new(),
+        mode: "enforce",
+        interval: Duration::from_secs(60),
+        started_at: "2026-11-30T12:00:00Z".parse().expect("a time"),
+    }))
+}
+
 /// A controller of its own that looks after an estate.
 pub fn station<'c>(estate: &Estate, context: &'c Context, only_observes: bool) -> Station<'c> {
     Station {
@@ -39,6 +54,7 @@ pub fn station<'c>(estate: &Estate, context: &'c Context, only_observes: bool) -
         environment: String::new(),
         only_observes,
         listen: None,
+        vitals: vitals(),
         reload: false.into(),
     }
 }

@@ -70,7 +70,7 @@ fn a_database_that_is_silent_for_a_while_is_come_back_to() {
     let estate = Estate::applied("watch_blackhole");
     let proxy = Proxy::before(&estate.database, Mode::Pass);
     let url = proxy.url(&estate.database);
-    let args = ["-v", "--database-timeout", "2", "watch", "--interval", "1s", "--tasks", "reconcile"];
+    let args = ["--database-timeout", "2", "watch", "--interval", "1s", "--tasks", "reconcile"];
     let mut controller = estate.synthex_at(&url, &args).limit(Duration::from_secs(120)).spawn();
     is_ready(&estate);
     proxy.set(Mode::Blackhole);
@@ -88,7 +88,7 @@ fn a_database_that_is_silent_for_a_while_is_come_back_to() {
 fn behind_a_transaction_pooler_it_works_by_looking() {
     let estate = Estate::applied("watch_pooler");
     let pooler = PgBouncer::start(&estate.database);
-    let args = ["-v", "watch", "--interval", "1s", "--tasks", "reconcile"];
+    let args = ["watch", "--interval", "1s", "--tasks", "reconcile"];
     let controller =
         estate.synthex_at(&pooler.url(&estate.database), &args).limit(Duration::from_secs(120)).spawn();
     is_ready(&estate);

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::future::LocalBoxFuture;
 use synthex::model::clock::{Clock, SystemClock};
 use synthex::watch::http::{LeaseSeen, Vitals};
+use synthex::watch::{Board, Entry, Ran, Stop, Stopper, Task, TaskCode, TaskFailure, once};
 
 use crate::support::estate::Estate;
 
@@ -138,6 +140,34 @@ pub fn tell(vitals: &Vitals) {
     vitals.reconcile_took(Duration::from_millis(180));
 }
 
+/// A task that says always the same.
+struct Told(Ran);
+
+impl Task for Told {
+    fn run<'a>(&'a mut self, _: &'a Stop) -> LocalBoxFuture<'a, Ran> {
+        Box::pin(std::future::ready(self.0.clone()))
+    }
+}
+
+/// Each task has run once, and one of them failed.
+pub fn run_tasks(board: &Board) {
+    let entry = |code: TaskCode| {
+        let ran = match code {
+            TaskCode::Delivery => {
+                let mut failure = TaskFailure::new("timeout", "2 channels do not answer");
+                failure.why = Some("there was no answer within 10 s".to_owned());
+                Ran::failed(failure)
+            }
+            _ => Ran::done(serde_json::json!({"done": code.code()})),
+        };
+        let interval = Duration::from_secs(60);
+        Entry { code, interval, jitter: 0.0, quiet: Duration::ZERO, task: Box::new(Told(ran)) }
+    };
+    let (_stopper, stop) = Stopper::new();
+    let work = once(TaskCode::ALL.into_iter().map(entry).collect(), board, &SystemClock, &stop);
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+}
+
 pub const PAGES: [&str; 9] = [
     "/",
     "/alerts",
@@ -158,6 +188,7 @@ fn every_page_is_made_and_a_browser_may_look() {
     let site = Site::new(&estate.database.url());
     site.is_well();
     tell(&site.vitals);
+    run_tasks(&site.board);
     for page in PAGES {
         let answer = site.get(page).is(200).has("</html>");
         assert!(answer.header("content-type").starts_with("text/html"), "{page}: {answer:?}");

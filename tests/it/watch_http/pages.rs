@@ -138,7 +138,9 @@ fn the_overview_says_what_needs_somebody_first() {
     let place = |text: &str| page.body.find(text).unwrap_or_else(|| panic!("{text}\n{}", page.body));
     assert!(place("<bdi>uk-smb") < place("<bdi>w<"), "what is not well comes first");
     site.is_well();
-    site.get("/").is(200).has_not("This replica is not ready");
+    super::demo::run_tasks(&site.board);
+    let well = site.get("/").is(200).has_not("This replica is not ready");
+    well.has("2 channels do not answer: there was no answer within 10 s").has_not("not yet");
     site.get("/usage").is(200).has("<svg class=\"days\"").has("lease-held").has("health check");
 }
 

@@ -15,7 +15,7 @@ use synthex::watch::http::{Counted, Settings};
 use crate::support::database::TestDatabase;
 use crate::support::proxy::{Mode, Proxy};
 
-use super::demo::tell;
+use super::demo::{run_tasks, tell};
 use super::site::Site;
 
 /// Nothing listens there, and nothing needs to.
@@ -55,11 +55,16 @@ fn probes_answer_while_the_database_is_a_black_hole() {
         std::thread::sleep(Duration::from_millis(200));
         let start = Instant::now();
         for path in ["/livez", "/readyz", "/metrics", "/status"] {
-            site.get(path).is(200);
+            site.get(path).is(200).has_not("canary");
         }
         assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
         for page in pages {
-            page.join().unwrap().is(503).has("What to do").has("The controller itself goes on");
+            page.join()
+                .unwrap()
+                .is(503)
+                .has("What to do")
+                .has("The controller itself goes on")
+                .has_not("canary");
         }
     });
 }
@@ -167,6 +172,7 @@ fn status_is_as_its_schema_says() {
     site.vitals.database_failed("the database cannot be reached", SystemClock.now());
     check(&site);
     full(&site);
+    run_tasks(&site.board);
     let value = check(&site);
     assert_eq!((value["role"].as_str(), value["lease"]["token"].as_i64()), (Some("leader"), Some(42)));
     assert_eq!(value["drift"]["byWorkspace"]["uk-smb"], 9);

@@ -69,6 +69,6 @@ pub async fn ci(context: &Context, command: &CiCommand) -> Result<ExitStatus, Cl
     super::only_human_or_json(context)?;
     match command {
         CiCommand::Plan(args) => plan::plan(context, args).await,
-        CiCommand::Apply(args) => apply::apply(context, args).await,
+        CiCommand::Apply(args) => Box::pin(apply::apply(context, args)).await,
     }
 }

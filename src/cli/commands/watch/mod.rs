@@ -11,6 +11,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::cli::args;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitStatus};
+use crate::cli::watching::GitArgs;
+use crate::cli::watching::endpoints::ListenArgs;
+use crate::cli::watching::heartbeat::HeartbeatArgs;
 use crate::watch::TaskCode;
 
 /// Keep the database as declared, for ever
@@ -25,7 +28,7 @@ use crate::watch::TaskCode;
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  synthex watch\n  synthex watch --mode observe\n  synthex watch --once\n  synthex watch --listen 127.0.0.1:8080\n  synthex watch --without renewal,upkeep\n  synthex watch status"
+    after_help = "Examples:\n  synthex watch\n  synthex watch --mode observe\n  synthex watch --once\n  synthex watch --listen 127.0.0.1:8080\n  synthex watch --git https://git.example/shops.git --ref main --path manifests --git-token-env GIT_TOKEN\n  synthex watch --without renewal,upkeep\n  synthex watch status"
 )]
 pub struct WatchArgs {
     #[command(subcommand)]
@@ -51,6 +54,12 @@ pub struct WatchArgs {
     /// Do not listen to what the database calls out, and find changes by looking only; for a transaction pooler
     #[arg(long)]
     pub no_notify: bool,
+    #[command(flatten)]
+    pub listen: ListenArgs,
+    #[command(flatten)]
+    pub git: GitArgs,
+    #[command(flatten)]
+    pub heartbeat: HeartbeatArgs,
 }
 
 /// The commands of `watch`.
@@ -121,6 +130,6 @@ pub async fn watch(context: &Context, args: &WatchArgs) -> Result<ExitStatus, Cl
     super::only_human_or_json(context)?;
     match &args.command {
         Some(WatchCommand::Status(own)) => status::status(context, own).await,
-        None => running::run(context, args).await,
+        None => Box::pin(running::run(context, args)).await,
     }
 }

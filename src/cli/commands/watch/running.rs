@@ -1,24 +1,32 @@
 //! `watch` itself: puts the tasks together, and runs them until it is told to stop.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::cli::context::{Context, new_id};
+use crate::cli::context::{Context, host_name, new_id};
 use crate::cli::database;
 use crate::cli::error::{CliError, ExitStatus};
-use crate::cli::project;
+use crate::cli::outcome::interrupted;
+use crate::cli::project::{self, Found};
 use crate::cli::signals::Signals;
+use crate::cli::watching::endpoints::pulse;
+use crate::cli::watching::heartbeat::{Heartbeat, Outcome};
 use crate::cli::watching::leading::{self, LOOK, LeadTask, Leadership};
-use crate::cli::watching::reconcile::ReconcileTask;
+use crate::cli::watching::reconcile::{Listens, ReconcileTask};
 use crate::cli::watching::source::Source;
-use crate::cli::watching::{Station, listening};
+use crate::cli::watching::{
+    AlertsTask, DeliveryTask, HealthTask, RenewalTask, Station, UpkeepTask, listening,
+};
 use crate::engine::{Interrupt as _, StateWriter as _};
 use crate::files::Noticing;
+use crate::kinds::project::Ages;
 use crate::store::Writer;
+use crate::watch::http::{About, Vitals};
 use crate::watch::{self, Board, Entry, Stop, Stopper, Task, TaskCode};
 
 use super::{Mode, WatchArgs, outcome};
@@ -43,73 +51,148 @@ pub(super) async fn run(context: &Context, args: &WatchArgs) -> Result<ExitStatu
             .help("leave --as-of out, or add --once"));
     }
     let signals = Signals::listen()?;
-    let found = project::find(context)?;
-    let station = station(context, args, &found).await?;
+    let heartbeat = Heartbeat::new(context, &args.heartbeat)?;
+    let listener = if args.once { None } else { args.listen.bind()? };
+    let (source, found) = tokio::select! {
+        biased;
+        () = signals.requested() => return Err(interrupted(&signals)),
+        source = source(context, args) => source?,
+    };
+    let listen = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    let station = tokio::select! {
+        biased;
+        () = signals.requested() => return Err(interrupted(&signals)),
+        station = station(context, args, &found, listen) => station?,
+    };
     let (stopper, stop) = Stopper::new();
-    let leadership = Rc::<RefCell<Leadership>>::default();
     let intervals = intervals(args);
     let board = Arc::new(Board::new(intervals.iter().copied()));
-    let mut noticing = if args.once { None } else { noticing(&board) };
+    let mut noticing = if args.once || args.git.git.is_some() { None } else { noticing(&board) };
     let listens = Box::new(|paths: &[PathBuf]| {
         let Some(noticing) = noticing.as_mut() else { return };
         if let Err(why) = noticing.listen_to(paths) {
             tracing::warn!(why, "changes of files are found by looking only");
         }
     });
-    let source = Source::files(context);
-    let mut entries = Vec::new();
-    let mut listens = Some(listens as Box<dyn FnMut(&[PathBuf])>);
-    let mut source = Some(source);
-    for (code, interval) in intervals {
-        let task: Box<dyn Task> = match code {
-            TaskCode::Lead => Box::new(LeadTask::new(&station, Arc::clone(&board), Rc::clone(&leadership))),
-            TaskCode::Reconcile => match (source.take(), listens.take()) {
-                (Some(source), Some(listens)) => {
-                    Box::new(ReconcileTask::new(&station, source, Rc::clone(&leadership), listens))
-                }
-                _ => continue,
-            },
-            _ => continue,
-        };
-        let quiet = if code == TaskCode::Reconcile { FILES_QUIET } else { QUIET };
-        let jitter = if code == TaskCode::Lead { 0.0 } else { JITTER };
-        entries.push(Entry { code, interval, jitter, quiet, task });
-    }
+    let ages = found.project.spec.retention.ages();
+    let entries = entries(&station, &board, source, listens, ages, &intervals)?;
     if args.once {
         tokio::select! {
             () = watch::once(entries, &board, &*context.clock, &stop) => {}
             () = relay(&signals, &stopper, &station, &board) => {}
         }
         leading::end(&station).await;
+        ping(heartbeat.as_ref(), &board).await;
         return outcome::once(context, args, &board, &signals);
     }
-    let seed = station.replica.as_u128().to_le_bytes();
-    let seed = u64::from_le_bytes(std::array::from_fn(|place| seed[place + 8]));
+    if let Some(heartbeat) = heartbeat.clone() {
+        board.tell(Box::new(move |code, _, has_failed| {
+            if code == TaskCode::Reconcile {
+                heartbeat.ping(if has_failed { Outcome::Failed } else { Outcome::Complete });
+            }
+        }));
+    }
+    let serving = match listener {
+        Some(listener) => Some(args.listen.serve(listener, &station, &board, &stop)?),
+        None => None,
+    };
     tracing::info!(
         project = station.project,
         environment = station.environment,
         replica = %station.replica,
         mode = if station.only_observes { "observe" } else { "enforce" },
+        listen = station.listen.as_deref().unwrap_or_default(),
         "watching"
     );
-    let working = async {
-        watch::run(entries, &board, &*context.clock, seed, &stop).await;
-    };
+    let seed = station.replica.as_u128().to_le_bytes();
+    let seed = u64::from_le_bytes(std::array::from_fn(|place| seed[place + 8]));
+    let working = watch::run(entries, &board, &*context.clock, seed, &stop);
     let hearing = hear(args, &station, &board, &stop);
     tokio::select! {
         ((), ()) = futures_util::future::join(working, hearing) => {}
         () = relay(&signals, &stopper, &station, &board) => {}
+        () = pulse(&station, &board) => {}
     }
     leading::end(&station).await;
+    if let Some(heartbeat) = &heartbeat {
+        heartbeat.settled().await;
+    }
+    if let Some(serving) = serving {
+        // It ends by itself within seconds, and nothing is lost with it.
+        let _ = tokio::task::spawn_blocking(move || serving.join()).await;
+    }
     tracing::info!("stopped");
     Ok(signals.status().unwrap_or(ExitStatus::Success))
+}
+
+/// Where the manifests come from, and the project as it is there now.
+async fn source<'c>(context: &'c Context, args: &'c WatchArgs) -> Result<(Source<'c>, Found), CliError> {
+    let state = context.environment.raw("SYNTHEX_STATE_DIR").filter(|folder| !folder.is_empty());
+    let cache = state.map_or_else(|| PathBuf::from(".synthex"), PathBuf::from).join("git");
+    let Some(repository) = args.git.repository(context, &cache)? else {
+        return Ok((Source::files(context), project::find(context)?));
+    };
+    let mut source = Source::git(context, &args.git, repository);
+    let look = source.look(true).await;
+    match (source.good(), look.problem) {
+        (Some(good), _) => Ok((source, good.found.clone())),
+        (None, problem) => {
+            let status = if look.is_unreachable { ExitStatus::Unreachable } else { ExitStatus::Usage };
+            let code = if look.is_unreachable { "source-unreachable" } else { "invalid-manifest" };
+            let what = format!("there is nothing to begin with in {}", source.shown());
+            Err(CliError::new(status, code, what)
+                .why(problem.unwrap_or_default())
+                .help("once a revision was good, later ones that are not change nothing"))
+        }
+    }
+}
+
+/// The tasks, in their order.
+fn entries<'s>(
+    station: &'s Station<'s>,
+    board: &Arc<Board>,
+    source: Source<'s>,
+    listens: Listens<'s>,
+    ages: Ages,
+    intervals: &[(TaskCode, Duration)],
+) -> Result<Vec<Entry<'s>>, CliError> {
+    let leadership = Rc::<RefCell<Leadership>>::default();
+    let mut reconcile = Some(Box::new(ReconcileTask::new(station, source, Rc::clone(&leadership), listens)));
+    let mut entries = Vec::new();
+    for (code, interval) in intervals.iter().copied() {
+        let task: Box<dyn Task + 's> = match code {
+            TaskCode::Lead => Box::new(LeadTask::new(station, Arc::clone(board), Rc::clone(&leadership))),
+            TaskCode::Reconcile => match reconcile.take() {
+                Some(reconcile) => reconcile,
+                None => continue,
+            },
+            TaskCode::Health => Box::new(HealthTask::new(station)?),
+            TaskCode::Renewal => Box::new(RenewalTask::new(station)?),
+            TaskCode::Alerts => Box::new(AlertsTask::new(station)),
+            TaskCode::Delivery => Box::new(DeliveryTask::new(station)?),
+            TaskCode::Upkeep => Box::new(UpkeepTask::new(station, ages)),
+        };
+        let quiet = if code == TaskCode::Reconcile { FILES_QUIET } else { QUIET };
+        let jitter = if code == TaskCode::Lead { 0.0 } else { JITTER };
+        entries.push(Entry { code, interval, jitter, quiet, task });
+    }
+    Ok(entries)
+}
+
+/// Says how it went to whoever waits for the heartbeat.
+async fn ping(heartbeat: Option<&Heartbeat>, board: &Board) {
+    let Some(heartbeat) = heartbeat else { return };
+    let has_failed = board.states().values().any(|state| state.failure.is_some());
+    heartbeat.ping(if has_failed { Outcome::Failed } else { Outcome::Complete });
+    heartbeat.settled().await;
 }
 
 /// What every task gets. The schema is installed or upgraded here.
 async fn station<'c>(
     context: &'c Context,
     args: &WatchArgs,
-    found: &project::Found,
+    found: &Found,
+    listen: Option<SocketAddr>,
 ) -> Result<Station<'c>, CliError> {
     let source = database::source(context, Some(&found.project), &found.folder)?;
     let options = database::open(context, &source, "watch").await?.left_in(None);
@@ -119,15 +202,30 @@ async fn station<'c>(
     if installed > 0 {
         tracing::info!(installed, "migrations of the schema were installed");
     }
+    let replica = new_id();
+    let project = found.project.name.clone();
+    let environment = found.project.spec.environment.clone().unwrap_or_default();
+    let only_observes = args.mode == Mode::Observe;
+    let about = About {
+        replica,
+        host: host_name(),
+        version: env!("CARGO_PKG_VERSION"),
+        project: project.clone(),
+        environment: environment.clone(),
+        mode: if only_observes { "observe" } else { "enforce" },
+        interval: args.interval,
+        started_at: context.clock.now(),
+    };
     Ok(Station {
         context,
         options,
         folder: found.folder.clone(),
-        replica: new_id(),
-        project: found.project.name.clone(),
-        environment: found.project.spec.environment.clone().unwrap_or_default(),
-        only_observes: args.mode == Mode::Observe,
-        listen: None,
+        replica,
+        project,
+        environment,
+        only_observes,
+        listen: listen.map(|address| address.to_string()),
+        vitals: Arc::new(Vitals::new(about)),
         reload: AtomicBool::new(false),
     })
 }
@@ -136,6 +234,8 @@ async fn station<'c>(
 fn intervals(args: &WatchArgs) -> Vec<(TaskCode, Duration)> {
     let interval = |code| match code {
         TaskCode::Lead => LOOK,
+        // A branch that moves is not noticed otherwise.
+        TaskCode::Reconcile if args.git.git.is_some() => args.interval.min(args.git.git_every),
         TaskCode::Reconcile => args.interval,
         TaskCode::Health | TaskCode::Renewal => Duration::from_secs(60),
         TaskCode::Alerts => Duration::from_secs(30),
@@ -183,6 +283,7 @@ async fn relay(signals: &Signals, stopper: &Stopper, station: &Station<'_>, boar
     let stops = async {
         signals.requested().await;
         tracing::info!("stopping");
+        station.vitals.stopping();
         stopper.stop();
         std::future::pending::<()>().await;
     };

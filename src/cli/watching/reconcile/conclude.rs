@@ -55,6 +55,8 @@ impl ReconcileTask<'_> {
         let standings = standings(state, &workspaces, done, executed, &ours, now);
         state.pending = standings.values().map(|own| own.pending).sum();
         state.drifted = standings.values().map(|own| own.drifted).sum();
+        state.drift =
+            standings.iter().map(|(workspace, own)| (workspace.clone(), own.pending as u64)).collect();
         let is_whole = executed.failure.is_none() && !executed.waits && !executed.is_interrupted;
         if done.is_some() && is_whole && state.pending == 0 && state.source.applied != state.source.good {
             state.source.applied.clone_from(&state.source.good);
@@ -158,6 +160,7 @@ fn check(state: &State, ready: &Condition, now: DateTime<Utc>) -> Option<Check> 
     let (status, code) = match (ready.status, ready.reason.as_str()) {
         (ConditionStatus::Unknown, _) => return None,
         (ConditionStatus::True, _) => (HealthStatus::Healthy, "in_sync"),
+        (_, "SourceUnreachable") => (HealthStatus::Degraded, "source_unreachable"),
         (_, "InvalidManifest") => (HealthStatus::Unhealthy, "invalid_manifest"),
         (_, "Refused") => (HealthStatus::Unhealthy, "refused"),
         (_, "ApplyFailed") => (HealthStatus::Unhealthy, "apply_failed"),
@@ -200,6 +203,7 @@ fn outlook(
     Outlook {
         revision: state.source.good.clone(),
         problem: state.source.problem.clone(),
+        is_unreachable: state.is_unreachable,
         held: state.held.clone(),
         refused: done.map_or_else(Vec::new, |(_, planned)| {
             planned.plan.refusals.iter().map(|refusal| refusal.message.clone()).collect()

@@ -36,6 +36,9 @@ const THOROUGH: Duration = Duration::from_secs(600);
 /// When to look again after another run was in the way.
 const SOON: Duration = Duration::from_secs(2);
 
+/// Hears which paths are to be listened to.
+pub type Listens<'c> = Box<dyn FnMut(&[std::path::PathBuf]) + 'c>;
+
 /// Brings the database to what is declared.
 pub struct ReconcileTask<'c> {
     station: &'c Station<'c>,
@@ -44,7 +47,7 @@ pub struct ReconcileTask<'c> {
     source: Source<'c>,
     leadership: Rc<RefCell<Leadership>>,
     /// Hears which paths are to be listened to.
-    listens: Box<dyn FnMut(&[std::path::PathBuf]) + 'c>,
+    listens: Listens<'c>,
     /// What is known while this controller leads.
     state: Option<State>,
     /// What was seen when everything was last found done.
@@ -68,7 +71,7 @@ impl<'c> ReconcileTask<'c> {
         station: &'c Station<'c>,
         source: Source<'c>,
         leadership: Rc<RefCell<Leadership>>,
-        listens: Box<dyn FnMut(&[std::path::PathBuf]) + 'c>,
+        listens: Listens<'c>,
     ) -> Self {
         Self {
             station,
@@ -193,9 +196,14 @@ impl<'c> ReconcileTask<'c> {
     fn rest(&self, look: &Look, done: Option<(&Planned, &Executed)>) -> Cycle {
         let Some(state) = &self.state else { return Cycle::default() };
         let failure = look.problem.as_ref().map(|problem| {
-            let mut failure = TaskFailure::new("invalid-manifest", "the newest manifests cannot be used");
+            let (code, what, help) = if look.is_unreachable {
+                ("source-unreachable", "the newest manifests cannot be had", "it is tried again")
+            } else {
+                ("invalid-manifest", "the newest manifests cannot be used", "correct them")
+            };
+            let mut failure = TaskFailure::new(code, what);
             failure.why = Some(problem.clone());
-            failure.help = Some("correct them; until then the last good revision stays in force".to_owned());
+            failure.help = Some(format!("{help}; until then the last good revision stays in force"));
             failure
         });
         let now = self.now();
@@ -210,10 +218,29 @@ impl<'c> ReconcileTask<'c> {
     }
 }
 
+impl ReconcileTask<'_> {
+    /// Tells the endpoints how things stand.
+    fn tell(&self, took: Duration, is_complete: bool) {
+        let vitals = &self.station.vitals;
+        if is_complete {
+            vitals.cycle_done(self.now());
+        }
+        if let Some(state) = &self.state {
+            vitals.reconcile_took(took);
+            vitals.set_source(state.source.clone());
+            vitals.set_conditions(state.conditions.all().cloned().collect());
+            vitals.set_drift(state.drift.clone());
+        }
+    }
+}
+
 impl Task for ReconcileTask<'_> {
     fn run<'a>(&'a mut self, stop: &'a Stop) -> LocalBoxFuture<'a, Ran> {
         Box::pin(async move {
-            match self.cycle(stop).await {
+            let begun = Instant::now();
+            let cycle = Box::pin(self.cycle(stop)).await;
+            self.tell(begun.elapsed(), cycle.is_ok());
+            match cycle {
                 Ok(Cycle { status, failure, again, wakes }) => Ran { status, failure, again, wakes },
                 Err(failure) => {
                     // What was seen may not have been dealt with.

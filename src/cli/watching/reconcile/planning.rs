@@ -7,7 +7,9 @@ use crate::cli::watching::source::Good;
 use crate::engine::watching::Stamp;
 use crate::engine::{self, StateError};
 use crate::manifest::{self, Origins};
+use crate::plan::pauses::{Pause, Pauses};
 use crate::plan::{self, Desired, Ignore, Observed, Plan};
+use crate::store::living_pauses;
 use crate::watch::conditions::HealthCounts;
 use crate::watch::flapping::{Flap, is_wanted};
 
@@ -36,15 +38,18 @@ impl ReconcileTask<'_> {
         self.read_rollbacks(stamp).await?;
         let now = self.now();
         let Some(state) = self.state.as_mut() else { return Ok(()) };
-        if state.pauses_seen.as_ref() != Some(&stamp.pauses) || state.pauses_end.is_some_and(|end| end <= now)
-        {
+        // Commands write pauses into the database, and the project file has some too.
+        let seen = (stamp.pauses.clone(), state.source.good.clone());
+        if state.pauses_seen.as_ref() != Some(&seen) || state.pauses_end.is_some_and(|end| end <= now) {
             let connection = self.line.connection().await?;
-            let pauses = connection.living_pauses().await;
-            let pauses = self.line.used(pauses)?;
-            state.pauses_end =
-                pauses.iter().filter_map(|pause| pause.until).filter(|until| *until > now).min();
-            state.paused = pauses.iter().map(|pause| (pause.workspace.clone(), pause.words())).collect();
-            state.pauses_seen = Some(stamp.pauses.clone());
+            let rows = living_pauses(connection).await;
+            let rows = self.line.used(rows)?;
+            let good = self.source.good();
+            let declared = good.as_ref().map_or(&[][..], |good| &good.found.project.spec.pauses);
+            let pauses = Pauses::of(rows, declared, now);
+            state.pauses_end = pauses.next_end();
+            state.paused = pauses.iter().map(|(name, pause)| (name.to_owned(), paused(pause))).collect();
+            state.pauses_seen = Some(seen);
         }
         if state.health_seen.as_ref() != Some(&stamp.health) {
             let connection = self.line.connection().await?;
@@ -134,6 +139,15 @@ impl ReconcileTask<'_> {
         let (plan, without) = self.line.used(planned)?;
         Ok(Planned { plan, without, flaps })
     }
+}
+
+/// Who paused it, until when, and why.
+fn paused(pause: &Pause) -> String {
+    let until = match pause.until {
+        Some(until) => format!("until {}", until.format("%Y-%m-%d %H:%M UTC")),
+        None => "until somebody resumes it".to_owned(),
+    };
+    format!("paused by {} {until}: {}", pause.who, pause.reason)
 }
 
 async fn plan(

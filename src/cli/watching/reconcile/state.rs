@@ -17,6 +17,8 @@ pub(super) struct State {
     tokens: Vec<(String, i64)>,
     /// How the source stands.
     pub(super) source: SourceRecord,
+    /// Whether the newest revision is not known because nobody can be asked for it.
+    pub(super) is_unreachable: bool,
     /// As it is in the books.
     pub(super) saved: Option<SourceRecord>,
     pub(super) conditions: Conditions,
@@ -26,7 +28,7 @@ pub(super) struct State {
     pub(super) held: Option<String>,
     /// What pauses hold now, in words, by workspace.
     pub(super) paused: BTreeMap<String, String>,
-    pub(super) pauses_seen: Option<String>,
+    pub(super) pauses_seen: Option<(String, Option<String>)>,
     /// When the next of them ends.
     pub(super) pauses_end: Option<DateTime<Utc>>,
     /// How the health of each workspace stands.
@@ -35,6 +37,8 @@ pub(super) struct State {
     /// How many resources are not as declared, and of those, how many were changed by hand.
     pub(super) pending: usize,
     pub(super) drifted: usize,
+    /// How many are not as declared, by workspace.
+    pub(super) drift: BTreeMap<String, u64>,
     /// What was last recorded as a health check, by workspace: the code, and when.
     pub(super) recorded: BTreeMap<String, (String, DateTime<Utc>)>,
 }
@@ -45,6 +49,7 @@ impl State {
         Self {
             tokens: grant.tokens.clone(),
             source: books.source.clone().unwrap_or_default(),
+            is_unreachable: false,
             saved: books.source,
             conditions: Conditions::new(books.conditions),
             backoff: BackOffs::new(books.backoff),
@@ -57,6 +62,7 @@ impl State {
             health_seen: None,
             pending: 0,
             drifted: 0,
+            drift: BTreeMap::new(),
             recorded: BTreeMap::new(),
         }
     }
@@ -74,6 +80,7 @@ impl State {
             self.source.observed_at = look.observed.is_some().then_some(now);
         }
         self.source.problem.clone_from(&look.problem);
+        self.is_unreachable = look.is_unreachable;
         if let Some(good) = good
             && self.source.good.as_ref() != Some(&good.revision)
         {

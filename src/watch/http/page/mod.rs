@@ -69,6 +69,9 @@ impl Pages {
         environment.add_filter("utc", |at: String| {
             instant(&at).map_or(at, |at| at.format("%Y-%m-%d %H:%M:%S UTC").to_string())
         });
+        environment.add_filter("minute", |at: String| {
+            instant(&at).map_or(at, |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
+        });
         environment.add_filter("urlencode", |text: String| {
             url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
         });
