@@ -1,8 +1,10 @@
 //! `synthex watch`: the controller, as a real process on a real PostgreSQL, and what people see of it.
 
+mod git;
 mod leading;
 mod reconcile;
 mod trouble;
+mod whole;
 
 use std::time::Duration;
 
