@@ -1,7 +1,6 @@
 //! A git repository as a source of manifests, on machines as they are: with a configuration of their own, an old git, a full
 //! disk, and ssh.
 
-use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 

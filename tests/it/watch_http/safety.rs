@@ -45,7 +45,7 @@ fn only_who_has_the_token_is_let_in() {
         site.get(path).is(200);
     }
     site.get("/readyz").is(503);
-    let wrong = format!("Bearer {}x", TOKEN);
+    let wrong = format!("Bearer {TOKEN}x");
     for path in ["/metrics", "/status"] {
         let answer = site.get(path).is(401);
         assert!(answer.header("www-authenticate").starts_with("Bearer"), "{answer:?}");
