@@ -226,6 +226,28 @@ async fn many_controllers_renew_each_shop_once() {
 }
 
 #[tokio::test]
+async fn one_batch_after_the_other_until_nothing_is_due() {
+    let shops = Shops::new("renewal_batches");
+    shops.declare("Acme", "");
+    shops.estate.apply().ok();
+    // More than are read at once: their secrets are nowhere, so each of them fails at once.
+    shops.sql(
+        "insert into synthex.credentials (workspace, name, tenant, service, secret_ref, renewal, owner) \
+         select 'w', 'x' || i, 'T1', 'google-merchant', '{\"env\": \"NOWHERE\"}', 'google-oauth', 'test' from generate_series(1, 210) as i",
+    );
+    let context = shops.context();
+    let station = station(&shops.estate, &context, false);
+    let mut task = RenewalTask::new(&station).unwrap();
+    let ran = run(&mut task).await;
+    assert_eq!((&ran.status["due"], ran.again), (&json!(211), Some(Duration::ZERO)));
+    let mut task = task.thorough();
+    let ran = run(&mut task).await;
+    assert_eq!(ran.status["sinceStart"], json!({"renewed": 1, "failures": 210}));
+    let tried = "select count(*) from synthex.credential_status where renewal_tried_at is not null";
+    assert_eq!(shops.estate.database.query_one_i64(tried), 211);
+}
+
+#[tokio::test]
 async fn one_that_only_observes_asks_nobody() {
     let shops = Shops::new("renewal_observe");
     shops.declare("Acme", "");

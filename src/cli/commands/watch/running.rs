@@ -75,7 +75,7 @@ pub(super) async fn run(context: &Context, args: &WatchArgs) -> Result<ExitStatu
         }
     });
     let ages = found.project.spec.retention.ages();
-    let entries = entries(&station, &board, source, listens, ages, &intervals)?;
+    let entries = entries(&station, &board, source, listens, ages, &intervals, args.once)?;
     if args.once {
         tokio::select! {
             () = watch::once(entries, &board, &*context.clock, &stop) => {}
@@ -155,6 +155,7 @@ fn entries<'s>(
     listens: Listens<'s>,
     ages: Ages,
     intervals: &[(TaskCode, Duration)],
+    is_once: bool,
 ) -> Result<Vec<Entry<'s>>, CliError> {
     let leadership = Rc::<RefCell<Leadership>>::default();
     let mut reconcile = Some(Box::new(ReconcileTask::new(station, source, Rc::clone(&leadership), listens)));
@@ -167,6 +168,7 @@ fn entries<'s>(
                 None => continue,
             },
             TaskCode::Health => Box::new(HealthTask::new(station)?),
+            TaskCode::Renewal if is_once => Box::new(RenewalTask::new(station)?.thorough()),
             TaskCode::Renewal => Box::new(RenewalTask::new(station)?),
             TaskCode::Alerts => Box::new(AlertsTask::new(station)),
             TaskCode::Delivery => Box::new(DeliveryTask::new(station)?),
