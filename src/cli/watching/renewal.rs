@@ -214,6 +214,8 @@ impl<'s> RenewalTask<'s> {
         let mut failure: Option<StateError> = None;
         for (key, turned) in turned {
             match turned {
+                // Another controller was quicker: its pair is there, and nobody was asked again.
+                Turned::Found(finding) if finding.outcome == credentials::Outcome::Fresh => elsewhere += 1,
                 Turned::Found(finding) if finding.outcome.verdict().works() => renewed += 1,
                 Turned::Found(finding) => {
                     failures += 1;
