@@ -106,6 +106,22 @@ fn behind_a_transaction_pooler_it_works_by_looking() {
 }
 
 #[test]
+fn a_newer_schema_ends_an_older_controller() {
+    let estate = Estate::applied("watch_older");
+    let controller = start(&estate, &[]);
+    is_ready(&estate);
+    // Somebody has upgraded the database meanwhile.
+    estate.database.sql(
+        "insert into synthex.schema_migrations (version, description, checksum) values (9999, 'later', '\\x00')",
+    );
+    controller.wait().code(8).stderr_has("9999").stderr_has("stopped");
+    assert_eq!(
+        estate.database.query_one_i64("select count(*) from synthex.leases where holder is not null"),
+        0
+    );
+}
+
+#[test]
 fn wrong_usage_is_said() {
     let estate = Estate::applied("watch_usage");
     estate.run(&["watch", "-w", "w"]).code(3).stderr_has("watch looks after a whole project");
