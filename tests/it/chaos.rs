@@ -6,6 +6,7 @@
 
 mod alerts;
 mod audit;
+mod controller;
 mod crowd;
 mod cuts;
 mod exit_codes;

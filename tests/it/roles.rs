@@ -48,7 +48,7 @@ fn two_workspaces(hint: &str) -> Estate {
     estate
 }
 
-/// A row in every table of monitoring, for each of the two workspaces.
+/// A row in every table of monitoring and of the controller, for each of the two workspaces.
 const MONITORING: &str = "do $$ declare own text; a uuid; n uuid; d uuid; begin foreach own in array array['v', 'w'] loop
     a := gen_random_uuid(); n := gen_random_uuid(); d := gen_random_uuid();
     insert into synthex.health_checks (id, workspace, service, status, code, message, checked_at)
@@ -70,6 +70,14 @@ const MONITORING: &str = "do $$ declare own text; a uuid; n uuid; d uuid; begin 
     insert into synthex.channel_status (workspace, channel) values (own, 'c');
     insert into synthex.inbox_items (id, workspace, channel, notification, severity, title, body, created_at)
         values (d, own, 'c', n, 'info', 't', 'b', now());
+    insert into synthex.pauses (workspace, reason, actor) values (own, 'r', 'h');
+    insert into synthex.watch_conditions (project, environment, workspace, type, status, reason, message, since, updated_at)
+        values ('p', '', own, 'Ready', 'True', 'r', 'm', now(), now());
+    insert into synthex.watch_backoff (project, environment, workspace, kind, name, failures, error, failed_at, next_at)
+        values ('p', '', own, 'tenant', 't', 1, 'e', now(), now());
+    insert into synthex.watch_corrections (project, environment, workspace, kind, name, field, desired, actor, corrected_at)
+        values ('p', '', own, 'tenant', 't', '', '', 'h', now());
+    insert into synthex.watch_turns (task, workspace, due_at) values ('health', own, now());
 end loop; end $$";
 
 /// Grants that let a role read what is there.

@@ -75,6 +75,7 @@ impl Replica {
             only_observes: false,
             listen: None,
             vitals: crate::support::watching::vitals(),
+            outdated: std::sync::OnceLock::new(),
             reload: std::sync::atomic::AtomicBool::new(false),
         })))
     }

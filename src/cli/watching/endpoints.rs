@@ -11,17 +11,19 @@ use clap::Args;
 use crate::cli::context::{Context, host_name};
 use crate::cli::error::CliError;
 use crate::engine::credentials::Secret;
+use crate::engine::{StateError, StateErrorKind};
 use crate::files;
 use crate::model::Clock;
 use crate::model::clock::SystemClock;
 use crate::model::secret::Redacted;
+use crate::store::migration_state;
 use crate::watch::http::{Endpoints, LEAST_TOKEN, Role, ServeError, Settings, spawn};
-use crate::watch::{Board, Stop, TaskCode};
+use crate::watch::{Board, Stop, Stopper, TaskCode};
 
 use super::desk::{PageDesk, count};
 use super::{Line, Station};
 
-/// How often what metrics tell of the database is counted.
+/// How often the schema is looked at, and what metrics tell of the database is counted.
 const COUNTING: Duration = Duration::from_secs(15);
 
 /// The endpoints of a controller.
@@ -122,29 +124,22 @@ impl ListenArgs {
     }
 }
 
-/// Says every second that the controller's thread is alive, and counts now and then what metrics tell of the database. Never
-/// returns.
-pub async fn pulse(station: &Station<'_>, board: &Board) {
+/// Says every second that the controller's thread is alive; looks now and then whether the schema is still one that this program
+/// knows, and stops everything once it is not; and counts what metrics tell of the database. Never returns.
+pub async fn pulse(station: &Station<'_>, board: &Board, stopper: &Stopper) {
     let beats = async {
         loop {
             station.vitals.beat();
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     };
-    let counts = async {
-        if station.listen.is_none() {
-            return std::future::pending::<()>().await;
-        }
+    let looks = async {
         let mut line = Line::new(&station.options);
         // Who does not reconcile has no lease to look after: that the database answers is all that makes it ready.
         let is_helper = board.state(TaskCode::Reconcile).is_none();
         loop {
             let now = station.context.clock.now();
-            let counted = match line.connection().await {
-                Ok(connection) => count(connection, &station.vitals, now).await,
-                Err(error) => Err(error),
-            };
-            match line.used(counted) {
+            match look(station, &mut line).await {
                 Ok(()) => {
                     station.vitals.database_answered(now);
                     if is_helper {
@@ -152,10 +147,32 @@ pub async fn pulse(station: &Station<'_>, board: &Board) {
                         station.vitals.cycle_done(now);
                     }
                 }
+                Err(error) if error.kind == StateErrorKind::Incompatible => {
+                    tracing::error!(why = error.why.as_deref().unwrap_or_default(), "{}", error.what);
+                    let _ = station.outdated.set(error);
+                    stopper.stop();
+                    return std::future::pending::<()>().await;
+                }
                 Err(error) => station.vitals.database_failed(error.what.clone(), now),
             }
             tokio::time::sleep(COUNTING).await;
         }
     };
-    futures_util::future::join(beats, counts).await;
+    futures_util::future::join(beats, looks).await;
+}
+
+async fn look(station: &Station<'_>, line: &mut Line) -> Result<(), StateError> {
+    let now = station.context.clock.now();
+    let connection = line.connection().await?;
+    let work = async {
+        connection.begin_reading().await?;
+        migration_state(connection).await?;
+        connection.rollback().await?;
+        if station.listen.is_some() {
+            count(connection, &station.vitals, now).await?;
+        }
+        Ok(())
+    };
+    let looked = work.await;
+    line.used(looked)
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::Interrupt as _;
+use crate::store::passage::is_direct;
 use crate::store::{ConnectOptions, Listener};
 use crate::watch::{Board, Stop, TaskCode};
 
@@ -17,6 +18,11 @@ pub async fn listen(options: &ConnectOptions, board: &Board, stop: &Stop) {
     let mut was_said = false;
     while !stop.is_requested() {
         let listening = async {
+            // A pooler hands one connection to many: LISTEN would stay on it, and its calls reach clients that expect none.
+            if !is_direct(options).await? {
+                tracing::info!("a pooler stands before the database: changes are found by looking");
+                return std::future::pending().await;
+            }
             let mut listener = Listener::open(options).await?;
             tracing::debug!("listening to the database");
             // What was called out before nobody heard.

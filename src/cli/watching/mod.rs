@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::engine::StateError;
 use crate::engine::watching::Realm;
 use crate::store::ConnectOptions;
 use crate::watch::http::Vitals;
@@ -55,6 +56,8 @@ pub struct Station<'c> {
     pub listen: Option<String>,
     /// What the endpoints are told.
     pub vitals: Arc<Vitals>,
+    /// Why this program is too old for the database, once it is: then it ends, and changes nothing any more (S20).
+    pub outdated: std::sync::OnceLock<StateError>,
     /// Whether everything is to be read anew, whatever it looks like.
     pub reload: std::sync::atomic::AtomicBool,
 }

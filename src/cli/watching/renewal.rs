@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::cli::error::CliError;
 use crate::cli::providing::{self, SecretSources};
-use crate::engine::credentials::{self, Finding, Outcome as Found};
+use crate::engine::credentials::{self, Finding};
 use crate::engine::{Interrupt as _, StateError, StateErrorKind};
 use crate::kinds::credential::{Renewal, Service};
 use crate::model::usage::{Metric, Outcome};
@@ -209,12 +209,13 @@ impl<'s> RenewalTask<'s> {
         next: Option<DateTime<Utc>>,
         is_whole: bool,
     ) -> Ran {
-        let (mut renewed, mut fresh, mut failures, mut elsewhere) = (0_u64, 0_u64, 0_u64, 0_u64);
+        let (mut renewed, mut failures, mut elsewhere) = (0_u64, 0_u64, 0_u64);
         let mut failed: Vec<Value> = Vec::new();
         let mut failure: Option<StateError> = None;
         for (key, turned) in turned {
             match turned {
-                Turned::Found(finding) if finding.outcome == Found::Fresh => fresh += 1,
+                // Another controller was quicker: its pair is there, and nobody was asked again.
+                Turned::Found(finding) if finding.outcome == credentials::Outcome::Fresh => elsewhere += 1,
                 Turned::Found(finding) if finding.outcome.verdict().works() => renewed += 1,
                 Turned::Found(finding) => {
                     failures += 1;
@@ -232,7 +233,7 @@ impl<'s> RenewalTask<'s> {
         }
         failed.truncate(NAMED);
         self.total = (self.total.0 + renewed, self.total.1 + failures);
-        let has_moved = renewed + fresh + failures > 0;
+        let has_moved = renewed + failures > 0;
         // What failed now comes back after the shortest wait, which this look knows nothing of.
         let retry = (failures > 0).then_some(renewal::LEAST_WAIT);
         let more = if has_moved && !is_whole {
@@ -244,7 +245,6 @@ impl<'s> RenewalTask<'s> {
             status: json!({
                 "due": due.count,
                 "renewed": renewed,
-                "fresh": fresh,
                 "failures": failures,
                 "failed": failed,
                 "byOthers": elsewhere,

@@ -55,6 +55,7 @@ pub fn station<'c>(estate: &Estate, context: &'c Context, only_observes: bool) -
         only_observes,
         listen: None,
         vitals: vitals(),
+        outdated: std::sync::OnceLock::new(),
         reload: false.into(),
     }
 }

@@ -89,13 +89,36 @@ fn behind_a_transaction_pooler_it_works_by_looking() {
     let estate = Estate::applied("watch_pooler");
     let pooler = PgBouncer::start(&estate.database);
     let args = ["watch", "--interval", "1s", "--tasks", "reconcile"];
-    let controller =
-        estate.synthex_at(&pooler.url(&estate.database), &args).limit(Duration::from_secs(120)).spawn();
+    let url = pooler.url(&estate.database);
+    let mut controller = estate.synthex_at(&url, &args).limit(Duration::from_secs(120)).spawn();
+    controller.wait_for_stderr("a pooler stands before the database");
     is_ready(&estate);
+    // Who shares the pooler is called nothing.
+    for name in ["One", "Two", "Three"] {
+        estate.database.sql("notify synthex, 'drift'");
+        estate.edit("T1.yaml", "displayName: ", &format!("displayName: {name}"));
+        estate.synthex_at(&url, &["apply", "--yes", "--lock-timeout", "20s"]).run().ok();
+    }
     estate.database.admin_sql("update synthex.tenants set display_name = 'By hand' where name = 'T2'");
     comes_true("the correction", || display_name(&estate, "T2").as_deref() == Some("T2"));
     controller.terminate();
     controller.wait().code(143);
+}
+
+#[test]
+fn a_newer_schema_ends_an_older_controller() {
+    let estate = Estate::applied("watch_older");
+    let controller = start(&estate, &[]);
+    is_ready(&estate);
+    // Somebody has upgraded the database meanwhile.
+    estate.database.sql(
+        "insert into synthex.schema_migrations (version, description, checksum) values (9999, 'later', '\\x00')",
+    );
+    controller.wait().code(8).stderr_has("9999").stderr_has("stopped");
+    assert_eq!(
+        estate.database.query_one_i64("select count(*) from synthex.leases where holder is not null"),
+        0
+    );
 }
 
 #[test]

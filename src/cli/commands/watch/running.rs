@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::cli::context::{Context, host_name, new_id};
@@ -111,7 +111,7 @@ pub(super) async fn run(context: &Context, args: &WatchArgs) -> Result<ExitStatu
     tokio::select! {
         ((), ()) = futures_util::future::join(working, hearing) => {}
         () = relay(&signals, &stopper, &station, &board) => {}
-        () = pulse(&station, &board) => {}
+        () = pulse(&station, &board, &stopper) => {}
     }
     leading::end(&station).await;
     if let Some(heartbeat) = &heartbeat {
@@ -122,6 +122,9 @@ pub(super) async fn run(context: &Context, args: &WatchArgs) -> Result<ExitStatu
         let _ = tokio::task::spawn_blocking(move || serving.join()).await;
     }
     tracing::info!("stopped");
+    if let Some(error) = station.outdated.get() {
+        return Err(CliError::from(error.again()));
+    }
     Ok(signals.status().unwrap_or(ExitStatus::Success))
 }
 
@@ -228,6 +231,7 @@ async fn station<'c>(
         only_observes,
         listen: listen.map(|address| address.to_string()),
         vitals: Arc::new(Vitals::new(about)),
+        outdated: OnceLock::new(),
         reload: AtomicBool::new(false),
     })
 }
