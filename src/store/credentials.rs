@@ -233,6 +233,10 @@ impl Turn for RenewalTurn {
                 .bind(finding.expiry.is_some())
                 .persistent(false);
             query.execute(&mut self.connection.inner).await?;
+            // Whoever found it due while this was under way sees by the time that it is done.
+            let done = "update synthex.renewal_turns set taken_at = clock_timestamp() where turn = $1";
+            let query = sqlx::query(done).bind(subject.turn()).persistent(false);
+            query.execute(&mut self.connection.inner).await?;
             self.connection.inner.execute("commit").await.map(|_| ())
         };
         within(limit, "recording the renewal", work).await?;
