@@ -17,6 +17,14 @@ pub struct Realm {
     pub environment: String,
 }
 
+impl Stamp {
+    /// Whether nothing that a plan depends on happened between the two.
+    #[must_use]
+    pub fn plans_alike(&self, other: &Self) -> bool {
+        (&self.marks, &self.pauses) == (&other.marks, &other.pauses)
+    }
+}
+
 impl Realm {
     /// The name of the lease of the one that reconciles. No workspace has such a name.
     #[must_use]
@@ -245,8 +253,8 @@ impl Entries<'_> {
 pub struct Stamp {
     /// The newest operation.
     pub operation: i64,
-    /// The newest write by something other than synthex.
-    pub drift: i64,
+    /// The newest operations and foreign writes: not only the newest one of each, since numbers are given out before a commit.
+    pub marks: String,
     /// The pauses that hold now.
     pub pauses: String,
     /// When health last changed anywhere.
@@ -262,6 +270,10 @@ pub struct RolledBack {
     pub actor: String,
     /// What it went back to, in words.
     pub note: Option<String>,
+    /// When it was done.
+    pub at: DateTime<Utc>,
+    /// The commit that was last put in force before it.
+    pub commit: Option<String>,
     /// Whether something was applied after it by somebody else, so that it is over.
     pub is_over: bool,
 }

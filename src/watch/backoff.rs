@@ -37,7 +37,7 @@ impl BackOffs {
     /// Whether a resource is not to be tried yet.
     #[must_use]
     pub fn waits(&self, key: &ResourceKey, revision: Option<&str>, now: DateTime<Utc>) -> Option<&BackOff> {
-        self.0.get(key).filter(|own| own.revision.as_deref() == revision && own.next_at > now)
+        self.0.get(key).filter(|own| own.revision.as_deref() == revision && is_ahead(own, now))
     }
 
     /// Notes that a resource failed. Returns what is to be written.
@@ -71,16 +71,27 @@ impl BackOffs {
         recovered
     }
 
-    /// When the next of them is tried again.
+    /// When the next of them is tried again, of those that still wait.
     #[must_use]
-    pub fn next(&self) -> Option<DateTime<Utc>> {
-        self.0.values().map(|own| own.next_at).min()
+    pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.0.values().filter(|own| is_ahead(own, now)).map(|own| own.next_at).min()
+    }
+
+    /// What has waited long enough.
+    pub fn due(&self, now: DateTime<Utc>) -> impl Iterator<Item = &BackOff> {
+        self.0.values().filter(move |own| !is_ahead(own, now))
     }
 
     /// What waits, by workspace and key.
     pub fn all(&self) -> impl Iterator<Item = &BackOff> {
         self.0.values()
     }
+}
+
+/// Whether it still waits. A time further ahead than any wait was set by a clock that was wrong (S7).
+fn is_ahead(own: &BackOff, now: DateTime<Utc>) -> bool {
+    let most = TimeDelta::from_std(MOST.mul_f64(1.0 + JITTER)).unwrap_or(TimeDelta::minutes(12));
+    own.next_at > now && own.next_at <= now + most
 }
 
 /// How long to wait after so many failures in a row: five seconds, twice that, and so on up to ten minutes; a little less or
@@ -133,7 +144,13 @@ mod tests {
         assert_eq!(all.fail(&key("a"), "no", Some("r2"), now()).failures, 1);
         assert_eq!(all.keep(|own| *own == key("a")), [key("b")]);
         assert!(all.waits(&key("b"), Some("r1"), now()).is_none());
-        assert_eq!(all.next(), Some(all.all().next().unwrap().next_at));
+        assert_eq!(all.next(now()), Some(all.all().next().unwrap().next_at));
+        assert_eq!(all.due(now() + TimeDelta::minutes(1)).count(), 1);
+        assert_eq!(all.next(now() + TimeDelta::minutes(1)), None);
+        // The clock was a year ahead when it failed.
+        let behind = now() - TimeDelta::days(365);
+        assert!(all.waits(&key("a"), Some("r2"), behind).is_none());
+        assert_eq!(all.due(behind).count(), 1);
     }
 
     #[test]

@@ -101,6 +101,7 @@ async fn runs(
     wait: impl Fn(&Ran) -> Duration,
 ) -> Duration {
     let code = entry.code;
+    let before = board.state(code).and_then(|state| state.failure);
     board.begun(code, cause, clock.now());
     let begun = Instant::now();
     let span = tracing::info_span!(
@@ -118,6 +119,10 @@ async fn runs(
     });
     let (took, next) = (begun.elapsed(), wait(&ran));
     match &ran.failure {
+        // What was said already is not said with every look.
+        Some(failure) if before.as_ref() == Some(failure) => {
+            tracing::debug!(task = code.code(), code = failure.code, "still: {}", failure.what);
+        }
         Some(failure) => tracing::warn!(
             task = code.code(),
             code = failure.code,

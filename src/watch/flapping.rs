@@ -75,18 +75,18 @@ impl Corrections {
     /// Adds what was set back, and forgets what is too old to count.
     pub fn add(&mut self, corrections: &[Correction], now: DateTime<Utc>) {
         self.0.extend_from_slice(corrections);
-        self.0.retain(|own| now - own.at < WINDOW);
+        self.0.retain(|own| (now - own.at).abs() < WINDOW);
     }
 
     /// What is set back again and again, as of now, by key and field. What is declared anew counts anew.
     #[must_use]
     pub fn flaps(&self, now: DateTime<Utc>) -> Vec<Flap> {
-        let mut counts: BTreeMap<(&ResourceKey, &str, Digest), Vec<&Correction>> = BTreeMap::new();
-        for own in self.0.iter().filter(|own| now - own.at < WINDOW) {
-            counts.entry((&own.key, &own.field, own.desired)).or_default().push(own);
+        let mut groups: BTreeMap<(&ResourceKey, &str, Digest), Vec<&Correction>> = BTreeMap::new();
+        for own in self.0.iter().filter(|own| counts(own, now)) {
+            groups.entry((&own.key, &own.field, own.desired)).or_default().push(own);
         }
         let mut flaps: Vec<Flap> = Vec::new();
-        for ((key, field, desired), mut all) in counts {
+        for ((key, field, desired), mut all) in groups {
             if all.len() < WORTH_SAYING {
                 continue;
             }
@@ -107,9 +107,14 @@ impl Corrections {
 
     /// When that may next be other than now.
     #[must_use]
-    pub fn next(&self) -> Option<DateTime<Utc>> {
-        self.0.iter().map(|own| own.at + WINDOW).min()
+    pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.0.iter().filter(|own| counts(own, now)).map(|own| own.at + WINDOW).min()
     }
+}
+
+/// Whether it counts: what a clock that was ahead has noted does not (S7).
+fn counts(own: &Correction, now: DateTime<Utc>) -> bool {
+    (TimeDelta::zero()..WINDOW).contains(&(now - own.at))
 }
 
 /// Whether what is declared of a resource now is what was set back: what is declared anew is tried anew. `canonical` is the
@@ -175,6 +180,7 @@ mod tests {
         let later = &all.flaps(at(30))[0];
         assert_eq!((later.times, later.left_until), (5, None), "the oldest does not count any more");
         assert!(all.flaps(at(36)).is_empty());
+        assert!(all.flaps(at(-60)).is_empty(), "the clock was ahead");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures_util::future::LocalBoxFuture;
 use serde_json::json;
 use tokio::time::Instant;
@@ -68,6 +69,8 @@ pub struct LeadTask<'c> {
     leadership: Rc<RefCell<Leadership>>,
     board: Arc<Board>,
     said: Option<Instant>,
+    /// When it was last looked for a controller that enforces, and whether there is one.
+    yielded: Option<(Instant, bool)>,
 }
 
 impl<'c> LeadTask<'c> {
@@ -83,12 +86,16 @@ impl<'c> LeadTask<'c> {
             leadership,
             board,
             said: None,
+            yielded: None,
         }
     }
 
     async fn look(&mut self) -> Result<Option<bool>, StateError> {
         let held = self.leadership.borrow().grant.clone();
         let begun = Instant::now();
+        if self.yields().await? {
+            return Ok(None);
+        }
         let connection = self.line.connection().await?;
         let hold = connection.hold(&self.holder, &self.realm.lease(), LEASE_TTL, held.as_ref()).await;
         let hold = self.line.used(hold)?;
@@ -106,6 +113,35 @@ impl<'c> LeadTask<'c> {
                 None
             }
         })
+    }
+
+    /// Whether there is a controller that enforces: then one that only observes leaves the lease to it.
+    async fn yields(&mut self) -> Result<bool, StateError> {
+        if !self.station.only_observes {
+            return Ok(false);
+        }
+        if self.yielded.is_none_or(|(at, _)| at.elapsed() >= SAY) {
+            let connection = self.line.connection().await?;
+            let replicas = connection.replicas(&self.realm).await;
+            let living = |own: &Replica| {
+                own.mode == "enforce"
+                    && own.seen_at > self.station.context.clock.now() - TimeDelta::minutes(1)
+            };
+            let yields = self.line.used(replicas)?.iter().any(living);
+            self.yielded = Some((Instant::now(), yields));
+        }
+        let yields = self.yielded.is_some_and(|(_, yields)| yields);
+        if yields {
+            if self.leadership.borrow().grant.is_some() {
+                let connection = self.line.connection().await?;
+                let given = connection.give_back(&self.holder).await;
+                self.line.used(given)?;
+            }
+            let mut leadership = self.leadership.borrow_mut();
+            leadership.lose();
+            leadership.other = Some("a controller that enforces runs, and this one only observes".to_owned());
+        }
+        Ok(yields)
     }
 
     /// Tells the endpoints.

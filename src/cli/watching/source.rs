@@ -59,6 +59,8 @@ pub struct Source<'c> {
     others: Vec<PathBuf>,
     last: Option<Look>,
     good: Option<Rc<Good>>,
+    /// The project as it is in the newest commit.
+    newest: Option<Found>,
 }
 
 /// What reading brought.
@@ -71,14 +73,22 @@ impl<'c> Source<'c> {
     /// The files that the options name.
     #[must_use]
     pub const fn files(context: &'c Context) -> Self {
-        Self { context, git: None, appearance: None, others: Vec::new(), last: None, good: None }
+        Self {
+            context,
+            git: None,
+            appearance: None,
+            others: Vec::new(),
+            last: None,
+            good: None,
+            newest: None,
+        }
     }
 
     /// A git repository.
     #[must_use]
     pub const fn git(context: &'c Context, args: &'c GitArgs, repository: Repository) -> Self {
         let git = Some(Git { args, repository, asked: None });
-        Self { context, git, appearance: None, others: Vec::new(), last: None, good: None }
+        Self { context, git, appearance: None, others: Vec::new(), last: None, good: None, newest: None }
     }
 
     /// Where they come from, as people may see it.
@@ -125,7 +135,11 @@ impl<'c> Source<'c> {
     async fn looked(&mut self, is_thorough: bool) -> Look {
         let found = match project::find(self.context) {
             Ok(found) => found,
-            Err(error) => return bad(None, words(&error)),
+            Err(error) => {
+                // It is looked at anew, also where all looks as before.
+                self.appearance = None;
+                return bad(None, words(&error));
+            }
         };
         let mut paths = watched(&found);
         paths.extend(self.others.iter().cloned());
@@ -163,6 +177,42 @@ impl<'c> Source<'c> {
         }
     }
 
+    /// Makes a revision the last good one, where it is another: that of the books, when somebody else had it in force. Of files
+    /// only the present ones can be read; then there is no good one.
+    pub async fn fall_back(&mut self, revision: &str) {
+        if self.good.as_ref().is_some_and(|good| good.revision == revision) {
+            return;
+        }
+        self.good = None;
+        let Some(git) = self.git.as_mut() else { return };
+        let folder = match git.repository.check_out(revision, &[]).await {
+            Ok(folder) => folder,
+            Err(error) => {
+                tracing::warn!(revision, %error, "the last good revision cannot be had");
+                return;
+            }
+        };
+        let found = git
+            .args
+            .project_file(&folder)
+            .and_then(|file| project::find_in(self.context, file.parent().unwrap_or(&folder)));
+        let Ok(found) = found else { return };
+        let named = revision.to_owned();
+        if let Ok(Some(ReadOut::Good(mut good))) =
+            tokio::task::spawn_blocking(move || read(found, Some(named), None)).await
+        {
+            good.commit = Some(revision.to_owned());
+            self.good = Some(Rc::from(good));
+        }
+    }
+
+    /// The project as it is in the newest revision, also where its manifests cannot be used; `None` where the project file itself
+    /// cannot.
+    #[must_use]
+    pub fn project(&self) -> Option<Found> {
+        self.newest.clone()
+    }
+
     async fn looked_at_git(&mut self, is_thorough: bool) -> Look {
         let observed = self.last.as_ref().and_then(|last| last.observed.clone());
         let Some(git) = self.git.as_mut() else { return bad(None, String::new()) };
@@ -170,6 +220,7 @@ impl<'c> Source<'c> {
         if let Some(last) = self.last.as_ref().filter(|_| is_fresh && !is_thorough) {
             return last.clone();
         }
+        git.asked = Some(Instant::now());
         let asking = async {
             git.repository.set_token(git.args.token(self.context).map_err(|error| (words(&error), true))?);
             let failed = |error: RepositoryError| {
@@ -177,7 +228,6 @@ impl<'c> Source<'c> {
                 (format!("{error}{why}"), !matches!(error, RepositoryError::Unsigned { .. }))
             };
             let commit = git.repository.fetch().await.map_err(failed)?;
-            git.asked = Some(Instant::now());
             // After a time without an answer it is read again: what was said last was of that time.
             let is_known = self.last.as_ref().is_some_and(|last| !last.is_unreachable);
             if is_known && observed.as_ref() == Some(&commit.sha) {
@@ -204,6 +254,7 @@ impl<'c> Source<'c> {
             Ok(found) => found,
             Err(error) => return bad(Some(id), words(&error).replace(&inside, "")),
         };
+        self.newest = Some(found.clone());
         let named = id.clone();
         match tokio::task::spawn_blocking(move || read(found, Some(named), None)).await {
             Ok(Some(ReadOut::Good(mut good))) => {

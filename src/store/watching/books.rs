@@ -45,6 +45,9 @@ const SAVE_CONDITIONS: &str = "insert into synthex.watch_conditions as c \
 const FORGET: &str =
     "delete from synthex.watch_conditions where project = $1 and environment = $2 and workspace = any($3)";
 
+const FORGET_HEALTH: &str =
+    "delete from synthex.health_status where service = 'sync' and workspace = any($1)";
+
 const SAVE_BACKOFF: &str = "insert into synthex.watch_backoff \
       (project, environment, workspace, kind, name, failures, error, failed_at, next_at, revision) \
      select $1, $2, w, k, n, f, e, a, x, r from unnest($3::text[], $4::text[], $5::text[], $6::integer[], $7::text[], \
@@ -174,6 +177,9 @@ async fn write(
         query.persistent(false).execute(&mut *inner).await?;
     }
     if !forgotten.is_empty() {
+        // Nobody says any more whether it is in force.
+        let forget = sqlx::query(FORGET_HEALTH).bind(forgotten).persistent(false);
+        forget.execute(&mut *inner).await?;
         ask(FORGET).bind(forgotten).persistent(false).execute(&mut *inner).await?;
     }
     if !conditions.is_empty() {

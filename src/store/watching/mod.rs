@@ -15,21 +15,29 @@ use crate::model::{KindRef, ResourceKey};
 
 use super::connect::{Connection, in_transaction};
 use super::error::within;
+use super::turns::MARKS;
 
 /// One statement, of which each part is answered from an index.
-const STAMP: &str = "select \
-     coalesce((select max(revision) from synthex.batch_operations), 0), \
-     coalesce((select max(id) from synthex.drift_events), 0), \
-     coalesce((select string_agg(workspace || '@' || paused_at || '@' || coalesce(until::text, '') || reason, ',' order by workspace) \
-        from synthex.pauses where until is null or until > clock_timestamp()), ''), \
-     (select max(since) from synthex.health_status)";
+fn stamp() -> String {
+    format!(
+        "select coalesce((select max(revision) from synthex.batch_operations), 0), {MARKS}, {PAUSES}, \
+         (select max(since) from synthex.health_status)"
+    )
+}
+
+const PAUSES: &str = "coalesce((select string_agg(workspace || '@' || paused_at || '@' || coalesce(until::text, '') || reason, ',' order by workspace) \
+        from synthex.pauses where until is null or until > clock_timestamp()), '')";
 
 /// What other operations of the project came since. One that goes back to an earlier state is over once something else was
 /// applied on top of it.
 const ROLLED_BACK: &str = "select r.revision, r.actor, r.note, exists ( \
         select from synthex.batch_operations as later where later.project = r.project \
          and coalesce(later.environment, '') = coalesce(r.environment, '') and later.revision > r.revision \
-         and later.status in ('applied', 'partly-applied') and later.plan_digest is not null and later.command <> 'watch') \
+         and later.status in ('applied', 'partly-applied') and later.command in ('apply', 'ci apply')), r.finished_at, \
+      (select before.commit_sha from synthex.batch_operations as before where before.project = r.project \
+        and coalesce(before.environment, '') = coalesce(r.environment, '') and before.revision < r.revision \
+        and before.status in ('applied', 'partly-applied') and before.command in ('apply', 'ci apply', 'watch') \
+        order by before.revision desc limit 1) \
      from synthex.batch_operations as r where r.project = $1 and coalesce(r.environment, '') = $2 and r.revision > $3 \
       and r.command = 'rollback' and r.status in ('applied', 'partly-applied') order by r.revision desc limit 1";
 
@@ -68,10 +76,10 @@ impl Connection {
     pub async fn stamp(&mut self) -> Result<Stamp, StateError> {
         let limit = self.timeout;
         let work = async {
-            let row = sqlx::raw_sql(STAMP).fetch_one(&mut self.inner).await?;
+            let row = sqlx::raw_sql(sqlx::AssertSqlSafe(stamp())).fetch_one(&mut self.inner).await?;
             Ok(Stamp {
                 operation: row.try_get(0)?,
-                drift: row.try_get(1)?,
+                marks: row.try_get(1)?,
                 pauses: row.try_get(2)?,
                 health: row.try_get(3)?,
             })
@@ -94,6 +102,8 @@ impl Connection {
                     actor: row.try_get(1)?,
                     note: row.try_get(2)?,
                     is_over: row.try_get(3)?,
+                    at: row.try_get(4)?,
+                    commit: row.try_get(5)?,
                 })
             })
             .transpose()

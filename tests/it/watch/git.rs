@@ -137,7 +137,38 @@ fn there_must_be_something_to_begin_with() {
         .code(8)
         .stderr_has("there is nothing to begin with")
         .stderr_has("nobody");
+    // A project file that can be read is enough to begin with.
     shops.repository.write("shops/manifests/T1.yaml", "kind: [");
     shops.commit("a slip");
-    shops.watch(&[]).wait().code(3).stderr_has("shops/manifests/T1.yaml:1:");
+    let mut controller = shops.watch(&[]);
+    controller.wait_for_stderr("shops/manifests/T1.yaml:1:");
+    shops.rename("Mended");
+    comes_true("the commit that is good", || shops.name().as_deref() == Some("Mended"));
+}
+
+#[test]
+fn whoever_takes_over_while_the_newest_commit_is_bad_keeps_the_last_good_one_in_force() {
+    let mut shops = Shops::new("watch_git_takeover");
+    let first = shops.watch(&[]);
+    comes_true("the first commit", || shops.ready().is_some_and(|text| text.starts_with("True")));
+    // Another one that has seen nothing but the first commit.
+    let elsewhere = std::mem::replace(&mut shops.elsewhere, Project::empty());
+    let _second = shops.watch(&[]);
+    comes_true("two controllers", || {
+        shops.value("select count(*)::text from synthex.watch_replicas").as_deref() == Some("2")
+    });
+    shops.rename("Second");
+    comes_true("the second commit", || shops.name().as_deref() == Some("Second"));
+    comes_true("that it is in force", || shops.ready().is_some_and(|text| text.starts_with("True")));
+    shops.repository.write("shops/manifests/T1.yaml", "kind: [");
+    shops.commit("a slip");
+    comes_true("the problem", || shops.ready().is_some_and(|text| text.starts_with("False InvalidManifest")));
+    first.kill();
+    let leader = "select pid::text from synthex.leases where name = 'watch:test' and holder is not null";
+    let was = first.pid().as_raw_nonzero().to_string();
+    comes_true("the other one", || shops.value(leader).is_some_and(|pid| pid != was));
+    shops.database.admin_sql("update synthex.tenants set display_name = 'By hand' where name = 'T1'");
+    comes_true("the correction", || shops.name().as_deref() != Some("By hand"));
+    assert_eq!(shops.name().as_deref(), Some("Second"));
+    drop(elsewhere);
 }

@@ -159,6 +159,35 @@ fn what_was_rolled_back_is_not_put_in_force_again() {
 }
 
 #[test]
+fn a_rollback_holds_also_where_the_revision_was_never_in_force_as_a_whole() {
+    let estate = Estate::new("watch_rollback_part");
+    let _controller = start(&estate, &[]);
+    is_ready(&estate);
+    estate.trigger("tenants", "update", "new.name = 'T2'", "raise exception 'not this one';");
+    estate.edit("T1.yaml", "displayName: T1", "displayName: Bad idea");
+    estate.edit("T2.yaml", "displayName: T2", "displayName: Bad idea");
+    comes_true("the bad idea", || display_name(&estate, "T1").as_deref() == Some("Bad idea"));
+    estate.run(&["rollback", "--to", "1", "--yes"]).ok();
+    comes_true("the hold", || condition(&estate, "Synced") == "False RolledBack");
+    // A command that changes something else does not end it.
+    estate.untrigger("tenants");
+    estate.declare_tenant("T4", &[]);
+    estate.project.remove("manifests/T4.yaml");
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(display_name(&estate, "T1").as_deref(), Some("T1"));
+}
+
+#[test]
+fn an_observer_leaves_the_lease_to_one_that_enforces() {
+    let estate = Estate::applied("watch_observer_yields");
+    let _observer = start(&estate, &["--mode", "observe"]);
+    comes_true("the observer", || condition(&estate, "Ready") == "True Reconciled");
+    let _controller = start(&estate, &[]);
+    estate.database.admin_sql("update synthex.tenants set display_name = 'By hand' where name = 'T2'");
+    comes_true("the correction", || display_name(&estate, "T2").as_deref() == Some("T2"));
+}
+
+#[test]
 fn after_a_rollback_an_apply_by_hand_goes_on() {
     let estate = Estate::new("watch_rollback_apply");
     let _controller = start(&estate, &[]);

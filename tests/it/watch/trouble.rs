@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::support::estate::Estate;
 use crate::support::pgbouncer::PgBouncer;
+use crate::support::project::{tenant_yaml, workspace_yaml};
 use crate::support::proxy::{Mode, Proxy};
 
 use super::{comes_true, condition, display_name, is_ready, start, status, value};
@@ -21,6 +22,7 @@ fn what_fails_waits_longer_each_time_and_holds_up_nothing_else() {
         value(&estate, "select failures::text from synthex.watch_backoff where name = 'T1'").as_deref()
             == Some("2")
     });
+    estate.run(&["watch", "--once", "--tasks", "reconcile"]).code(4);
     let shown = status(&estate);
     let waiting = &shown["waiting"][0];
     assert_eq!(waiting["resource"], "tenant/w/T1");
@@ -47,10 +49,25 @@ fn what_a_guard_refuses_is_left_and_said() {
         estate.project.remove(&format!("manifests/{name}.yaml"));
     }
     let before = estate.state();
-    let _controller = start(&estate, &[]);
+    let controller = start(&estate, &[]);
     comes_true("the refusal", || condition(&estate, "Stalled") == "True Refused");
     assert_eq!(condition(&estate, "Synced"), "False Refused");
     assert_eq!(estate.state(), before, "nothing was deleted");
+    drop(controller);
+    estate.database.sql("update synthex.leases set holder = null, expires_at = null");
+    estate.run(&["watch", "--once", "--tasks", "reconcile"]).code(5).stderr_has("Guards refuse");
+}
+
+#[test]
+fn one_workspace_that_is_held_keeps_no_other_waiting() {
+    let estate = Estate::applied("watch_two");
+    estate.project.write("manifests/other.yaml", workspace_yaml("other"));
+    estate.project.write("manifests/O1.yaml", tenant_yaml("O1", "other"));
+    estate.run(&["lease", "take", "-w", "w", "--reason", "repair", "--ttl", "1h", "--yes"]).ok();
+    estate.edit("T1.yaml", "displayName: T1", "displayName: Saved");
+    let _controller = start(&estate, &[]);
+    comes_true("the other workspace", || display_name(&estate, "O1").is_some());
+    assert_eq!(display_name(&estate, "T1").as_deref(), Some("T1"));
 }
 
 #[test]
@@ -59,7 +76,7 @@ fn a_lease_that_somebody_holds_is_waited_for() {
     estate.run(&["lease", "take", "-w", "w", "--reason", "repair", "--ttl", "1h", "--yes"]).ok();
     estate.edit("T1.yaml", "displayName: T1", "displayName: Saved");
     let mut controller = start(&estate, &[]);
-    controller.wait_for_stderr("workspace `w` is held by hand");
+    controller.wait_for_stderr("left alone for now: ");
     assert_eq!(display_name(&estate, "T1").as_deref(), Some("T1"));
     estate.run(&["lease", "release", "-w", "w", "--yes"]).ok();
     comes_true("the name", || display_name(&estate, "T1").as_deref() == Some("Saved"));

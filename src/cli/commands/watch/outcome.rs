@@ -43,6 +43,20 @@ pub(super) fn once(
             .note(&format!("Another controller reconciles this project, so this one did not: {who}."));
         return Ok(ExitStatus::LeaseHeld);
     }
+    let reconciled = states.get(&TaskCode::Reconcile).map(|state| &state.status);
+    if reconciled.is_some_and(|status| status.get("refused").is_some_and(|refused| refused == true)) {
+        context
+            .printer
+            .note("Guards refuse what would be done, so nothing was: `synthex plan` shows what and why.");
+        return Ok(ExitStatus::Refused);
+    }
+    let failing = reconciled.and_then(|status| status.get("failing")).and_then(serde_json::Value::as_u64);
+    if failing.is_some_and(|failing| failing > 0) {
+        context.printer.note(
+            "Some resources could not be brought to what is declared: `synthex watch status` says why.",
+        );
+        return Ok(ExitStatus::Partly);
+    }
     let pending = states
         .get(&TaskCode::Reconcile)
         .and_then(|state| state.status.get("pending"))

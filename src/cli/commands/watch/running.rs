@@ -86,8 +86,14 @@ pub(super) async fn run(context: &Context, args: &WatchArgs) -> Result<ExitStatu
         return outcome::once(context, args, &board, &signals);
     }
     if let Some(heartbeat) = heartbeat.clone() {
+        let read = Arc::downgrade(&board);
         board.tell(Box::new(move |code, _, has_failed| {
-            if code == TaskCode::Reconcile {
+            // Who stands by completes nothing: somebody must lead for all to be well.
+            let leads = || {
+                let state = read.upgrade().and_then(|board| board.state(TaskCode::Reconcile));
+                state.is_some_and(|state| state.status.get("role").is_some_and(|role| role == "leader"))
+            };
+            if code == TaskCode::Reconcile && (has_failed || leads()) {
                 heartbeat.ping(if has_failed { Outcome::Failed } else { Outcome::Complete });
             }
         }));
@@ -137,9 +143,11 @@ async fn source<'c>(context: &'c Context, args: &'c WatchArgs) -> Result<(Source
     };
     let mut source = Source::git(context, &args.git, repository);
     let look = source.look(true).await;
-    match (source.good(), look.problem) {
-        (Some(good), _) => Ok((source, good.found.clone())),
-        (None, problem) => {
+    match (source.good(), source.project(), look.problem) {
+        (Some(good), ..) => Ok((source, good.found.clone())),
+        // The manifests have problems: the revision that was last good by the books is in force.
+        (None, Some(found), _) => Ok((source, found)),
+        (None, None, problem) => {
             let status = if look.is_unreachable { ExitStatus::Unreachable } else { ExitStatus::Usage };
             let code = if look.is_unreachable { "source-unreachable" } else { "invalid-manifest" };
             let what = format!("there is nothing to begin with in {}", source.shown());
@@ -243,10 +251,11 @@ fn intervals(args: &WatchArgs) -> Vec<(TaskCode, Duration)> {
         // A branch that moves is not noticed otherwise.
         TaskCode::Reconcile if args.git.git.is_some() => args.interval.min(args.git.git_every),
         TaskCode::Reconcile => args.interval,
-        TaskCode::Health | TaskCode::Renewal => Duration::from_secs(60),
+        TaskCode::Health => Duration::from_secs(60),
         TaskCode::Alerts => Duration::from_secs(30),
         TaskCode::Delivery => Duration::from_secs(5),
-        TaskCode::Upkeep => Duration::from_secs(300),
+        // Both know when something is due next.
+        TaskCode::Renewal | TaskCode::Upkeep => Duration::from_secs(300),
     };
     let all = TaskCode::ALL.into_iter().filter(|code| args.wants(*code));
     all.map(|code| (code, interval(code))).collect()

@@ -42,6 +42,8 @@ impl ReconcileTask<'_> {
         let Some(state) = self.state.as_mut() else { return Ok(()) };
         let (backoff, recovered) = state.backs_off(done, executed, now);
         state.corrections.add(&executed.corrections, now);
+        state.looks_at = state.corrections.next(now);
+        state.is_refused = done.is_some_and(|(_, planned)| !planned.plan.refusals.is_empty());
         let outlook = outlook(state, done, executed, only_observes);
         let workspaces = match done {
             Some((good, _)) => declared_workspaces(&good.catalog.entries),
@@ -64,10 +66,11 @@ impl ReconcileTask<'_> {
         }
         let said: Vec<Condition> = workspaces
             .iter()
+            // What another run is at right now is no failure, and not worth saying.
+            .filter(|workspace| !executed.busy.contains(*workspace))
             .filter_map(|workspace| Some(conditions::of(workspace, standings.get(workspace)?, &outlook, now)))
             .flatten()
             .collect();
-        // What another run is at right now is no failure, and not worth saying.
         let changed =
             if executed.waits || executed.is_interrupted { Vec::new() } else { state.conditions.say(said) };
         let forgotten = if done.is_some() { state.conditions.keep(&workspaces) } else { Vec::new() };
@@ -133,8 +136,9 @@ impl ReconcileTask<'_> {
         let who = format!("watch {}", self.station.replica);
         let told = tell(&book, &checks, &who, now).await;
         book.close().await;
-        told?;
-        for check in checks {
+        let told = told?;
+        // What somebody else was at is told with the next cycle.
+        for check in checks.into_iter().filter(|check| told.contains(&check.key)) {
             state.recorded.insert(check.key.workspace.clone(), (said_of(&check), now));
         }
         Ok(())
@@ -171,7 +175,12 @@ fn check(state: &State, ready: &Condition, now: DateTime<Utc>) -> Option<Check> 
 }
 
 /// Keeps results as `health check` does. One is enough: what a cycle finds is no measurement that can be off once.
-async fn tell(book: &HealthBook, checks: &[Check], who: &str, now: DateTime<Utc>) -> Result<(), StateError> {
+async fn tell(
+    book: &HealthBook,
+    checks: &[Check],
+    who: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<CheckKey>, StateError> {
     let patience = Patience { failure_threshold: 1, success_threshold: 1, interval: TimeDelta::days(1) };
     let claims: Vec<Claim> =
         checks.iter().map(|check| Claim { key: check.key.clone(), tenant: None }).collect();
@@ -187,7 +196,7 @@ async fn tell(book: &HealthBook, checks: &[Check], who: &str, now: DateTime<Utc>
             Some(Recorded { id: new_id(), check, settled, due_at: None })
         })
         .collect();
-    book.record(&results, who).await.map(|_| ())
+    book.record(&results, who).await
 }
 
 fn is_news(condition: &Condition) -> bool {

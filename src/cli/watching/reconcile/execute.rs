@@ -1,6 +1,6 @@
 //! Executes what is to be done now of a plan: without what is paused, what failed a moment ago, and what is set back too often.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::cli::context::new_id;
@@ -8,12 +8,12 @@ use crate::cli::watching::source::Good;
 use crate::engine::partial::{Isolation, LeftOut};
 use crate::engine::watching::Correction;
 use crate::engine::{
-    self, Applied, ApplyError, ApplyRequest, Holder, LeaseGrant, NoProgress, OnError, Operation,
+    self, Applied, ApplyError, ApplyRequest, Holder, LeaseEntry, LeaseGrant, NoProgress, OnError, Operation,
     OperationStatus, StateError, StateErrorKind, StateWriter as _,
 };
 use crate::model::ResourceKey;
 use crate::plan::{Action, Plan};
-use crate::store::Writer;
+use crate::store::{self, Writer};
 use crate::watch::Stop;
 use crate::watch::flapping::set_back;
 
@@ -36,6 +36,8 @@ pub(super) struct Executed {
     pub(super) failure: Option<StateError>,
     /// Whether another run was at it, so that it is to be looked at again soon.
     pub(super) waits: bool,
+    /// Workspaces that another run writes right now.
+    pub(super) busy: BTreeSet<String>,
     /// Whether it was stopped on the way.
     pub(super) is_interrupted: bool,
 }
@@ -56,7 +58,15 @@ impl ReconcileTask<'_> {
         if plan.is_empty() || !plan.refusals.is_empty() || is_held {
             return executed;
         }
-        let left_out = self.left_out(state, planned);
+        let mut left_out = self.left_out(state, planned);
+        // One workspace that somebody holds keeps none of the others waiting.
+        executed.busy = self.busy(grant).await;
+        executed.busy.retain(|name| plan.actions.iter().any(|action| *action.key.workspace == **name));
+        let is_busy = |action: &Action| executed.busy.contains(&*action.key.workspace);
+        let busy = plan.actions.iter().enumerate().filter(|(_, action)| is_busy(action));
+        left_out.extend(
+            busy.map(|(place, _)| (place, LeftOut::Skipped("another run writes the workspace".to_owned()))),
+        );
         let part = part(plan, left_out);
         if part.is_empty() {
             return executed;
@@ -83,6 +93,27 @@ impl ReconcileTask<'_> {
             Err(error) => self.could_not(error, &part, &mut executed),
         }
         executed
+    }
+
+    /// The workspaces whose leases others hold.
+    async fn busy(&mut self, grant: &LeaseGrant) -> BTreeSet<String> {
+        let found = match self.line.connection().await {
+            Ok(connection) => store::leases(connection, None).await,
+            Err(error) => Err(error),
+        };
+        let held = |entry: LeaseEntry| {
+            let held = entry.held.filter(|held| held.holder != grant.holder.id)?;
+            tracing::info!(workspace = held.workspace, "left alone for now: {}", held.described());
+            Some(held.workspace)
+        };
+        match self.line.used(found) {
+            Ok(entries) => entries.into_iter().flatten().filter_map(held).collect(),
+            // Then whoever takes the leases finds out.
+            Err(error) => {
+                tracing::debug!(%error, "who holds which lease is not known");
+                BTreeSet::new()
+            }
+        }
     }
 
     /// What is not to be done now, by its place in the plan.

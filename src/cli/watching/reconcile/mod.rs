@@ -33,6 +33,9 @@ use state::State;
 /// However little seems to happen, everything is compared this often: a role may have switched triggers off.
 const THOROUGH: Duration = Duration::from_secs(600);
 
+/// When to look again after something happened in the middle of it.
+const AT_ONCE: Duration = Duration::from_millis(50);
+
 /// When to look again after another run was in the way.
 const SOON: Duration = Duration::from_secs(2);
 
@@ -101,6 +104,7 @@ impl<'c> ReconcileTask<'c> {
         let is_asked = self.station.reload.swap(false, std::sync::atomic::Ordering::Relaxed);
         let is_thorough = is_asked || self.thorough_at.is_none_or(|at| at.elapsed() >= THOROUGH);
         let look = self.source.look(is_thorough).await;
+        self.fall_back(&look).await;
         if look.is_new {
             (self.listens)(&self.source.paths());
         }
@@ -108,10 +112,8 @@ impl<'c> ReconcileTask<'c> {
         let now = self.now();
         let Some(state) = self.state.as_mut() else { return Ok(Cycle::default()) };
         state.see(&self.source.shown(), &look, self.source.good().as_deref(), now);
-        let is_idle = !look.is_new
-            && !is_thorough
-            && self.stamp.as_ref() == Some(&stamp)
-            && state.next().is_none_or(|next| next > now);
+        let is_idle =
+            !look.is_new && !is_thorough && self.stamp.as_ref() == Some(&stamp) && !state.is_due(now);
         if is_idle {
             return Ok(self.rest(&look, None));
         }
@@ -130,6 +132,18 @@ impl<'c> ReconcileTask<'c> {
         self.state = Some(State::new(books, grant));
         (self.stamp, self.thorough_at) = (None, None);
         Ok(())
+    }
+
+    /// While the newest revision is of no use, the one that was last good by the books is in force, and not an older one that this
+    /// controller happens to know.
+    async fn fall_back(&mut self, look: &Look) {
+        let Some(state) = &self.state else { return };
+        if look.problem.is_none() {
+            return;
+        }
+        if let Some(good) = state.saved.as_ref().and_then(|saved| saved.good.clone()) {
+            self.source.fall_back(&good).await;
+        }
     }
 
     async fn stamp(&mut self) -> Result<Stamp, TaskFailure> {
@@ -152,41 +166,43 @@ impl<'c> ReconcileTask<'c> {
             concluded.map_err(|error| self.failed(&error))?;
             return Ok(self.rest(look, None));
         };
+        if is_thorough {
+            self.thorough_at = Some(Instant::now());
+        }
         let planned = self.planned(&good).await.map_err(|error| self.failed(&error))?;
+        if !planned.stamp.plans_alike(&stamp) {
+            // A rollback or a pause came in between: what was read around the plan is not of its time.
+            return Ok(Cycle { again: Some(AT_ONCE), ..self.rest(look, None) });
+        }
         let executed = self.execute(grant, &good, &planned, stop).await;
         if let Some(error) = executed.failure.as_ref().filter(|error| error.kind == StateErrorKind::LeaseLost)
         {
-            // Another one goes on; nothing of ours was written.
-            self.leadership.borrow_mut().lose();
-            self.state = None;
-            return Err(TaskFailure::from(error));
+            // Nothing of ours was written. If it was the lease of the one that reconciles, another one goes on.
+            return Err(self.failed(error));
         }
         let concluded = self.conclude(grant, Some((&good, &planned)), &executed).await;
         concluded.map_err(|error| self.failed(&error))?;
         if executed.failure.is_none() && !executed.is_interrupted {
             self.stamp = Some(stamp);
-            if is_thorough {
-                self.thorough_at = Some(Instant::now());
-            }
         }
         let mut cycle = self.rest(look, Some((&planned, &executed)));
         if let Some(error) = &executed.failure {
             cycle.failure = cycle.failure.or_else(|| Some(TaskFailure::from(error)));
             cycle.again = Some(SOON);
         }
-        if executed.waits {
+        if executed.waits || !executed.busy.is_empty() {
             cycle.again = Some(SOON);
             self.stamp = None;
         }
         if executed.revision.is_some() {
-            cycle.wakes.extend([TaskCode::Alerts, TaskCode::Health]);
+            cycle.wakes.extend([TaskCode::Alerts, TaskCode::Health, TaskCode::Renewal]);
         }
         Ok(cycle)
     }
 
     /// An error of the database is the failure of the cycle; one that says that the lease is gone ends the leadership.
     fn failed(&self, error: &crate::engine::StateError) -> TaskFailure {
-        if error.kind == StateErrorKind::LeaseLost {
+        if error.kind == StateErrorKind::LeaseLost && error.what.contains(&self.realm.lease()) {
             self.leadership.borrow_mut().lose();
         }
         TaskFailure::from(error)
@@ -207,7 +223,7 @@ impl<'c> ReconcileTask<'c> {
             failure
         });
         let now = self.now();
-        let again = state.next().and_then(|next| (next - now).to_std().ok());
+        let again = state.next(now).and_then(|next| (next - now).to_std().ok());
         let mut status = state.status();
         status["role"] = json!("leader");
         if let Some((planned, executed)) = done {
@@ -243,8 +259,8 @@ impl Task for ReconcileTask<'_> {
             match cycle {
                 Ok(Cycle { status, failure, again, wakes }) => Ran { status, failure, again, wakes },
                 Err(failure) => {
-                    // What was seen may not have been dealt with.
-                    self.stamp = None;
+                    // What was seen may not have been dealt with, and what was concluded not written.
+                    (self.stamp, self.state) = (None, None);
                     Ran::failed(failure)
                 }
             }

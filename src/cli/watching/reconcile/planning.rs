@@ -15,6 +15,9 @@ use crate::watch::flapping::{Flap, is_wanted};
 
 use super::ReconcileTask;
 
+/// So many numbers of operations may be given out and not be committed yet.
+const NUMBERS: i64 = 1000;
+
 /// A plan, and what is left alone in it.
 pub(super) struct Planned {
     /// All that is not as declared.
@@ -23,6 +26,8 @@ pub(super) struct Planned {
     without: Option<Plan>,
     /// What is set back again and again.
     pub(super) flaps: Vec<Flap>,
+    /// What had happened by then.
+    pub(super) stamp: Stamp,
 }
 
 impl Planned {
@@ -76,38 +81,39 @@ impl ReconcileTask<'_> {
     /// somebody has applied something on top (R77).
     async fn read_rollbacks(&mut self, stamp: &Stamp) -> Result<(), StateError> {
         let Some(state) = self.state.as_mut() else { return Ok(()) };
+        let is_first = state.saved.is_none();
+        let commit = self.source.good().and_then(|good| good.commit.clone());
         let source = &mut state.source;
-        let since = source.held_by.map_or(source.operations_seen, |operation| operation - 1);
-        if stamp.operation > source.operations_seen {
+        if stamp.operation > source.operations_seen || source.held.is_some() || self.stamp.is_none() {
+            // Numbers are given out before a commit, so that one may appear below those that were seen.
+            let since = source.operations_seen.min(source.held_by.unwrap_or(i64::MAX)) - NUMBERS;
             let connection = self.line.connection().await?;
             let found = connection.rolled_back(&self.realm, since).await;
-            let found = self.line.used(found)?;
-            match found {
-                Some(rollback) if !rollback.is_over => {
-                    if source.held_by != Some(rollback.operation) {
-                        // Who looks for the first time knows no other revision than this one.
-                        source.held = source.applied.clone().or_else(|| source.good.clone());
-                        source.held_by = Some(rollback.operation);
-                    }
-                    let note = rollback.note.map_or(String::new(), |note| format!(" {note}"));
-                    let (operation, actor) = (rollback.operation, rollback.actor);
-                    state.held = Some(format!(
-                        "{actor} rolled back{note} (operation {operation}); another revision of the manifests goes on, or \
-                         `synthex apply`"
-                    ));
+            if let Some(rollback) = self.line.used(found)? {
+                let is_known = source.held_by == Some(rollback.operation);
+                // It went back from what the manifests said then.
+                let was_meant = is_first
+                    || source.good_at.is_some_and(|at| at <= rollback.at)
+                    || commit.is_some() && commit == rollback.commit;
+                if rollback.is_over || !is_known && !was_meant {
+                    source.held = None;
+                } else if !is_known {
+                    source.held.clone_from(&source.good);
                 }
-                Some(_) => (source.held, source.held_by, state.held) = (None, None, None),
-                None => {}
+                source.held_by = Some(rollback.operation);
+                let note = rollback.note.map_or(String::new(), |note| format!(" {note}"));
+                state.held = Some(format!(
+                    "{} rolled back{note} (operation {}); another revision of the manifests goes on, or `synthex apply`",
+                    rollback.actor, rollback.operation
+                ));
             }
             source.operations_seen = stamp.operation;
         }
-        if source.held.is_some() && source.held != source.good {
-            (source.held, source.held_by, state.held) = (None, None, None);
+        if source.held != source.good {
+            source.held = None;
         }
-        if let (Some(operation), None) = (source.held_by, &state.held) {
-            state.held = Some(format!(
-                "operation {operation} rolled it back; another revision of the manifests goes on, or `synthex apply`"
-            ));
+        if source.held.is_none() {
+            state.held = None;
         }
         Ok(())
     }
@@ -132,12 +138,13 @@ impl ReconcileTask<'_> {
                 [] => None,
                 left => Some(self::plan(connection, good, left, now.date_naive()).await?),
             };
+            let stamp = connection.stamp().await?;
             connection.rollback().await?;
-            Ok((plan, without))
+            Ok((plan, without, stamp))
         };
         let planned = work.await;
-        let (plan, without) = self.line.used(planned)?;
-        Ok(Planned { plan, without, flaps })
+        let (plan, without, stamp) = self.line.used(planned)?;
+        Ok(Planned { plan, without, flaps, stamp })
     }
 }
 

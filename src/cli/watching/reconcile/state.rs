@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::watching::source::{Good, Look};
 use crate::engine::LeaseGrant;
-use crate::engine::watching::{Books, ConditionStatus, ConditionType, SourceRecord};
+use crate::engine::watching::{BackOff, Books, ConditionStatus, ConditionType, SourceRecord};
 use crate::watch::backoff::BackOffs;
 use crate::watch::conditions::{Conditions, HealthCounts};
 use crate::watch::flapping::Corrections;
@@ -17,6 +17,10 @@ pub(super) struct State {
     tokens: Vec<(String, i64)>,
     /// How the source stands.
     pub(super) source: SourceRecord,
+    /// Whether guards refuse the plan.
+    pub(super) is_refused: bool,
+    /// When something of the past stops to count.
+    pub(super) looks_at: Option<DateTime<Utc>>,
     /// Whether the newest revision is not known because nobody can be asked for it.
     pub(super) is_unreachable: bool,
     /// As it is in the books.
@@ -49,6 +53,8 @@ impl State {
         Self {
             tokens: grant.tokens.clone(),
             source: books.source.clone().unwrap_or_default(),
+            is_refused: false,
+            looks_at: None,
             is_unreachable: false,
             saved: books.source,
             conditions: Conditions::new(books.conditions),
@@ -89,10 +95,19 @@ impl State {
         }
     }
 
-    /// When something is to be done although nothing happens.
-    pub(super) fn next(&self) -> Option<DateTime<Utc>> {
-        let pending = self.backoff.next();
-        [pending, self.corrections.next(), self.pauses_end].into_iter().flatten().min()
+    /// When something is to be done next although nothing happens.
+    pub(super) fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let pause = self.pauses_end.filter(|end| *end > now);
+        [self.backoff.next(now), self.corrections.next(now), pause].into_iter().flatten().min()
+    }
+
+    /// Whether something is to be done now although nothing happened.
+    pub(super) fn is_due(&self, now: DateTime<Utc>) -> bool {
+        let may_try = self.held.is_none() && !self.is_refused;
+        let is_due = |own: &BackOff| !self.paused.contains_key(&*own.key.workspace);
+        self.pauses_end.is_some_and(|end| end <= now)
+            || self.looks_at.is_some_and(|at| at <= now)
+            || may_try && self.backoff.due(now).any(is_due)
     }
 
     /// What is shown of it.
@@ -102,6 +117,7 @@ impl State {
         };
         json!({
             "source": self.source,
+            "refused": self.is_refused,
             "pending": self.pending,
             "drifted": self.drifted,
             "failing": self.backoff.all().count(),
