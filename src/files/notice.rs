@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
@@ -54,6 +55,8 @@ fn is_outside(path: &Path) -> bool {
 pub struct Noticing {
     watcher: RecommendedWatcher,
     paths: BTreeSet<PathBuf>,
+    /// What is meant, without links: folders with all below them, and files.
+    meant: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 impl Noticing {
@@ -62,21 +65,25 @@ impl Noticing {
     /// # Errors
     /// The operating system offers nothing of the kind, or no more of it.
     pub fn new(heard: impl Fn() + Send + 'static) -> Result<Self, String> {
+        let meant = Arc::<Mutex<BTreeSet<PathBuf>>>::default();
+        let known = Arc::clone(&meant);
+        // A file is heard of through its folder, where others may be written all the time: a log of our own, for one.
+        let is_meant = move |path: &PathBuf| {
+            let is_ours = path.iter().any(|step| OUTSIDE.iter().any(|own| step == *own));
+            let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            !is_ours && known.iter().any(|own| path.starts_with(own))
+        };
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // What cannot be told is looked at.
             let matters = event.is_ok_and(|event| {
                 !matches!(event.kind, EventKind::Access(_))
-                    && (event.paths.is_empty()
-                        || event
-                            .paths
-                            .iter()
-                            .any(|path| !path.iter().any(|step| OUTSIDE.iter().any(|own| step == *own))))
+                    && (event.paths.is_empty() || event.paths.iter().any(&is_meant))
             });
             if matters {
                 heard();
             }
         });
-        Ok(Self { watcher: watcher.map_err(|error| error.to_string())?, paths: BTreeSet::new() })
+        Ok(Self { watcher: watcher.map_err(|error| error.to_string())?, paths: BTreeSet::new(), meant })
     }
 
     /// Listens to these paths, folders with all below them, and to no others. A file is listened to through its folder:
@@ -85,6 +92,13 @@ impl Noticing {
     /// # Errors
     /// Some cannot be listened to; the first reason.
     pub fn listen_to(&mut self, paths: &[PathBuf]) -> Result<(), String> {
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let paths: Vec<PathBuf> = paths.iter().map(absolute).collect();
+        let paths = paths.as_slice();
+        // What is replaced has no real path for a moment; then its own one is what events name.
+        let real = paths.iter().filter_map(|path| path.canonicalize().ok());
+        *self.meant.lock().unwrap_or_else(PoisonError::into_inner) =
+            paths.iter().cloned().chain(real).collect();
         let mut wanted: BTreeSet<PathBuf> = BTreeSet::new();
         for path in paths {
             let folder =
@@ -110,7 +124,6 @@ impl Noticing {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
@@ -154,12 +167,16 @@ mod tests {
             heard.fetch_add(1, Ordering::SeqCst);
         })
         .unwrap();
-        noticing.listen_to(&[folder.path().to_path_buf()]).unwrap();
+        let manifests = folder.path().join("manifests");
+        std::fs::create_dir_all(&manifests).unwrap();
+        std::fs::write(folder.path().join("synthex.yaml"), "x").unwrap();
+        noticing.listen_to(&[folder.path().join("synthex.yaml"), manifests.clone()]).unwrap();
         std::fs::write(folder.path().join(".synthex/cache"), "ours").unwrap();
+        std::fs::write(folder.path().join("watch.log"), "a line").unwrap();
         std::thread::sleep(Duration::from_millis(300));
         assert_eq!(count.load(Ordering::SeqCst), 0);
-        std::fs::write(folder.path().join("new"), "x").unwrap();
-        std::fs::rename(folder.path().join("new"), folder.path().join("x.yaml")).unwrap();
+        std::fs::write(manifests.join("new"), "x").unwrap();
+        std::fs::rename(manifests.join("new"), manifests.join("x.yaml")).unwrap();
         let until = std::time::Instant::now() + Duration::from_secs(10);
         while count.load(Ordering::SeqCst) == 0 && std::time::Instant::now() < until {
             std::thread::sleep(Duration::from_millis(10));

@@ -47,7 +47,7 @@ impl Flap {
         let actors: Vec<&str> = self.actors.iter().map(String::as_str).collect();
         let end = match self.left_until {
             Some(until) => format!(
-                "; it is left as it is until {}, or until the manifests change",
+                "; it is left as it is until {}, or until something else is declared there",
                 until.format("%Y-%m-%d %H:%M UTC")
             ),
             None => String::new(),

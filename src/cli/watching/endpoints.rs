@@ -31,7 +31,7 @@ const COUNTING: Duration = Duration::from_secs(15);
 #[command(next_help_heading = "Endpoints")]
 pub struct ListenArgs {
     /// Serve /livez, /readyz, /metrics, /status and a status page at this address: `127.0.0.1:8080`
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub listen: Option<SocketAddr>,
     /// The environment variable with the token that everything but /livez and /readyz asks for; needed where others than this
     /// machine can connect
@@ -46,6 +46,12 @@ pub struct ListenArgs {
     /// Let metrics tell of each workspace; by default they tell of all together
     #[arg(long, requires = "listen")]
     pub metrics_per_workspace: bool,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let text = text.replacen("localhost:", "127.0.0.1:", 1);
+    text.parse()
+        .map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
 }
 
 impl ListenArgs {

@@ -61,6 +61,8 @@ pub struct Source<'c> {
     good: Option<Rc<Good>>,
     /// The project as it is in the newest commit.
     newest: Option<Found>,
+    /// The project and environment that are looked after.
+    expected: Option<(String, String)>,
 }
 
 /// What reading brought.
@@ -81,6 +83,7 @@ impl<'c> Source<'c> {
             last: None,
             good: None,
             newest: None,
+            expected: None,
         }
     }
 
@@ -88,7 +91,16 @@ impl<'c> Source<'c> {
     #[must_use]
     pub const fn git(context: &'c Context, args: &'c GitArgs, repository: Repository) -> Self {
         let git = Some(Git { args, repository, asked: None });
-        Self { context, git, appearance: None, others: Vec::new(), last: None, good: None, newest: None }
+        Self {
+            context,
+            git,
+            appearance: None,
+            others: Vec::new(),
+            last: None,
+            good: None,
+            newest: None,
+            expected: None,
+        }
     }
 
     /// Where they come from, as people may see it.
@@ -159,6 +171,9 @@ impl<'c> Source<'c> {
         // What changed while it was read is read again at the next look.
         self.appearance = (files::appearance(&paths) == appearance).then_some(appearance);
         match read {
+            Some(ReadOut::Good(good)) if self.is_other(&good.found).is_some() => {
+                bad(Some(good.revision.clone()), self.is_other(&good.found).unwrap_or_default())
+            }
             Some(ReadOut::Good(mut good)) => {
                 good.commit = self.context.commit(&good.found.folder).await;
                 self.others = good.catalog.files.iter().map(|file| PathBuf::from(&*file.path)).collect();
@@ -204,6 +219,22 @@ impl<'c> Source<'c> {
             good.commit = Some(revision.to_owned());
             self.good = Some(Rc::from(good));
         }
+    }
+
+    /// From now on a revision of another project, or environment, is of no use: leases and books are of this one.
+    pub fn expect(&mut self, project: &str, environment: &str) {
+        self.expected = Some((project.to_owned(), environment.to_owned()));
+    }
+
+    /// Why a revision is of no use although its manifests are.
+    fn is_other(&self, found: &Found) -> Option<String> {
+        let (project, environment) = self.expected.as_ref()?;
+        let own = found.project.spec.environment.as_deref().unwrap_or_default();
+        let name = &found.project.name;
+        (name != project || own != environment).then(|| {
+            let of = if own.is_empty() { String::new() } else { format!(", environment `{own}`") };
+            format!("the manifests are of project `{name}`{of} now, and this controller looks after another: restart it")
+        })
     }
 
     /// The project as it is in the newest revision, also where its manifests cannot be used; `None` where the project file itself
@@ -257,6 +288,9 @@ impl<'c> Source<'c> {
         self.newest = Some(found.clone());
         let named = id.clone();
         match tokio::task::spawn_blocking(move || read(found, Some(named), None)).await {
+            Ok(Some(ReadOut::Good(good))) if self.is_other(&good.found).is_some() => {
+                bad(Some(id), self.is_other(&good.found).unwrap_or_default())
+            }
             Ok(Some(ReadOut::Good(mut good))) => {
                 good.commit = Some(id.clone());
                 self.good = Some(Rc::from(good));

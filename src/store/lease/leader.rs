@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::{Holder, LeaseGrant, StateError, StateErrorKind};
+use crate::engine::{Holder, LeaseGrant, LeaseNews, StateError, StateErrorKind};
 
 use super::super::connect::{Connection, in_transaction};
 use super::super::error::within;
@@ -43,7 +43,13 @@ impl Connection {
         }
         let workspaces = [lease.to_owned()];
         let request = Request { holder, workspaces: &workspaces, ttl, wait: Duration::ZERO, audit: None };
-        match take(self, &request, &mut |news| tracing::info!("{}", news.sentence())).await {
+        match take(self, &request, &mut |news| {
+            if let LeaseNews::Evicted(held) = news {
+                tracing::info!("took over from {}, whose lease had run out", held.who());
+            }
+        })
+        .await
+        {
             Ok((grant, _)) => Ok(Hold::Ours(grant, true)),
             Err(error) if error.kind == StateErrorKind::LeaseHeld => {
                 Ok(Hold::Others(error.why.unwrap_or(error.what)))

@@ -42,7 +42,8 @@ const ROLLED_BACK: &str = "select r.revision, r.actor, r.note, exists ( \
       and r.command = 'rollback' and r.status in ('applied', 'partly-applied') order by r.revision desc limit 1";
 
 /// Replicas that have not said anything for so long are not shown.
-const REPLICAS: &str = "select id, host, pid, version, mode, listen, is_leader, started_at, seen_at, tasks from synthex.watch_replicas \
+const REPLICAS: &str = "select id, host, pid, version, mode, listen, id in (select holder from synthex.leases where starts_with(name, 'watch:') \
+      and expires_at > clock_timestamp()) as is_leader, started_at, seen_at, tasks from synthex.watch_replicas \
      where project = $1 and environment = $2 and seen_at > clock_timestamp() - interval '5 minutes' order by is_leader desc, host, pid";
 
 const SAY: &str = "insert into synthex.watch_replicas as r (id, project, environment, host, pid, version, mode, listen, is_leader, \

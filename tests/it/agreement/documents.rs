@@ -63,6 +63,7 @@ pub(super) fn full_documents() -> Vec<Value> {
                 "workspace": "w", "manifests": ["m"], "prune": true, "analytics": "off", "retention": {"healthChecks": "7d", "alerts": "30d", "notifications": "30d", "metrics": "forever"}, "database": {"env": "DB"}, "limits": {"maxFileSize": "1MiB"},
                 "guards": {"maxDeletes": 3, "maxDeletePercent": 50, "maxUpdatePercent": 90, "rename": true},
                 "ignore": [{"path": "/metadata/notes", "target": "tenant/*", "until": "2026-12-31", "reason": "r"}],
+                "pauses": [{"workspace": "w", "until": "2026-12-31", "reason": "r"}],
                 "moved": [{"from": "tenant/w/a", "to": "tenant/w/b"}],
                 "variables": {"CITY": "Perth"}, "environment": "prod",
                 "environments": {"prod": {

@@ -178,6 +178,25 @@ fn a_rollback_holds_also_where_the_revision_was_never_in_force_as_a_whole() {
 }
 
 #[test]
+fn manifests_of_another_project_are_of_no_use_to_this_controller() {
+    let estate = Estate::new("watch_renamed");
+    let _controller = start(&estate, &[]);
+    is_ready(&estate);
+    let file = estate.project.read("synthex.yaml");
+    estate.project.write("synthex.yaml", file.replace("name: test", "name: other"));
+    estate.edit("T1.yaml", "displayName: T1", "displayName: Lost");
+    comes_true("that it is said", || condition(&estate, "Ready") == "False InvalidManifest");
+    let message = value(&estate, "select message from synthex.watch_conditions where type = 'Ready'");
+    assert!(
+        message.as_ref().is_some_and(|text| text.contains("project `other`") && text.contains("restart")),
+        "{message:?}"
+    );
+    estate.project.write("synthex.yaml", file);
+    comes_true("the name", || display_name(&estate, "T1").as_deref() == Some("Lost"));
+    is_ready(&estate);
+}
+
+#[test]
 fn an_observer_leaves_the_lease_to_one_that_enforces() {
     let estate = Estate::applied("watch_observer_yields");
     let _observer = start(&estate, &["--mode", "observe"]);

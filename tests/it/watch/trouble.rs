@@ -143,7 +143,7 @@ fn wrong_usage_is_said() {
     let estate = Estate::applied("watch_usage");
     estate.run(&["watch", "-w", "w"]).code(3).stderr_has("watch looks after a whole project");
     estate.run(&["watch", "--interval", "0s"]).code(3).stderr_has("from 1s to 1d");
-    estate.run(&["watch", "--as-of", "2030-01-01T00:00:00Z"]).code(3).stderr_has("--once");
+    estate.run(&["watch", "--as-of", "2030-01-01T00:00:00Z"]).code(3).stderr_has("check-now");
     estate.run(&["watch", "--tasks", "dance"]).code(3);
     let nowhere = ["--database-url", "postgres://nobody@127.0.0.1:1/none", "watch"];
     estate.run(&nowhere).code(8);

@@ -46,14 +46,14 @@ pub(super) async fn run(context: &Context, args: &WatchArgs) -> Result<ExitStatu
         return Err(CliError::usage("watch looks after a whole project, and --workspace names a part of it")
             .help("leave --workspace out; `synthex pause` has a workspace left alone"));
     }
-    if context.global.as_of.is_some() && !args.once {
-        return Err(CliError::usage("a clock that stands still is of no use to watch")
-            .help("leave --as-of out, or add --once"));
+    if context.global.as_of.is_some() {
+        return Err(CliError::usage("watch goes by the clock: what it would do at another time, it would do now")
+            .help("leave --as-of out; `synthex alerts check-now --dry-run --as-of TIME` shows what would be told then"));
     }
     let signals = Signals::listen()?;
     let heartbeat = Heartbeat::new(context, &args.heartbeat)?;
     let listener = if args.once { None } else { args.listen.bind()? };
-    let (source, found) = tokio::select! {
+    let (mut source, found) = tokio::select! {
         biased;
         () = signals.requested() => return Err(interrupted(&signals)),
         source = source(context, args) => source?,
@@ -64,6 +64,7 @@ pub(super) async fn run(context: &Context, args: &WatchArgs) -> Result<ExitStatu
         () = signals.requested() => return Err(interrupted(&signals)),
         station = station(context, args, &found, listen) => station?,
     };
+    source.expect(&station.project, &station.environment);
     let (stopper, stop) = Stopper::new();
     let intervals = intervals(args);
     let board = Arc::new(Board::new(intervals.iter().copied()));
@@ -151,9 +152,12 @@ async fn source<'c>(context: &'c Context, args: &'c WatchArgs) -> Result<(Source
             let status = if look.is_unreachable { ExitStatus::Unreachable } else { ExitStatus::Usage };
             let code = if look.is_unreachable { "source-unreachable" } else { "invalid-manifest" };
             let what = format!("there is nothing to begin with in {}", source.shown());
-            Err(CliError::new(status, code, what)
-                .why(problem.unwrap_or_default())
-                .help("once a revision was good, later ones that are not change nothing"))
+            let help = if look.is_unreachable {
+                "check --git, --ref, and what it is read with; then start it again"
+            } else {
+                "check --path, and correct the project file; then start it again"
+            };
+            Err(CliError::new(status, code, what).why(problem.unwrap_or_default()).help(help))
         }
     }
 }

@@ -75,6 +75,16 @@ impl ReconcileTask<'_> {
         match self.apply(grant, good, &part, stop).await {
             Ok(applied) => {
                 executed.revision = Some(applied.revision);
+                let summary = part.summary();
+                tracing::info!(
+                    operation = applied.revision,
+                    created = summary.create,
+                    updated = summary.update,
+                    deleted = summary.delete,
+                    left_out = applied.left_out.len(),
+                    corrected = writers.len(),
+                    "brought to what is declared"
+                );
                 let at = self.now();
                 for (place, action) in part.actions.iter().enumerate() {
                     match applied.left_out.get(&place) {

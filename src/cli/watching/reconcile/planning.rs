@@ -99,6 +99,7 @@ impl ReconcileTask<'_> {
                     source.held = None;
                 } else if !is_known {
                     source.held.clone_from(&source.good);
+                    (source.applied, source.applied_at) = (None, None);
                 }
                 source.held_by = Some(rollback.operation);
                 let note = rollback.note.map_or(String::new(), |note| format!(" {note}"));
