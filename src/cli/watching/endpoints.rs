@@ -155,6 +155,7 @@ pub async fn pulse(station: &Station<'_>, board: &Board, stopper: &Stopper) {
                 }
                 Err(error) if error.kind == StateErrorKind::Incompatible => {
                     tracing::error!(why = error.why.as_deref().unwrap_or_default(), "{}", error.what);
+                    station.vitals.ending(format!("it ends: {}", error.what));
                     let _ = station.outdated.set(error);
                     stopper.stop();
                     return std::future::pending::<()>().await;

@@ -43,8 +43,10 @@ pub(super) fn checks(about: &About, seen: &Seen, now: Instant) -> Vec<Check> {
 }
 
 fn role(seen: &Seen) -> Check {
+    if let Some(why) = &seen.ending {
+        return Check { check: "role", ok: false, why: why.clone() };
+    }
     let (ok, why) = match seen.role {
-        _ if seen.is_stopping => (false, "it was asked to stop"),
         Role::Starting => (false, "it does not know yet whether it leads"),
         Role::Leader => (true, "it leads"),
         Role::Standby => (true, "it waits to take over"),
@@ -58,6 +60,11 @@ fn database(seen: &Seen, now: Instant) -> Check {
     let failure = seen.database_failure.as_ref().map(|(what, _)| what.as_str());
     let why = match (seen.answered, failure) {
         (Some(mark), None) => format!("it answered {} s ago", age(mark, now).as_secs()),
+        (Some(mark), Some(what)) if ok => format!(
+            "it answered {} s ago; since then: {what}, which counts once it lasts {} s",
+            age(mark, now).as_secs(),
+            AWAY.as_secs()
+        ),
         (Some(mark), Some(what)) => format!("{what}; it last answered {} s ago", age(mark, now).as_secs()),
         (None, Some(what)) => format!("{what}; it has never answered"),
         (None, None) => "it was not asked yet".to_owned(),
@@ -72,16 +79,22 @@ pub(super) fn is_up(seen: &Seen, now: Instant) -> bool {
 
 fn cycle(about: &About, seen: &Seen, now: Instant) -> Check {
     let most = about.interval * 2;
+    let problem = |with: &str| {
+        seen.cycle_problem.as_ref().map_or(String::new(), |problem| format!("; {with}: {problem}"))
+    };
     let (ok, why) = match seen.cycle {
-        None => (false, "none is complete yet".to_owned()),
+        None => (false, format!("none is complete yet{}", problem("the last one failed"))),
         Some(mark) => {
             let age = age(mark, now);
-            let why = format!(
-                "the last one was complete {} s ago, at most {} s are good",
-                age.as_secs(),
-                most.as_secs()
-            );
-            (age <= most, why)
+            let ok = age <= most;
+            let (age, most) = (age.as_secs(), most.as_secs());
+            if ok {
+                let problem = problem("not all is well");
+                (true, format!("the last one was complete {age} s ago, at most {most} s are good{problem}"))
+            } else {
+                let problem = problem("since then");
+                (false, format!("none was complete for {age} s, at most {most} s are good{problem}"))
+            }
         }
     };
     Check { check: "cycle", ok, why }
@@ -136,7 +149,38 @@ mod tests {
         assert_eq!(failing(&vitals, 122), ["driver", "database", "cycle"]);
         vitals.database_failed("the network is down", now);
         assert_eq!(failing(&vitals, 0), [""; 0], "one failure within 30 s is no reason");
-        vitals.stopping();
+        vitals.ending("it was asked to stop");
         assert_eq!(failing(&vitals, 0), ["role"]);
+    }
+
+    /// What a check says after so many seconds.
+    #[track_caller]
+    fn says(vitals: &Vitals, seconds: u64, check: &str, ok: bool, why: &str) {
+        let now = Instant::now() + Duration::from_secs(seconds);
+        let found = checks(&vitals.about, &vitals.seen(), now).into_iter().find(|own| own.check == check);
+        let found = found.unwrap();
+        assert_eq!((found.ok, found.why.as_str()), (ok, why));
+    }
+
+    #[test]
+    fn what_is_said_agrees_with_whether_it_is_good() {
+        let (vitals, now) = (vitals(), DateTime::<Utc>::default());
+        vitals.set_cycle_problem(Some("the database cannot be reached".to_owned()));
+        let never = "none is complete yet; the last one failed: the database cannot be reached";
+        says(&vitals, 0, "cycle", false, never);
+        vitals.cycle_done(now);
+        vitals.set_cycle_problem(Some("the newest manifests cannot be used".to_owned()));
+        let bad = "the last one was complete 0 s ago, at most 120 s are good; not all is well: the newest manifests cannot be used";
+        says(&vitals, 0, "cycle", true, bad);
+        let late = "none was complete for 130 s, at most 120 s are good; since then: the newest manifests cannot be used";
+        says(&vitals, 130, "cycle", false, late);
+        vitals.set_cycle_problem(None);
+        says(&vitals, 0, "cycle", true, "the last one was complete 0 s ago, at most 120 s are good");
+        vitals.database_answered(now);
+        vitals.database_failed("the database cannot be reached", now);
+        let once = "it answered 5 s ago; since then: the database cannot be reached, which counts once it lasts 30 s";
+        says(&vitals, 5, "database", true, once);
+        let away = "the database cannot be reached; it last answered 40 s ago";
+        says(&vitals, 40, "database", false, away);
     }
 }

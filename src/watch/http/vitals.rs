@@ -135,6 +135,8 @@ pub struct Alerts {
     pub warning: u64,
     /// Good to know.
     pub info: u64,
+    /// Of any severity, and told to nobody: no rule covers them.
+    pub unrouted: u64,
 }
 
 /// All of it at one moment.
@@ -142,10 +144,13 @@ pub struct Alerts {
 pub(super) struct Seen {
     pub beat: Instant,
     pub role: Role,
-    pub is_stopping: bool,
+    /// Why it ends, once it does.
+    pub ending: Option<String>,
     pub answered: Option<Mark>,
     pub database_failure: Option<(String, DateTime<Utc>)>,
     pub cycle: Option<Mark>,
+    /// What was wrong in the last cycle, be it complete or not.
+    pub cycle_problem: Option<String>,
     pub source: Option<SourceRecord>,
     pub conditions: Vec<Condition>,
     pub lease: Option<LeaseSeen>,
@@ -172,10 +177,11 @@ impl Vitals {
         let seen = Seen {
             beat: started,
             role: Role::Starting,
-            is_stopping: false,
+            ending: None,
             answered: None,
             database_failure: None,
             cycle: None,
+            cycle_problem: None,
             source: None,
             conditions: Vec::new(),
             lease: None,
@@ -201,9 +207,9 @@ impl Vitals {
         }
     }
 
-    /// It was asked to stop: `/readyz` fails from now on, so that nobody sends it anything more.
-    pub fn stopping(&self) {
-        self.write().is_stopping = true;
+    /// It ends, for that reason: `/readyz` fails from now on, so that nobody sends it anything more. The first reason counts.
+    pub fn ending(&self, why: impl Into<String>) {
+        self.write().ending.get_or_insert(why.into());
     }
 
     /// The database has just answered, whoever asked it.
@@ -222,6 +228,12 @@ impl Vitals {
     /// one leads. Not older than twice the interval, or `/readyz` fails.
     pub fn cycle_done(&self, now: DateTime<Utc>) {
         self.write().cycle = Some(Mark { instant: Instant::now(), at: now });
+    }
+
+    /// What was wrong in the last cycle, in one line without secrets; `None` where nothing was. A cycle may be complete all the
+    /// same: while the newest manifests cannot be used, the last good ones are compared.
+    pub fn set_cycle_problem(&self, problem: Option<String>) {
+        self.write().cycle_problem = problem;
     }
 
     /// How long a cycle of reconciling took, be it complete or not: for the histogram.

@@ -37,7 +37,7 @@ fn probes_say_how_a_replica_is() {
     site.is_well();
     let ready = site.get("/readyz").is(200);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&ready.body).unwrap()["ready"], true);
-    site.vitals.stopping();
+    site.vitals.ending("it was asked to stop");
     site.get("/readyz").is(503).has("it was asked to stop");
     site.get("/livez").is(200);
 }

@@ -99,8 +99,10 @@ pub(super) async fn run(context: &Context, args: &WatchArgs) -> Result<ExitStatu
             }
         }));
     }
+    // The endpoints answer until everything else has ended.
+    let (closer, closed) = Stopper::new();
     let serving = match listener {
-        Some(listener) => Some(args.listen.serve(listener, &station, &board, &stop)?),
+        Some(listener) => Some(args.listen.serve(listener, &station, &board, &closed)?),
         None => None,
     };
     tracing::info!(
@@ -124,6 +126,7 @@ pub(super) async fn run(context: &Context, args: &WatchArgs) -> Result<ExitStatu
     if let Some(heartbeat) = &heartbeat {
         heartbeat.settled().await;
     }
+    closer.stop();
     if let Some(serving) = serving {
         // It ends by itself within seconds, and nothing is lost with it.
         let _ = tokio::task::spawn_blocking(move || serving.join()).await;
@@ -302,7 +305,7 @@ async fn relay(signals: &Signals, stopper: &Stopper, station: &Station<'_>, boar
     let stops = async {
         signals.requested().await;
         tracing::info!("stopping");
-        station.vitals.stopping();
+        station.vitals.ending("it was asked to stop, and finishes what it is at");
         stopper.stop();
         std::future::pending::<()>().await;
     };

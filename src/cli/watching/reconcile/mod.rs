@@ -36,6 +36,9 @@ const THOROUGH: Duration = Duration::from_secs(600);
 /// When to look again after something happened in the middle of it.
 const AT_ONCE: Duration = Duration::from_millis(50);
 
+/// How a cycle may have failed that compared everything all the same.
+const SOURCE_FAILURES: [&str; 2] = ["source-unreachable", "invalid-manifest"];
+
 /// When to look again after another run was in the way.
 const SOON: Duration = Duration::from_secs(2);
 
@@ -236,11 +239,15 @@ impl<'c> ReconcileTask<'c> {
 
 impl ReconcileTask<'_> {
     /// Tells the endpoints how things stand.
-    fn tell(&self, took: Duration, is_complete: bool) {
+    fn tell(&self, took: Duration, cycle: &Result<Cycle, TaskFailure>) {
         let vitals = &self.station.vitals;
-        if is_complete {
+        let failure = cycle.as_ref().map_or_else(Some, |cycle| cycle.failure.as_ref());
+        // Manifests that are of no use keep nobody from comparing those that were last good.
+        if failure.is_none_or(|failure| SOURCE_FAILURES.contains(&failure.code.as_str())) {
             vitals.cycle_done(self.now());
         }
+        // Probes need no token: why, with the place in a manifest, is told by what needs one.
+        vitals.set_cycle_problem(failure.map(|failure| failure.what.clone()));
         if let Some(state) = &self.state {
             vitals.reconcile_took(took);
             vitals.set_source(state.source.clone());
@@ -255,7 +262,7 @@ impl Task for ReconcileTask<'_> {
         Box::pin(async move {
             let begun = Instant::now();
             let cycle = Box::pin(self.cycle(stop)).await;
-            self.tell(begun.elapsed(), cycle.is_ok());
+            self.tell(begun.elapsed(), &cycle);
             match cycle {
                 Ok(Cycle { status, failure, again, wakes }) => Ran { status, failure, again, wakes },
                 Err(failure) => {
