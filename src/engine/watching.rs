@@ -39,6 +39,7 @@ impl Realm {
 
 /// How the source of the manifests stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SourceRecord {
     /// Where they come from, as people may see it.
     pub source: String,

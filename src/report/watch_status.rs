@@ -13,7 +13,7 @@ pub fn schema() -> Value {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://synthex.dev/schemas/watch_status.schema.json",
         "title": "synthex watch status",
-        "description": "What a replica of `synthex watch` answers at `/status`.",
+        "description": "What a replica of `synthex watch` answers at `/status`: itself, as it is now. What all controllers keep in the database is shown by `synthex watch status`.",
         "type": "object",
         "required": [
             "format_version", "version", "replica", "host", "project", "environment", "mode", "role", "startedAt",
@@ -44,10 +44,10 @@ pub fn schema() -> Value {
                 "type": "object",
                 "required": ["up", "lastAnswer", "failure"],
                 "properties": {
-                    "up": yes("Whether it answered within the last 30 s."),
+                    "up": yes("Whether it answered within the last 30 s, be there a failure since or not."),
                     "lastAnswer": moment("When it last answered."),
                     "failure": {
-                        "description": "What is wrong with it; null while nothing is.",
+                        "description": "Why it was last asked in vain; null since it answered.",
                         "type": ["object", "null"],
                         "required": ["what", "at"],
                         "properties": {"what": text("What happened."), "at": moment("When.")},
@@ -81,7 +81,7 @@ pub fn schema() -> Value {
                 "properties": {
                     "deliveries": counts("Deliveries of notifications by state."),
                     "credentials": counts("Credentials that are used, by the time that is left until they end."),
-                    "alerts": counts("Alerts that fire and that nobody acknowledged, by severity."),
+                    "alerts": counts("Alerts that fire and that nobody acknowledged, by severity; `unrouted` are those that no rule covers, which nobody is told of."),
                 },
             },
             "tasks": {

@@ -14,14 +14,17 @@ use super::task::{Cause, Ran, TaskCode, TaskFailure};
 
 /// How a task stands.
 #[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TaskState {
     /// How long it waits between two runs when nothing happens, in seconds.
+    #[serde(rename = "intervalSeconds")]
     pub interval_s: f64,
     /// How often it ran.
     pub runs: u64,
     /// How often it failed.
     pub failures: u64,
     /// How often it failed since it last did not.
+    #[serde(rename = "failedInARow")]
     pub failed_in_a_row: u32,
     /// Why it ran last.
     pub cause: Option<Cause>,
@@ -32,6 +35,7 @@ pub struct TaskState {
     /// When it was last done without a failure.
     pub succeeded_at: Option<DateTime<Utc>>,
     /// How long the last run took, in milliseconds.
+    #[serde(rename = "tookMilliseconds")]
     pub took_ms: Option<f64>,
     /// When it runs next, if nothing happens before.
     pub next_at: Option<DateTime<Utc>>,

@@ -4,6 +4,7 @@
 //! transaction that he writes in: so one that was suspended and wakes up writes nothing (R63).
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +29,7 @@ pub const LEASE_TTL: Duration = Duration::from_secs(10);
 /// How often the holder says that he is alive, and the others look.
 pub const LOOK: Duration = Duration::from_secs(2);
 
-/// How often a controller says how it is.
+/// How often a controller says how it is while nothing about it changes.
 const SAY: Duration = Duration::from_secs(15);
 
 /// Whether this controller is the one that reconciles, as it knows itself.
@@ -68,10 +69,14 @@ pub struct LeadTask<'c> {
     line: Line,
     leadership: Rc<RefCell<Leadership>>,
     board: Arc<Board>,
-    said: Option<Instant>,
+    /// When it last said how it is, and what of it others go by.
+    said: Option<(Instant, Told)>,
     /// When it was last looked for a controller that enforces, and whether there is one.
     yielded: Option<(Instant, bool)>,
 }
+
+/// What others see of this controller at once: whether it leads, and which of its tasks fail.
+type Told = (bool, Vec<TaskCode>);
 
 impl<'c> LeadTask<'c> {
     /// Nobody leads yet.
@@ -154,13 +159,21 @@ impl<'c> LeadTask<'c> {
             (true, true) => Role::Observer,
             (false, _) => Role::Standby,
         });
+        if !is_leader {
+            // Another one knows how things stand now.
+            station.vitals.set_conditions(Vec::new());
+            station.vitals.set_drift(BTreeMap::new());
+        }
         let token = self.leadership.borrow().grant().and_then(|grant| grant.tokens.first().map(|own| own.1));
         let expires_at = chrono::TimeDelta::from_std(LEASE_TTL).map_or(now, |ttl| now + ttl);
         station.vitals.set_lease(token.map(|token| LeaseSeen { token, expires_at }));
     }
 
     async fn say(&mut self, is_leader: bool) -> Result<(), StateError> {
-        if self.said.is_some_and(|said| said.elapsed() < SAY) {
+        let states = self.board.states();
+        let failing = states.iter().filter(|(_, state)| state.failure.is_some()).map(|(code, _)| *code);
+        let told: Told = (is_leader, failing.collect());
+        if self.said.as_ref().is_some_and(|(at, before)| at.elapsed() < SAY && *before == told) {
             return Ok(());
         }
         let station = self.station;
@@ -175,12 +188,12 @@ impl<'c> LeadTask<'c> {
             is_leader,
             started_at: now,
             seen_at: now,
-            tasks: serde_json::to_value(self.board.states()).unwrap_or_default(),
+            tasks: serde_json::to_value(states).unwrap_or_default(),
         };
         let connection = self.line.connection().await?;
         let said = connection.say_replica(&self.realm, &replica).await;
         self.line.used(said)?;
-        self.said = Some(Instant::now());
+        self.said = Some((Instant::now(), told));
         Ok(())
     }
 }

@@ -96,6 +96,7 @@ const COUNTS: &str = "select 'delivery' as what, state as which, count(*) from s
       where state in ('pending', 'sending', 'retrying', 'failed', 'dead') group by 2 \
      union all select 'alert', severity, count(*) from synthex.alerts \
       where (status = 'firing' or status = 'acknowledged' and ack_until <= $1) and cardinality(muted_by) = 0 group by 2 \
+     union all select 'alert', 'unrouted', count(*) from synthex.alerts where status = 'unrouted' \
      union all select 'credential', left_over, count(*) from (select case when e.ends is null then 'unknown' \
        when e.ends <= $1 then 'expired' when e.ends < $1 + interval '1 day' then 'day' \
        when e.ends < $1 + interval '7 days' then 'week' when e.ends < $1 + interval '30 days' then 'month' else 'later' end as left_over \
@@ -211,8 +212,9 @@ async fn read_replicas(
     realm: &Realm,
 ) -> Result<Vec<ReplicaLine>, sqlx::Error> {
     let sql = format!(
-        "select id, host, pid, version, mode, listen, is_leader, started_at, seen_at, seen_at < clock_timestamp() - {LOST} \
-         from synthex.watch_replicas where project = $1 and environment = $2 and seen_at > clock_timestamp() - interval '1 day' \
+        "select id, host, pid, version, mode, listen, exists (select from synthex.leases as l where l.holder = r.id \
+          and starts_with(l.name, 'watch:') and l.expires_at > clock_timestamp()) as is_leader, started_at, seen_at, seen_at < clock_timestamp() - {LOST} \
+         from synthex.watch_replicas as r where project = $1 and environment = $2 and seen_at > clock_timestamp() - interval '1 day' \
          order by is_leader desc, seen_at < clock_timestamp() - {LOST}, host, pid limit 50"
     );
     let query = sqlx::query(AssertSqlSafe(sql)).bind(&realm.project).bind(&realm.environment);

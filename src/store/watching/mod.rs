@@ -42,8 +42,9 @@ const ROLLED_BACK: &str = "select r.revision, r.actor, r.note, exists ( \
       and r.command = 'rollback' and r.status in ('applied', 'partly-applied') order by r.revision desc limit 1";
 
 /// Replicas that have not said anything for so long are not shown.
-const REPLICAS: &str = "select id, host, pid, version, mode, listen, id in (select holder from synthex.leases where starts_with(name, 'watch:') \
-      and expires_at > clock_timestamp()) as is_leader, started_at, seen_at, tasks from synthex.watch_replicas \
+const REPLICAS: &str = "select id, host, pid, version, mode, listen, exists (select from synthex.leases as l where l.holder = r.id \
+      and starts_with(l.name, 'watch:') and l.expires_at > clock_timestamp()) as is_leader, started_at, seen_at, tasks \
+     from synthex.watch_replicas as r \
      where project = $1 and environment = $2 and seen_at > clock_timestamp() - interval '5 minutes' order by is_leader desc, host, pid";
 
 const SAY: &str = "insert into synthex.watch_replicas as r (id, project, environment, host, pid, version, mode, listen, is_leader, \
@@ -65,6 +66,10 @@ const HEALTH: &str = "select h.workspace, count(*) filter (where h.status = 'hea
       (array_agg(h.service || ' ' || h.subject || ': ' || h.message order by (h.status = 'unhealthy') desc, h.service, h.subject) \
        filter (where h.status in ('unhealthy', 'degraded')))[1] \
      from synthex.health_status as h where h.workspace <> '' and h.service <> 'sync' group by h.workspace";
+
+/// Workspaces among these that were deleted, and are in no row that lives.
+const GONE: &str = "select w.name from synthex.workspaces as w where w.name = any($1) \
+     group by w.name having bool_and(w.deleted_at is not null)";
 
 /// How the health of a workspace stands: healthy, degraded, unhealthy, unknown, and the first that is not well.
 pub type HealthOf = (String, [i64; 4], Option<String>);
@@ -165,6 +170,18 @@ impl Connection {
             rows.iter().map(replica).collect()
         });
         within(limit, "looking which controllers run", work).await
+    }
+
+    /// Which of these workspaces were deleted. What is said of them stays until a controller looks again.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn gone(&mut self, workspaces: &[String]) -> Result<Vec<String>, StateError> {
+        let limit = self.timeout;
+        let work = in_transaction(&mut self.inner, async |inner| {
+            sqlx::query_scalar(GONE).bind(workspaces).persistent(false).fetch_all(inner).await
+        });
+        within(limit, "looking which workspaces are left", work).await
     }
 
     /// Says that a controller runs, and how.

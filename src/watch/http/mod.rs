@@ -52,7 +52,6 @@ pub use desk::{
 };
 pub use door::LEAST_TOKEN;
 pub use record::{FieldRow, ItemRow, Operation, OperationRow, Usage};
-pub use status::task as task_json;
 pub use vitals::{About, Alerts, Counted, Credentials, Deliveries, LeaseSeen, Role, Vitals};
 
 /// How the endpoints are set.

@@ -3,10 +3,9 @@
 use std::time::Instant;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::watch::board::{Board, TaskState};
-use crate::watch::task::TaskCode;
+use crate::watch::board::Board;
 
 use super::ready;
 use super::vitals::{Seen, Vitals};
@@ -48,7 +47,7 @@ pub(super) fn status(vitals: &Vitals, board: &Board) -> Value {
         "conditions": seen.conditions,
         "drift": {"objects": seen.drift.values().sum::<u64>(), "byWorkspace": seen.drift},
         "counted": seen.counted,
-        "tasks": tasks(board),
+        "tasks": board.states(),
     })
 }
 
@@ -57,29 +56,5 @@ fn database(seen: &Seen, now: Instant) -> Value {
         "up": ready::is_up(seen, now),
         "lastAnswer": seen.answered.map(|mark| instant(mark.at)),
         "failure": seen.database_failure.as_ref().map(|(what, at)| json!({"what": what, "at": instant(*at)})),
-    })
-}
-
-fn tasks(board: &Board) -> Value {
-    let one = |(code, state): (TaskCode, TaskState)| (code.code().to_owned(), task(&state));
-    Value::Object(board.states().into_iter().map(one).collect::<Map<_, _>>())
-}
-
-/// How a task stands, in the words of `/status`.
-#[must_use]
-pub fn task(state: &TaskState) -> Value {
-    json!({
-        "intervalSeconds": state.interval_s,
-        "runs": state.runs,
-        "failures": state.failures,
-        "failedInARow": state.failed_in_a_row,
-        "cause": state.cause,
-        "runningSince": state.running_since.map(instant),
-        "endedAt": state.ended_at.map(instant),
-        "succeededAt": state.succeeded_at.map(instant),
-        "tookMilliseconds": state.took_ms,
-        "nextAt": state.next_at.map(instant),
-        "failure": state.failure,
-        "status": state.status,
     })
 }
