@@ -104,6 +104,60 @@ pub async fn open(context: &Context, source: &Source, command: &str) -> Result<C
     Ok(options.left_in(context.recorder.parking()))
 }
 
+/// The same for what only looks: an embedded PostgreSQL that was never made is not made for it. `None` where there is none.
+///
+/// # Errors
+/// The embedded PostgreSQL is stopped, and cannot be started.
+pub async fn existing(
+    context: &Context,
+    source: &Source,
+    command: &str,
+) -> Result<Option<ConnectOptions>, CliError> {
+    if state(context, source).await == Embedded::Nowhere {
+        return Ok(None);
+    }
+    open(context, source, command).await.map(Some)
+}
+
+/// The same for what only concerns programs that run: an embedded PostgreSQL that is stopped is not started either. `None` where
+/// none runs.
+///
+/// # Errors
+/// The embedded PostgreSQL is starting, and does not come up.
+pub async fn running(
+    context: &Context,
+    source: &Source,
+    command: &str,
+) -> Result<Option<ConnectOptions>, CliError> {
+    if state(context, source).await != Embedded::Running {
+        return Ok(None);
+    }
+    open(context, source, command).await.map(Some)
+}
+
+/// How the embedded PostgreSQL stands; another one is taken to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Embedded {
+    Nowhere,
+    Stopped,
+    Running,
+}
+
+#[cfg(unix)]
+async fn state(context: &Context, source: &Source) -> Embedded {
+    let Source::Embedded { root } = source else { return Embedded::Running };
+    match embedded::status(&embedded_config(context, root)).await.state {
+        embedded::State::NotInitialised => Embedded::Nowhere,
+        embedded::State::Stopped => Embedded::Stopped,
+        embedded::State::Busy { .. } | embedded::State::Running { .. } => Embedded::Running,
+    }
+}
+
+#[cfg(not(unix))]
+async fn state(_: &Context, _: &Source) -> Embedded {
+    Embedded::Running
+}
+
 /// What tells one database from another before it is connected to: where it is, without user and password.
 fn identity(context: &Context, source: &Source) -> String {
     match source {

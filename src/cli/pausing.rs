@@ -16,7 +16,7 @@ use crate::store::{Audit, ConnectOptions, Connection, Writer};
 
 use super::commands;
 use super::context::{Context, new_id};
-use super::database;
+use super::database::{self, Source};
 use super::error::CliError;
 use super::known::{must_be_among, must_know_choice};
 use super::preferences::{self, Choice};
@@ -116,8 +116,10 @@ fn declared(spec: Option<&ProjectSpec>) -> &[DeclaredPause] {
 
 /// The database of `pause` and `resume`, and what is paused there.
 pub struct Scene {
-    /// How to connect.
-    pub options: ConnectOptions,
+    /// Where the database is.
+    source: Source,
+    /// How to connect; `None` where the embedded PostgreSQL was never made.
+    options: Option<ConnectOptions>,
     /// The project, where there is one.
     pub found: Option<Found>,
     /// Whether synthex is installed there.
@@ -149,7 +151,14 @@ impl Scene {
         known: Known,
     ) -> Result<Self, CliError> {
         let (source, found) = commands::place(context)?;
-        let options = database::open(context, &source, command).await?;
+        let Some(options) = database::existing(context, &source, command).await? else {
+            for name in workspaces {
+                let choice = Choice { name: name.clone(), by: preferences::BY_COMMAND };
+                must_be_among(Vec::new(), found.as_ref(), &choice)?;
+            }
+            let (rows, now) = (Vec::new(), context.clock.now());
+            return Ok(Self { source, options: None, found, is_installed: false, rows, now });
+        };
         let mut connection = options.connect().await?;
         connection.begin_reading().await?;
         let identity = connection.identity().await?;
@@ -176,7 +185,7 @@ impl Scene {
             }
         }
         connection.close().await;
-        Ok(Self { options, found, is_installed, rows, now: identity.now })
+        Ok(Self { source, options: Some(options), found, is_installed, rows, now: identity.now })
     }
 
     /// What both the database and the project file say.
@@ -205,8 +214,12 @@ impl Scene {
     ///
     /// # Errors
     /// The database cannot be reached, or this role may not write.
-    pub async fn writer(&self) -> Result<Writer, CliError> {
-        let mut writer = Writer::open(self.options.clone()).await?;
+    pub async fn writer(&self, context: &Context, command: &str) -> Result<Writer, CliError> {
+        let options = match &self.options {
+            Some(options) => options.clone(),
+            None => database::open(context, &self.source, command).await?,
+        };
+        let mut writer = Writer::open(options).await?;
         writer.migrate().await?;
         Ok(writer)
     }

@@ -98,6 +98,31 @@ fn db_says_and_does_the_right_thing_in_every_state() {
 }
 
 #[test]
+fn what_only_looks_makes_no_server_and_for_controllers_none_is_started() {
+    let (embedded, project) = (Embedded::new(), project());
+    let run = |args: &[&str]| embedded.synthex(project.path(), args).run();
+    run(&["watch", "status"]).ok().stderr_has("does not run, so no controller does");
+    run(&["watch", "status", "--detailed-exitcode"]).code(2);
+    run(&["pause", "--list"]).ok().stderr_has("No workspace is paused.");
+    run(&["pause", "w", "--reason", "INC-12", "--dry-run"]).ok().stdout_has("Would pause");
+    run(&["pause", "x", "--reason", "INC-12"]).code(3).stderr_has("there is no workspace `x`");
+    run(&["resume", "w"]).ok().stdout_has("Workspace `w` is not paused.");
+    run(&["lease", "list"]).ok().stderr_has("synthex is not installed in this database");
+    run(&["lease", "take", "-w", "w", "--reason", "repair", "--yes"]).code(3).stderr_has("is not installed");
+    run(&["db", "prune", "--dry-run"]).code(3).stderr_has("so there is nothing to remove");
+    run(&["doctor"]).code(0).stdout_has("which is not created yet");
+    assert!(!embedded.state().join("data").exists(), "looking makes nothing");
+    // What is to be kept needs a place.
+    run(&["pause", "w", "--reason", "INC-12"]).ok().stderr_has("Created an embedded PostgreSQL");
+    run(&["db", "stop"]).ok();
+    let json = run(&["watch", "status", "--format", "json"]).ok().json();
+    assert_eq!((&json["controllers"], &json["source"]), (&serde_json::json!([]), &serde_json::Value::Null));
+    run(&["db", "status"]).ok().stdout_has("stopped");
+    // Only the database knows what is paused.
+    run(&["pause", "--list"]).ok().stdout_has("INC-12").stderr_has("Started the embedded PostgreSQL");
+}
+
+#[test]
 fn without_postgresql_or_in_ci_it_is_said_what_to_do_and_nothing_is_made() {
     let (embedded, project) = (Embedded::new(), project());
     for args in [&["plan"][..], &["apply", "--yes"], &["db", "start"], &["tenant", "tenants", "list"]] {

@@ -133,12 +133,13 @@ impl Target {
                 .help("add --workspace NAME; `synthex lease list` shows the leases that are held"));
         };
         let (source, found) = super::place(context)?;
-        let options = database::open(context, &source, command).await?;
-        let mut connection = options.connect().await?;
-        let Some(known) = store::known_workspaces(&mut connection).await? else {
-            return Err(CliError::usage("synthex is not installed in this database, so there are no leases")
-                .help("run `synthex apply` first; `synthex db status` shows which database is meant"));
+        let nowhere = || {
+            CliError::usage("synthex is not installed in this database, so there are no leases")
+                .help("run `synthex apply` first; `synthex db status` shows which database is meant")
         };
+        let options = database::existing(context, &source, command).await?.ok_or_else(nowhere)?;
+        let mut connection = options.connect().await?;
+        let known = store::known_workspaces(&mut connection).await?.ok_or_else(nowhere)?;
         if !connection.is_confined().await? {
             is_known(&workspace, &known)?;
         }
@@ -167,10 +168,13 @@ fn is_known(workspace: &str, known: &[String]) -> Result<(), CliError> {
     if known.iter().any(|name| name == workspace) {
         return Ok(());
     }
-    let help = match did_you_mean(workspace, known.iter().map(String::as_str)) {
+    // Controllers have leases of their own, which are no workspaces.
+    let names: Vec<&str> =
+        known.iter().map(String::as_str).filter(|name| !name.starts_with("watch:")).collect();
+    let help = match did_you_mean(workspace, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => "no workspace was applied to this database yet".to_owned(),
-        None => format!("the workspaces are {}", known.join(", ")),
+        None if names.is_empty() => "no workspace was applied to this database yet".to_owned(),
+        None => format!("the workspaces are {}", names.join(", ")),
     };
     Err(CliError::usage(format!("there is no workspace `{workspace}` in the database")).help(help))
 }

@@ -60,7 +60,7 @@ pub async fn resume(context: &Context, args: &ResumeArgs) -> Result<ExitStatus, 
         false => {
             let reason = args.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
             let audit = scene.audit(context, "resume", &workspaces, reason);
-            let mut writer = scene.writer().await?;
+            let mut writer = scene.writer(context, "resume").await?;
             let resumed = writer.resume(&workspaces, &audit).await?;
             writer.close().await;
             resumed

@@ -54,7 +54,7 @@ impl Old {
 pub(super) async fn prune(context: &Context, args: &PruneArgs) -> Result<ExitStatus, CliError> {
     let (source, found) = commands::place(context)?;
     let ages = found.map(|found| found.project.spec.retention.ages()).unwrap_or_default();
-    let options = database::open(context, &source, "db prune").await?;
+    let options = database::existing(context, &source, "db prune").await?.ok_or_else(nowhere)?;
     let mut connection = options.connect().await?;
     must_be_ready(&mut connection).await?;
     let now = context.clock.now();
@@ -105,15 +105,23 @@ async fn old_metrics(
 }
 
 /// The tables are there, all of them, and the role may remove rows of every workspace.
+fn nowhere() -> CliError {
+    CliError::usage("synthex is not installed in this database, so there is nothing to remove")
+        .help("run `synthex apply` first; `synthex db status` shows which database is meant")
+}
+
 async fn must_be_ready(connection: &mut Connection) -> Result<(), CliError> {
     connection.begin_reading().await?;
     let state = migration_state(connection).await?;
     let is_confined = state.pending.is_empty() && connection.is_confined().await?;
     connection.rollback().await?;
+    if state.installed == 0 {
+        return Err(nowhere());
+    }
     if !state.pending.is_empty() {
         return Err(CliError::from(
             StateError::new(StateErrorKind::Incompatible, "the database is older than this synthex")
-                .why(format!("{} migrations are not installed", state.pending.len()))
+                .why(format!("of its migrations, {} are not installed", state.pending.len()))
                 .help("run `synthex db migrate`"),
         ));
     }

@@ -17,7 +17,9 @@ use super::is_known;
 /// Runs `lease list`.
 pub(super) async fn list(context: &Context) -> Result<ExitStatus, CliError> {
     let (source, found) = place(context)?;
-    let options = database::open(context, &source, "lease list").await?;
+    let Some(options) = database::existing(context, &source, "lease list").await? else {
+        return say(context, None);
+    };
     let mut connection = options.connect().await?;
     let workspace = context.global.workspace.as_deref();
     let confined = connection.is_installed().await? && connection.is_confined().await?;
@@ -39,6 +41,11 @@ pub(super) async fn list(context: &Context) -> Result<ExitStatus, CliError> {
         is_known(name, &known)?;
     }
     connection.close().await;
+    say(context, entries)
+}
+
+/// Says who holds which; `None` where synthex is not installed.
+fn say(context: &Context, entries: Option<Vec<LeaseEntry>>) -> Result<ExitStatus, CliError> {
     if context.global.format == Format::Json {
         let installed = entries.is_some();
         let leases = entries.unwrap_or_default();
@@ -47,7 +54,7 @@ pub(super) async fn list(context: &Context) -> Result<ExitStatus, CliError> {
     }
     match entries.as_deref() {
         None => context.printer.note("synthex is not installed in this database, so there are no leases."),
-        Some([]) => context.printer.note(&match workspace {
+        Some([]) => context.printer.note(&match &context.global.workspace {
             Some(name) => format!("Nobody holds the lease of workspace `{name}`."),
             None => "Nobody holds a lease.".to_owned(),
         }),
@@ -77,7 +84,7 @@ fn cells(entry: &LeaseEntry) -> Vec<String> {
         entry.workspace.clone(),
         held(|lease| Some(lease.who())),
         held(|lease| Some(report::time::instant(lease.since, lease.now))),
-        held(|lease| Some(report::time::instant(lease.expires_at, lease.now))),
+        held(|lease| Some(report::time::until(lease.expires_at, lease.now))),
         held(|lease| lease.reason.clone()),
         held(|lease| lease.commit.as_ref().map(|commit| commit.chars().take(12).collect())),
         held(|lease| lease.run_url.clone()),
