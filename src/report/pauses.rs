@@ -33,7 +33,7 @@ pub fn ending(until: Option<DateTime<Utc>>, now: Option<DateTime<Utc>>) -> Strin
     match (until, now) {
         (None, _) => "until somebody resumes it".to_owned(),
         (Some(until), None) => format!("until {}", until.format("%Y-%m-%d %H:%M:%S UTC")),
-        (Some(until), Some(now)) => format!("until {}", time::instant(until, now)),
+        (Some(until), Some(now)) => format!("until {}", time::until(until, now)),
     }
 }
 

@@ -36,9 +36,56 @@ pub fn coming(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     }
 }
 
+/// An end that is to come, with how long that still is in its two largest units, so that little of it is cut off:
+/// `2026-11-23 08:34:36 UTC (in 3 hours 59 minutes)`; `now` once it is there.
+#[must_use]
+pub fn until(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    format!("{} ({})", at.format("%Y-%m-%d %H:%M:%S UTC"), remaining(at, now))
+}
+
+fn remaining(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    const UNITS: [(i64, &str); 4] = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let milliseconds = (at - now).num_milliseconds();
+    let seconds = milliseconds / 1000 + i64::from(milliseconds % 1000 > 0);
+    if milliseconds <= 0 {
+        return "now".to_owned();
+    }
+    if seconds >= 365 * 86_400 {
+        return relative(at, now);
+    }
+    let counted = |count: i64, unit: &str| format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
+    let place = UNITS.iter().position(|(length, _)| seconds >= *length).unwrap_or(UNITS.len() - 1);
+    let (length, unit) = UNITS[place];
+    let mut words = format!("in {}", counted(seconds / length, unit));
+    if let Some((length, unit)) = UNITS.get(place + 1).map(|(next, unit)| (seconds % length / next, unit))
+        && length > 0
+    {
+        words.push_str(&format!(" {}", counted(length, unit)));
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_end_is_told_in_two_units() {
+        let now: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
+        let left = |milliseconds| remaining(now + chrono::TimeDelta::milliseconds(milliseconds), now);
+        assert_eq!(left(-1), "now");
+        assert_eq!(left(300), "in 1 second");
+        assert_eq!(left(4_000), "in 4 seconds");
+        assert_eq!(left(90_000), "in 1 minute 30 seconds");
+        assert_eq!(left(4 * 3_600_000), "in 4 hours");
+        assert_eq!(left(4 * 3_600_000 - 1_500), "in 3 hours 59 minutes");
+        assert_eq!(left(25 * 3_600_000), "in 1 day 1 hour");
+        assert_eq!(left(800 * 86_400_000), "in 2 years");
+        assert_eq!(
+            until(now + chrono::TimeDelta::seconds(61), now),
+            "2026-03-01 12:01:01 UTC (in 1 minute 1 second)"
+        );
+    }
 
     #[test]
     fn what_is_to_come_is_not_just_now() {

@@ -38,10 +38,10 @@ pub struct PauseArgs {
     #[arg(long, value_name = "TEXT", conflicts_with = "list")]
     pub reason: Option<String>,
     /// For how long: `30m`, `4h`, `2d`
-    #[arg(long = "for", value_name = "TIME", value_parser = length, conflicts_with_all = ["until", "list"])]
+    #[arg(long = "for", value_name = "TIME", value_parser = length, allow_hyphen_values = true, conflicts_with_all = ["until", "list"])]
     pub length: Option<Duration>,
     /// Until when, RFC 3339 or a date in UTC. With neither this nor --for, until somebody resumes it
-    #[arg(long, value_name = "TIME", value_parser = args::moment, conflicts_with = "list")]
+    #[arg(long, value_name = "TIME", value_parser = args::moment, allow_hyphen_values = true, conflicts_with = "list")]
     pub until: Option<DateTime<Utc>>,
     /// List what is paused, also by the project file; with workspaces, only these
     #[arg(long)]
@@ -55,7 +55,7 @@ pub struct PauseArgs {
 
 fn length(text: &str) -> Result<Duration, String> {
     let seconds = duration_seconds(text).and_then(|seconds| u64::try_from(seconds).ok());
-    seconds.map(Duration::from_secs).ok_or("write a time such as 30m, 4h or 2d".to_owned())
+    seconds.map(Duration::from_secs).ok_or("write how long from now: 30m, 4h or 2d".to_owned())
 }
 
 /// Runs `pause`.
@@ -91,7 +91,7 @@ pub async fn pause(context: &Context, args: &PauseArgs) -> Result<ExitStatus, Cl
         return Ok(ExitStatus::Success);
     }
     let audit = scene.audit(context, "pause", &workspaces, Some(reason));
-    let mut writer = scene.writer().await?;
+    let mut writer = scene.writer(context, "pause").await?;
     let paused = writer.pause(asked, &audit).await?;
     writer.close().await;
     show(context, &scene, &paused, false);
@@ -201,15 +201,12 @@ async fn list(context: &Context, workspaces: &[String]) -> Result<ExitStatus, Cl
         });
         return Ok(ExitStatus::Success);
     }
-    let instant = |at: Option<DateTime<Utc>>, none: &str| {
-        at.map_or_else(|| none.to_owned(), |at| time::instant(at, scene.now))
-    };
     let cells = pauses.iter().map(|(name, pause)| {
         vec![
             (*name).to_owned(),
             pause.who.clone(),
-            instant(pause.since, "-"),
-            instant(pause.until, "somebody resumes it"),
+            pause.since.map_or_else(|| "-".to_owned(), |at| time::instant(at, scene.now)),
+            pause.until.map_or_else(|| "somebody resumes it".to_owned(), |at| time::until(at, scene.now)),
             pause.reason.clone(),
         ]
     });

@@ -58,9 +58,8 @@ pub struct GitArgs {
 }
 
 fn every(text: &str) -> Result<Duration, String> {
-    let time = waiting_time(text)?;
-    let is_some = !time.is_zero();
-    is_some.then_some(time).ok_or_else(|| "write a time of at least a second, such as 60s or 5m".to_owned())
+    let time = waiting_time(text).ok().filter(|time| !time.is_zero());
+    time.ok_or_else(|| "write a time from 1s to 24h, such as 60s or 5m".to_owned())
 }
 
 impl GitArgs {

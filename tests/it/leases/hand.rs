@@ -34,8 +34,7 @@ fn a_lease_taken_by_hand_holds_applies_off_until_it_is_released() {
     take(&estate, &["--yes"]).ok().stdout_has("holds the lease of workspace `w` until 20");
     // The process is gone; the lease stays.
     let listed = list(&estate);
-    for part in
-        ["WORKSPACE", "HOLDER", "SINCE", "EXPIRES", "REASON", "(by hand)", "repair of T1", "in 29 minutes"]
+    for part in ["WORKSPACE", "HOLDER", "SINCE", "EXPIRES", "REASON", "(by hand)", "repair of T1", "UTC (in "]
     {
         assert!(listed.stdout.contains(part), "{part}: {listed}");
     }
@@ -72,7 +71,7 @@ fn taken_again_by_the_same_person_it_gets_a_new_time_and_reason() {
     let estate = Estate::applied("hand_again");
     take(&estate, &["--yes"]).ok();
     estate.run(&["lease", "take", "-w", "w", "--reason", "longer", "--ttl", "2h", "--yes"]).ok();
-    list(&estate).stdout_has("longer").stdout_has("in 1 hour");
+    list(&estate).stdout_has("longer").stdout_has("UTC (in ");
     // Also where others wait already: it is for them that a repair must not be cut short.
     let project = neighbour("N1");
     let mut waiter =

