@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::support::estate::Estate;
 use crate::support::pgbouncer::PgBouncer;
 use crate::support::project::{tenant_yaml, workspace_yaml};
@@ -142,9 +144,32 @@ fn a_newer_schema_ends_an_older_controller() {
 fn wrong_usage_is_said() {
     let estate = Estate::applied("watch_usage");
     estate.run(&["watch", "-w", "w"]).code(3).stderr_has("watch looks after a whole project");
-    estate.run(&["watch", "--interval", "0s"]).code(3).stderr_has("from 1s to 1d");
+    for time in ["0s", "abc", "-5s", "2d"] {
+        let refused = estate.run(&["watch", "--interval", time]).code(3).nowhere("tip:");
+        refused.stderr_has("write a time from 1s to 24h, such as 30s or 5m");
+    }
     estate.run(&["watch", "--as-of", "2030-01-01T00:00:00Z"]).code(3).stderr_has("check-now");
     estate.run(&["watch", "--tasks", "dance"]).code(3);
     let nowhere = ["--database-url", "postgres://nobody@127.0.0.1:1/none", "watch"];
     estate.run(&nowhere).code(8);
+}
+
+#[test]
+fn nothing_is_said_of_a_workspace_that_is_gone() {
+    let estate = Estate::new("watch_gone");
+    estate.project.write("manifests/x.yaml", workspace_yaml("x"));
+    estate.run(&["watch", "--once", "--tasks", "reconcile"]).ok();
+    let shown = estate.run(&["watch", "status"]).ok();
+    let shown = shown.stdout_has("No controller runs").stdout_has("When a controller last did:");
+    shown.stdout_has("2 of 2 workspaces are ready.");
+    estate.run(&["watch", "status", "--all"]).ok().stdout_has("\nx ");
+    estate.project.remove("manifests/x.yaml");
+    estate.run(&["apply", "--prune", "--yes"]).ok();
+    estate.run(&["watch", "status"]).ok().stdout_has("The one workspace is ready.");
+    let json = status(&estate);
+    let of: Vec<&Value> =
+        json["conditions"].as_array().unwrap().iter().map(|own| &own["workspace"]).collect();
+    assert!(!of.is_empty() && of.iter().all(|name| *name == "w"), "{json:#}");
+    // One style of names everywhere.
+    assert!(json["source"]["observedAt"].is_string(), "{json:#}");
 }

@@ -96,13 +96,41 @@ fn row(code: TaskCode, state: &TaskState) -> Vec<String> {
     vec![code.code().to_owned(), mark.to_owned(), report::clean::clean(&what).into_owned()]
 }
 
-/// The simple parts of a status, in its order.
-pub(super) fn words(status: &serde_json::Value) -> String {
-    let parts = status.as_object().into_iter().flatten().filter_map(|(name, value)| match value {
-        serde_json::Value::String(text) => Some(format!("{name} {text}")),
-        serde_json::Value::Number(number) if number.as_f64() != Some(0.0) => Some(format!("{name} {number}")),
-        serde_json::Value::Bool(true) => Some(name.clone()),
+/// The simple parts of a status, in its order. When it would look again is of no use once it has ended.
+fn words(status: &serde_json::Value) -> String {
+    let parts = status.as_object().into_iter().flatten();
+    let parts = parts.filter(|(name, _)| !name.starts_with("next")).filter_map(|(name, value)| match value {
+        serde_json::Value::String(text) => Some(format!("{} {text}", spaced(name))),
+        serde_json::Value::Number(number) if number.as_f64() != Some(0.0) => {
+            Some(format!("{} {number}", spaced(name)))
+        }
+        serde_json::Value::Bool(true) => Some(spaced(name)),
         _ => None,
     });
     parts.collect::<Vec<_>>().join(", ")
+}
+
+/// `onlyObserves` as people write it: `only observes`.
+fn spaced(name: &str) -> String {
+    name.chars().fold(String::new(), |mut words, letter| {
+        if letter.is_ascii_uppercase() {
+            words.push(' ');
+        }
+        words.push(letter.to_ascii_lowercase());
+        words
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::words;
+
+    #[test]
+    fn a_status_is_told_in_words() {
+        let status = json!({"checked": 8, "failed": 0, "nextAt": "2026-11-30T21:50:31Z", "onlyObserves": true,
+            "role": "leader", "byStatus": {"healthy": 8}, "leftOut": 2});
+        assert_eq!(words(&status), "checked 8, left out 2, only observes, role leader");
+    }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::args::Format;
 use crate::cli::context::Context;
@@ -12,7 +12,7 @@ use crate::cli::project;
 use crate::engine::StateReader as _;
 use crate::engine::watching::{Books, Condition, ConditionStatus, ConditionType, Realm, Replica};
 use crate::report;
-use crate::report::time::{instant, relative};
+use crate::report::time::{coming, instant, relative};
 use crate::store::migration_state;
 use crate::watch::flapping::Corrections;
 
@@ -40,35 +40,50 @@ const SILENT: TimeDelta = TimeDelta::seconds(60);
 pub(super) async fn status(context: &Context, args: &StatusArgs) -> Result<ExitStatus, CliError> {
     let found = project::find(context)?;
     let source = database::source(context, Some(&found.project), &found.folder)?;
-    let options = database::open(context, &source, "watch status").await?;
+    // Nothing is started for it: a controller works with a database that runs.
+    let Some(options) = database::running(context, &source, "watch status").await? else {
+        return nothing(
+            context,
+            args,
+            "The embedded PostgreSQL of this project does not run, so no controller does",
+        );
+    };
     let realm = Realm {
         project: found.project.name.clone(),
         environment: found.project.spec.environment.clone().unwrap_or_default(),
     };
-    let now = context.clock.now();
     let mut connection = options.connect().await?;
     connection.begin_reading().await?;
+    // Times in the books are those of the database.
+    let now = connection.identity().await?.now;
     let is_there =
         connection.is_installed().await? && migration_state(&mut connection).await?.installed >= 10;
     connection.rollback().await?;
     if !is_there {
         connection.close().await;
-        return nothing(context);
+        return nothing(context, args, "No controller ever ran here");
     }
-    let books = connection.read_books(&realm, now - TimeDelta::hours(1)).await?;
+    let mut books = connection.read_books(&realm, now - TimeDelta::hours(1)).await?;
+    let workspaces: Vec<String> = books.conditions.iter().map(|own| own.workspace.clone()).collect();
+    let gone = connection.gone(&workspaces).await?;
+    books.conditions.retain(|own| !gone.contains(&own.workspace));
+    books.backoff.retain(|own| !gone.iter().any(|name| **name == *own.key.workspace));
     let replicas = connection.replicas(&realm).await?;
     connection.close().await;
     let shown = Shown { context, args, books, replicas, now };
     shown.say()
 }
 
-fn nothing(context: &Context) -> Result<ExitStatus, CliError> {
+fn nothing(context: &Context, args: &StatusArgs, why: &str) -> Result<ExitStatus, CliError> {
     if context.global.format == Format::Json {
-        context.printer.json(&json!({"format_version": "1.0", "controllers": [], "conditions": []}));
+        let nothing = json!({"format_version": "1.0", "controllers": [], "source": null, "conditions": [],
+            "waiting": [], "flapping": []});
+        context.printer.json(&nothing);
     } else {
-        context.printer.note("No controller ever ran here: start one with `synthex watch`.");
+        context.printer.note(&format!("{why}: start one with `synthex watch`."));
     }
-    Ok(ExitStatus::Success)
+    // No controller is heard.
+    Ok(if args.detailed_exitcode { ExitStatus::Changes } else { ExitStatus::Success })
 }
 
 struct Shown<'a> {
@@ -94,7 +109,7 @@ impl Shown<'_> {
         self.replicas.iter().any(|own| self.now - own.seen_at < SILENT)
     }
 
-    fn json(&self) -> serde_json::Value {
+    fn json(&self) -> Value {
         let flapping = Corrections::new(self.books.corrections.clone()).flaps(self.now);
         let flapping: Vec<_> = flapping
             .iter()
@@ -131,6 +146,7 @@ impl Shown<'_> {
             let rows = self.replicas.iter().map(|own| self.replica(own)).collect();
             let headers = ["CONTROLLER", "ROLE", "MODE", "STARTED", "HEARD", "FAILING"];
             text.push_str(&report::table::table(&headers, rows, style));
+            text.extend(self.replicas.iter().flat_map(|own| self.failures(own)));
         }
         if let Some(source) = &self.books.source {
             let revision = |name: &str, revision: &Option<String>, at: Option<DateTime<Utc>>| {
@@ -150,11 +166,11 @@ impl Shown<'_> {
         }
         text.push_str(&self.conditions());
         for own in &self.books.backoff {
+            let times = if own.failures == 1 { "once".to_owned() } else { format!("{} times", own.failures) };
             text.push_str(&format!(
-                "waits: {} failed {} times, next try {}: {}\n",
+                "waits: {} failed {times}, next try {}: {}\n",
                 own.key,
-                own.failures,
-                relative(own.next_at, self.now),
+                coming(own.next_at, self.now),
                 report::clean::clean(&own.error)
             ));
         }
@@ -168,14 +184,7 @@ impl Shown<'_> {
             (false, true) => "reconciles",
             (false, false) => "stands by",
         };
-        let failing: Vec<&str> = own
-            .tasks
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter(|(_, state)| state.get("failure").is_some_and(|failure| !failure.is_null()))
-            .map(|(name, _)| name.as_str())
-            .collect();
+        let failing: Vec<&str> = failing(own).map(|(name, _)| name).collect();
         vec![
             format!("{} (pid {})", own.host, own.pid),
             role.to_owned(),
@@ -186,13 +195,38 @@ impl Shown<'_> {
         ]
     }
 
+    /// Why tasks of a controller fail. What is wrong with the manifests is said beside them.
+    fn failures(&self, own: &Replica) -> Vec<String> {
+        if self.now - own.seen_at >= SILENT {
+            return Vec::new();
+        }
+        let line = |(name, failure): (&str, &Value)| {
+            let text = |member: &str| failure.get(member).and_then(Value::as_str);
+            if matches!(text("code"), Some("invalid-manifest" | "source-unreachable")) {
+                return None;
+            }
+            let why = text("why").map_or(String::new(), |why| format!(": {why}"));
+            let what = format!("{}{why}", text("what").unwrap_or_default());
+            Some(format!(
+                "fails: {name} on {} (pid {}): {}\n",
+                own.host,
+                own.pid,
+                report::clean::clean(&what)
+            ))
+        };
+        failing(own).filter_map(line).collect()
+    }
+
     fn conditions(&self) -> String {
         let conditions = &self.books.conditions;
         let ready = |workspace: &str| {
             conditions.iter().find(|own| own.of == ConditionType::Ready && own.workspace == workspace)
         };
         let says_more = |own: &Condition| ready(&own.workspace).is_none_or(|ready| own.says_more_than(ready));
-        let is_shown = |own: &&Condition| (is_bad(own) && says_more(own)) || is_worth_saying(own);
+        let is_paused = |own: &Condition| {
+            own.of == ConditionType::Paused && own.status == ConditionStatus::True && says_more(own)
+        };
+        let is_shown = |own: &&Condition| (is_bad(own) && says_more(own)) || is_paused(own);
         let shown: Vec<&Condition> = conditions.iter().filter(|own| self.args.all || is_shown(own)).collect();
         let mut workspaces: Vec<&str> = conditions.iter().map(|own| own.workspace.as_str()).collect();
         workspaces.dedup();
@@ -200,16 +234,32 @@ impl Shown<'_> {
             .iter()
             .filter(|own| own.of == ConditionType::Ready && own.status == ConditionStatus::True)
             .count();
-        let mut text = format!("\n{ready} of {} workspaces are ready.\n", workspaces.len());
+        let mut text = String::from("\n");
+        if !self.is_heard() && !workspaces.is_empty() {
+            text.push_str("Nobody looks now. When a controller last did:\n");
+        }
+        text.push_str(&match (ready, workspaces.len()) {
+            (_, 0) => "No workspace was looked at yet.\n".to_owned(),
+            (1, 1) => "The one workspace is ready.\n".to_owned(),
+            (_, 1) => "The one workspace is not ready.\n".to_owned(),
+            (1, all) => format!("1 of {all} workspaces is ready.\n"),
+            (ready, all) => format!("{ready} of {all} workspaces are ready.\n"),
+        });
         if !shown.is_empty() {
+            let is_said = |own: &Condition| {
+                let ready =
+                    ready(&own.workspace).filter(|ready| own.of != ConditionType::Ready && is_bad(ready));
+                ready.is_some_and(|ready| ready.message.contains(&own.message))
+            };
             let row = |own: &&Condition| {
+                let message = report::clean::clean(&own.message).into_owned();
                 vec![
                     own.workspace.clone(),
                     own.of.code().to_owned(),
                     own.status.code().to_owned(),
                     own.reason.clone(),
                     relative(own.since, self.now),
-                    report::clean::clean(&own.message).into_owned(),
+                    if is_said(own) { "see Ready".to_owned() } else { message },
                 ]
             };
             let headers = ["WORKSPACE", "CONDITION", "", "REASON", "SINCE", "MESSAGE"];
@@ -220,6 +270,13 @@ impl Shown<'_> {
     }
 }
 
+/// The tasks of a controller that failed when they ran last, and how.
+fn failing(own: &Replica) -> impl Iterator<Item = (&str, &Value)> {
+    let tasks = own.tasks.as_object().into_iter().flatten();
+    tasks
+        .filter_map(|(name, state)| Some((name.as_str(), state.get("failure").filter(|own| !own.is_null())?)))
+}
+
 /// Whether something needs looking at.
 fn is_bad(condition: &Condition) -> bool {
     let wants = match condition.of {
@@ -228,9 +285,4 @@ fn is_bad(condition: &Condition) -> bool {
         ConditionType::Paused => return false,
     };
     condition.status == wants
-}
-
-/// What is no trouble, and worth knowing.
-fn is_worth_saying(condition: &Condition) -> bool {
-    condition.of == ConditionType::Paused && condition.status == ConditionStatus::True
 }
