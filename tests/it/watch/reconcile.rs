@@ -137,7 +137,10 @@ fn what_was_rolled_back_is_not_put_in_force_again() {
     estate.edit("T1.yaml", "displayName: T1", "displayName: Bad idea");
     comes_true("the bad idea", || display_name(&estate, "T1").as_deref() == Some("Bad idea"));
     is_ready(&estate);
-    estate.run(&["rollback", "--to", "1", "--yes"]).ok();
+    let plan = estate.run(&["rollback", "--to", "1", "--plan"]).ok();
+    plan.stderr_has("A controller runs (synthex watch on ").stderr_has("It would hold back the revision");
+    let done = estate.run(&["rollback", "--to", "1", "--yes"]).ok();
+    done.stderr_has("It holds back the revision of the manifests that was in force");
     comes_true("the hold", || condition(&estate, "Synced") == "False RolledBack");
     assert_eq!(condition(&estate, "Stalled"), "True RolledBack");
     assert_eq!(display_name(&estate, "T1").as_deref(), Some("T1"));
