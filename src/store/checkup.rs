@@ -83,7 +83,8 @@ pub struct Controller {
     pub is_leader: bool,
 }
 
-const CONTROLLERS: &str = "select project, environment, host, pid, version, mode, is_leader from synthex.watch_replicas \
+const CONTROLLERS: &str = "select project, environment, host, pid, version, mode, exists (select from synthex.leases as l \
+      where l.holder = r.id and starts_with(l.name, 'watch:') and l.expires_at > clock_timestamp()) from synthex.watch_replicas as r \
      where seen_at > clock_timestamp() - interval '1 minute' order by project, environment, host, pid";
 
 /// Messages that did not get through a channel, of the last week.
@@ -154,7 +155,8 @@ pub struct Askable {
     pub operations: bool,
 }
 
-const ASKABLE: &str = "select coalesce(has_table_privilege(to_regclass('synthex.watch_replicas'), 'select'), false), \
+const ASKABLE: &str = "select coalesce(has_table_privilege(to_regclass('synthex.watch_replicas'), 'select') \
+      and has_table_privilege(to_regclass('synthex.leases'), 'select'), false), \
      coalesce(has_table_privilege(to_regclass('synthex.notification_deliveries'), 'select') \
       and has_table_privilege(to_regclass('synthex.channel_status'), 'select'), false), \
      coalesce(has_table_privilege(to_regclass('synthex.batch_operations'), 'select'), false)";

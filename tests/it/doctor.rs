@@ -206,7 +206,12 @@ fn migrations_that_are_missing_or_newer_are_said() {
         .database
         .sql("drop table synthex.watch_replicas; delete from synthex.schema_migrations where version >= 10");
     let json = doctor(&estate, &[]).json();
-    has(&json, "database.migrations", "warn", &["are not installed", "0010", "synthex db migrate"]);
+    has(
+        &json,
+        "database.migrations",
+        "warn",
+        &["1 migration is not installed", "0010", "synthex db migrate"],
+    );
     has(&json, "controllers.running", "skipped", &["the schema is older"]);
     estate
         .database
@@ -278,7 +283,12 @@ fn what_the_product_left_undone_is_said_with_the_command_that_does_it() {
         "warn",
         &["1 message", "channel w/chat", "synthex notify retry -w w --channel chat --since 2h"],
     );
-    has(&json, "messages.overdue", "warn", &["1 to be sent", "20 minutes ago", "synthex notify deliver"]);
+    has(
+        &json,
+        "messages.overdue",
+        "warn",
+        &["1 message to be sent", "20 minutes ago", "synthex notify deliver"],
+    );
     has(&json, "operations.failed", "warn", &["1 operation", "synthex history --revision"]);
     has(
         &json,
@@ -291,17 +301,36 @@ fn what_the_product_left_undone_is_said_with_the_command_that_does_it() {
     let retry = ["notify", "retry", "-w", "w", "--channel", "chat", "--since", "2h", "--dry-run"];
     with_secrets(estate.synthex(&retry)).run().ok();
 
+    let leads = uuid::Uuid::from_u128(1);
+    estate.database.sql(&format!(
+        "insert into synthex.leases (name, token, holder, host, pid, acquired_at, heartbeat_at, expires_at) \
+         values ('watch:test', 1, '{leads}', 'box-1', 7, now() - interval '3 hours', now(), now() + interval '1 hour')",
+    ));
     estate.database.sql(&format!(
         "insert into synthex.watch_replicas (id, project, environment, host, pid, version, mode, is_leader, started_at, seen_at, tasks) \
-         values (gen_random_uuid(), 'test', '', 'box-1', 7, '{}', 'enforce', true, now(), now(), '{{}}'), \
+         values ('{leads}', 'test', '', 'box-1', 7, '{}', 'enforce', true, now(), now(), \
+                  '{{\"delivery\": {{\"failure\": {{\"what\": \"nothing was sent\", \"help\": \"look at the channel\"}}}}}}'), \
                 (gen_random_uuid(), 'test', '', 'box-2', 8, '0.0.1', 'enforce', false, now(), now(), '{{}}'), \
                 (gen_random_uuid(), 'test', '', 'box-3', 9, '0.0.1', 'enforce', true, now(), now() - interval '1 hour', '{{}}')",
         env!("CARGO_PKG_VERSION")
     ));
+    estate.database.sql(
+        "insert into synthex.watch_conditions (project, environment, workspace, type, status, reason, message, since, updated_at) \
+         values ('test', '', 'w', 'Ready', 'False', 'Refused', 'too many deletions', now(), now())",
+    );
     let json = doctor(&estate, &[]).ok().json();
     has(&json, "controllers.running", "ok", &["2 controllers", "box-1 (pid 7, enforce)", "box-2"]);
-    has(&json, "controllers.leader", "ok", &["box-1 reconciles project `test`"]);
-    has(&json, "controllers.versions", "warn", &["box-2 is synthex 0.0.1"]);
+    has(&json, "controllers.leader", "ok", &["box-1 (pid 7) reconciles project `test`"]);
+    // The lease of the one that reconciles is held for as long as he does.
+    has(&json, "leases.held", "warn", &["1 lease held for more than an hour", "repair"]);
+    has(
+        &json,
+        "controllers.tasks",
+        "warn",
+        &["1 task", "`delivery` on box-1 (pid 7)", "look at the channel"],
+    );
+    has(&json, "controllers.workspaces", "warn", &["1 of 1 workspace is not ready", "`w`: too many"]);
+    has(&json, "controllers.versions", "warn", &["box-2 (pid 8) is synthex 0.0.1"]);
 }
 
 #[test]

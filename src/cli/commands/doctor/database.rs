@@ -17,7 +17,7 @@ use crate::store::embedded;
 use crate::store::passage::{hears_calls, is_direct};
 use crate::store::{ConnectOptions, Connection, migration_state};
 
-use super::check::{Check, Status};
+use super::check::{Check, Status, counted};
 use super::project::Looked;
 
 const SOURCE: &str = "database.source";
@@ -189,7 +189,8 @@ fn of_server(server: &Server) -> Vec<Check> {
         Check::ok(SERVER, version)
     }];
     let Server { connections, most_connections, .. } = server;
-    let what = format!("{connections} of {most_connections} connections are used");
+    let verb = if *connections == 1 { "is" } else { "are" };
+    let what = format!("{connections} of {most_connections} connections {verb} used");
     checks.push(if connections.saturating_mul(100) < most_connections.saturating_mul(80) {
         Check::ok(CONNECTIONS, what)
     } else {
@@ -259,10 +260,11 @@ async fn schema(connection: &mut Connection, server: &Server, checks: &mut Vec<C
     checks.push(match state.pending.as_slice() {
         [] => Check::ok(MIGRATIONS, format!("the schema is up to date: migration {}", state.installed)),
         pending => {
+            let verb = if pending.len() == 1 { "is" } else { "are" };
             let what = format!(
-                "the schema is at migration {}, and {} are not installed",
+                "the schema is at migration {}, and {} {verb} not installed",
                 state.installed,
-                pending.len()
+                counted(pending.len(), "migration")
             );
             Check::warn(MIGRATIONS, what, "`synthex db migrate` installs them, and so does the next apply")
                 .why(pending.join(", "))

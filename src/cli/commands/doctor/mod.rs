@@ -11,6 +11,7 @@ mod product;
 mod project;
 mod secrets;
 mod shown;
+mod standing;
 
 use clap::Args;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use crate::cli::context::Context;
-use crate::engine::StateError;
+use crate::engine::{LeaseEntry, StateError};
 use crate::plan::pauses::Pauses;
 use crate::report::{self, time};
 use crate::store::checkup::{Askable, Controller, FailedOperation, Overdue, Undelivered};
@@ -15,6 +15,7 @@ use crate::store::{self, Connection};
 use super::check::{Check, Status, counted};
 use super::database::Reached;
 use super::project::Looked;
+use super::standing;
 
 const REPLICAS: &str = "controllers.running";
 const LEADER: &str = "controllers.leader";
@@ -51,6 +52,9 @@ pub async fn look(context: &Context, project: &Looked, reached: Option<Reached>)
         Err(error) => return vec![Check::of_error(REPLICAS, Status::Warn, &error)],
     };
     let mut checks = controllers(&mut connection, project, askable).await;
+    if askable.controllers {
+        checks.extend(standing::look(&mut connection, project).await);
+    }
     checks.push(pauses(context, &mut connection, project).await);
     checks.push(leases(&mut connection).await);
     checks.extend(messages(&mut connection, askable).await);
@@ -107,22 +111,18 @@ fn of_replicas(replicas: &[Controller], project: &Looked) -> Vec<Check> {
             group.iter().map(|one| format!("{} (pid {}, {})", one.host, one.pid, one.mode)).collect();
         let what = format!("{} of {whose}: {}", counted(group.len(), "controller"), places.join(", "));
         checks.push(Check::ok(REPLICAS, what));
-        let leaders: Vec<&str> =
-            group.iter().filter(|one| one.is_leader).map(|one| one.host.as_str()).collect();
-        checks.push(match leaders.as_slice() {
-            [one] => Check::ok(LEADER, format!("{one} reconciles {whose}")),
-            [] => Check::warn(
+        // There is one lease, so there is one who holds it, or nobody.
+        checks.push(match group.iter().find(|one| one.is_leader) {
+            Some(one) => Check::ok(LEADER, format!("{} (pid {}) reconciles {whose}", one.host, one.pid)),
+            None => Check::warn(
                 LEADER,
-                format!("none of the controllers of {whose} reconciles"),
+                match group.len() {
+                    1 => format!("the controller of {whose} does not reconcile"),
+                    _ => format!("none of the controllers of {whose} reconciles"),
+                },
                 "run it again in half a minute; then look at the log of the controllers, and at `synthex lease list`",
             )
-            .why("the one that did has just gone, or the lease of the leader is held by somebody else"),
-            many => Check::warn(
-                LEADER,
-                format!("{} controllers of {whose} say that they reconcile: {}", many.len(), many.join(", ")),
-                "run it again in a minute",
-            )
-            .why("one of them has not noticed yet that another took over; what it writes is refused by its fencing token"),
+            .why("the one that did has just gone, the lease of the leader is held by somebody else, or all run --without reconcile"),
         });
     }
     let own_version = env!("CARGO_PKG_VERSION");
@@ -132,8 +132,8 @@ fn of_replicas(replicas: &[Controller], project: &Looked) -> Vec<Check> {
         Some(other) => Check::warn(
             VERSIONS,
             format!(
-                "the controller on {} is synthex {}, and this is {own_version}",
-                other.host, other.version
+                "the controller on {} (pid {}) is synthex {}, and this is {own_version}",
+                other.host, other.pid, other.version
             ),
             "bring them to the same version, the controllers first",
         ),
@@ -183,7 +183,13 @@ async fn leases(connection: &mut Connection) -> Check {
         Ok(entries) => entries.unwrap_or_default(),
         Err(error) => return not_asked(LEASES, &error),
     };
-    let held: Vec<_> = entries.iter().filter_map(|entry| entry.held.as_ref()).collect();
+    // The one that reconciles holds his lease for as long as he runs, and is told of above.
+    let is_of_controller = |entry: &&LeaseEntry| entry.workspace.starts_with("watch:");
+    let held: Vec<_> = entries
+        .iter()
+        .filter(|entry| !is_of_controller(entry))
+        .filter_map(|entry| entry.held.as_ref())
+        .collect();
     let long: Vec<String> = held
         .iter()
         .filter(|lease| lease.now - lease.since > LONG)
@@ -243,14 +249,16 @@ fn of_undelivered(channels: &[Undelivered]) -> Check {
 fn of_overdue(overdue: Overdue) -> Check {
     let Overdue { count, since, now } = overdue;
     let Some(since) = since.filter(|since| now - *since > LATE) else {
-        let what = if count == 0 {
-            "no message waits to be sent".to_owned()
-        } else {
-            format!("{count} due, none late")
+        let what = match count {
+            0 => "no message waits to be sent".to_owned(),
+            1 => "1 message waits to be sent, and is not late".to_owned(),
+            count => format!("{count} messages wait to be sent, none late"),
         };
         return Check::ok(OVERDUE, what);
     };
-    let what = format!("{count} to be sent, the oldest due since {}", time::instant(since, now));
+    let messages = usize::try_from(count)
+        .map_or_else(|_| format!("{count} messages"), |count| counted(count, "message"));
+    let what = format!("{messages} to be sent, the oldest due since {}", time::instant(since, now));
     Check::warn(OVERDUE, what, "start `synthex watch`, or run `synthex notify deliver`")
         .why("nobody delivers, or all who do are busy with a receiver that hangs")
 }
@@ -259,8 +267,10 @@ fn of_failure(failure: Option<&FailedOperation>) -> Check {
     let Some(FailedOperation { revision, project, command, at, count, now }) = failure else {
         return Check::ok(FAILURES, "no operation failed within the last day");
     };
-    let verb = if *count == 1 { "operation" } else { "operations" };
-    let what = format!("{count} {verb} of the last day failed, or were done in part");
+    let what = match count {
+        1 => "1 operation of the last day failed, or was done in part".to_owned(),
+        count => format!("{count} operations of the last day failed, or were done in part"),
+    };
     Check::warn(FAILURES, what, format!("synthex history --revision {revision} says why"))
         .why(format!("the last: `{command}` of project `{project}`, {}", time::instant(*at, *now)))
 }
@@ -296,7 +306,7 @@ mod tests {
         check(&[], &[Status::Info]);
         check(&[replica("a", true, version)], &[Status::Ok, Status::Ok, Status::Ok]);
         check(&[replica("a", false, version)], &[Status::Ok, Status::Warn, Status::Ok]);
-        let both = [replica("a", true, version), replica("b", true, "0.0.0")];
+        let both = [replica("a", false, version), replica("b", false, "0.0.0")];
         check(&both, &[Status::Ok, Status::Warn, Status::Warn]);
     }
 
