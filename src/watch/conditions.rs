@@ -163,18 +163,25 @@ fn healthy(health: Option<&HealthCounts>) -> Said {
     };
     let HealthCounts { healthy, degraded, unhealthy, unknown, example } = health;
     let example = example.as_ref().map_or(String::new(), |example| format!(": {example}"));
+    let checks = match healthy + degraded + unhealthy + unknown {
+        1 => "1 check".to_owned(),
+        all => format!("{all} checks"),
+    };
+    let also = match unknown {
+        0 => String::new(),
+        1 => "; of 1 nobody knows".to_owned(),
+        unknown => format!("; of {unknown} nobody knows"),
+    };
     if *unhealthy > 0 {
-        (
-            False,
-            "Unhealthy",
-            format!("{unhealthy} of {} unhealthy{example}", healthy + degraded + unhealthy + unknown),
-        )
+        (False, "Unhealthy", format!("{unhealthy} of {checks} unhealthy{also}{example}"))
     } else if *degraded > 0 {
-        (False, "Degraded", format!("{degraded} degraded{example}"))
+        (False, "Degraded", format!("{degraded} of {checks} degraded{also}{example}"))
+    } else if *healthy > 0 && *unknown > 0 {
+        (True, "Healthy", format!("{healthy} of {checks} well{also}"))
     } else if *healthy > 0 {
-        (True, "Healthy", format!("{healthy} checks are well"))
+        (True, "Healthy", format!("{checks}, all well"))
     } else {
-        (Unknown, "NotChecked", format!("of {unknown} checks nobody knows yet"))
+        (Unknown, "NotChecked", format!("nobody knows of {checks} how it stands"))
     }
 }
 
@@ -328,6 +335,25 @@ mod tests {
             "Ready=False:CorrectionStopped Synced=False:CorrectionStopped Healthy=False:Unhealthy Paused=False:Running \
              Flapping=True:CorrectionStopped Stalled=True:CorrectionStopped",
         );
+    }
+
+    #[test]
+    fn health_is_said_in_whole_sentences_and_hides_nothing() {
+        let says = |healthy, degraded, unhealthy, unknown| {
+            let example = (degraded + unhealthy > 0).then(|| "shopify T1: no answer".to_owned());
+            let counts = HealthCounts { healthy, degraded, unhealthy, unknown, example };
+            let (status, reason, words) = super::healthy(Some(&counts));
+            format!("{} {reason}: {words}", status.code())
+        };
+        assert_eq!(says(1, 0, 0, 0), "True Healthy: 1 check, all well");
+        assert_eq!(says(5, 0, 0, 0), "True Healthy: 5 checks, all well");
+        assert_eq!(says(5, 0, 0, 2), "True Healthy: 5 of 7 checks well; of 2 nobody knows");
+        assert_eq!(says(0, 0, 0, 2), "Unknown NotChecked: nobody knows of 2 checks how it stands");
+        assert_eq!(
+            says(3, 1, 0, 1),
+            "False Degraded: 1 of 5 checks degraded; of 1 nobody knows: shopify T1: no answer"
+        );
+        assert_eq!(says(3, 0, 2, 0), "False Unhealthy: 2 of 5 checks unhealthy: shopify T1: no answer");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::model::health::CheckedService;
+
 /// The schema, 2020-12. Unknown members are allowed: minor versions of the format add some.
 #[must_use]
 pub fn schema() -> Value {
@@ -98,7 +100,7 @@ fn check() -> Value {
             "name": text("Service, workspace and subject, with slashes between them."),
             "service": {
                 "description": "What was looked at.",
-                "enum": ["shopify", "google-merchant", "database", "credentials", "quotas", "disk", "memory"],
+                "enum": CheckedService::ALL.map(CheckedService::code),
             },
             "workspaceId": text("The workspace; empty for what belongs to none."),
             "subject": text("Of what: the tenant, the credential, the host; empty where there is one only."),

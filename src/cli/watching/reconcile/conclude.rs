@@ -71,6 +71,7 @@ impl ReconcileTask<'_> {
             .filter_map(|workspace| Some(conditions::of(workspace, standings.get(workspace)?, &outlook, now)))
             .flatten()
             .collect();
+        let known: HashSet<String> = state.conditions.all().map(|own| own.workspace.clone()).collect();
         let changed =
             if executed.waits || executed.is_interrupted { Vec::new() } else { state.conditions.say(said) };
         let forgotten = if done.is_some() { state.conditions.keep(&workspaces) } else { Vec::new() };
@@ -86,7 +87,8 @@ impl ReconcileTask<'_> {
         let ready = |workspace: &str| state.conditions.get(workspace, ConditionType::Ready);
         let says_more =
             |own: &&Condition| ready(&own.workspace).is_none_or(|ready| own.says_more_than(ready));
-        for condition in changed.iter().filter(|own| own.since == now && is_news(own)).filter(says_more) {
+        let is_said = |own: &&Condition| own.since == now && is_news(own, known.contains(&own.workspace));
+        for condition in changed.iter().filter(is_said).filter(says_more) {
             tracing::info!(
                 workspace = condition.workspace,
                 condition = condition.of.code(),
@@ -199,8 +201,18 @@ async fn tell(
     book.record(&results, who).await
 }
 
-fn is_news(condition: &Condition) -> bool {
-    condition.of != ConditionType::Healthy
+/// Whether a change is worth a line in the log. Of a workspace that was not known before, that all is well is said once.
+fn is_news(condition: &Condition, is_known: bool) -> bool {
+    let is_well = match condition.of {
+        // Health has its own lines.
+        ConditionType::Healthy => return false,
+        ConditionType::Ready => return true,
+        ConditionType::Synced => condition.status != ConditionStatus::False,
+        ConditionType::Paused | ConditionType::Flapping | ConditionType::Stalled => {
+            condition.status != ConditionStatus::True
+        }
+    };
+    is_known || !is_well
 }
 
 fn outlook(
