@@ -117,8 +117,10 @@ const WATCH: &str = "
     insert into synthex.pauses (workspace, reason, actor, until) values ('anz-enterprise', 'the merchant migrates its catalogue', 'kim@ops-3', now() + interval '5 hours');
     insert into synthex.watch_sources (project, environment, source, observed, observed_at, good, good_at, applied, applied_at)
         values ('test', '', 'git https://git.example/shops.git main', '6b1f0c9d2e4a7b8c9d0e1f2a3b4c5d6e7f8091a2', now(), '6b1f0c9d2e4a7b8c9d0e1f2a3b4c5d6e7f8091a2', now(), '6b1f0c9d2e4a7b8c9d0e1f2a3b4c5d6e7f8091a2', now());
+    insert into synthex.leases (name, token, holder, host, pid, acquired_at, heartbeat_at, expires_at)
+        values ('watch:test', 1, '00000000-0000-7000-b000-000000000001', 'controller-1', 4711, now(), now(), now() + interval '1 day');
     insert into synthex.watch_replicas (id, project, environment, host, pid, version, mode, listen, is_leader, started_at, seen_at, tasks)
-        values (gen_random_uuid(), 'test', '', 'controller-1', 4711, '0.1.0', 'enforce', '127.0.0.1:9187', true, now() - interval '3 days', now(), '{}'),
+        values ('00000000-0000-7000-b000-000000000001', 'test', '', 'controller-1', 4711, '0.1.0', 'enforce', '127.0.0.1:9187', true, now() - interval '3 days', now(), '{}'),
             (gen_random_uuid(), 'test', '', 'controller-2', 4712, '0.1.0', 'enforce', '127.0.0.1:9187', false, now() - interval '2 days', now() - interval '2 seconds', '{}'),
             (gen_random_uuid(), 'test', '', 'controller-3', 4713, '0.1.0', 'enforce', null, false, now() - interval '2 days', now() - interval '6 minutes', '{}');";
 

@@ -47,6 +47,7 @@ pub(super) fn counted(counts: &[Count]) -> Counted {
             ("credential", "month") => &mut credentials.month,
             ("credential", "later") => &mut credentials.later,
             ("credential", "unknown") => &mut credentials.unknown,
+            ("alert", "unrouted") => &mut alerts.unrouted,
             ("alert", word) if word == AlertSeverity::Critical.code() => &mut alerts.critical,
             ("alert", word) if word == AlertSeverity::Warning.code() => &mut alerts.warning,
             ("alert", _) => &mut alerts.info,

@@ -17,7 +17,7 @@ use minijinja::{Environment, Error, UndefinedBehavior, escape_formatter};
 use sha2::{Digest as _, Sha256};
 
 use crate::report::clean::clean;
-use crate::report::time::relative;
+use crate::report::time::{coming, relative};
 
 pub(super) use forms::{acknowledge, log_in, log_out, login, retry};
 pub(super) use lists::{alerts, credentials, health, inbox, tenants};
@@ -64,6 +64,10 @@ impl Pages {
         });
         environment.add_filter("ago", |at: String, now: String| match (instant(&at), instant(&now)) {
             (Some(at), Some(now)) => relative(at, now),
+            _ => at,
+        });
+        environment.add_filter("coming", |at: String, now: String| match (instant(&at), instant(&now)) {
+            (Some(at), Some(now)) => coming(at, now),
             _ => at,
         });
         environment.add_filter("utc", |at: String| {

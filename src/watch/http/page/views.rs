@@ -10,7 +10,8 @@ use serde::Deserialize;
 
 use crate::engine::watching::{ConditionStatus, ConditionType};
 use crate::watch::http::desk::{PAGE, WorkspaceStand};
-use crate::watch::http::{ready, status};
+use crate::watch::http::ready;
+use crate::watch::http::vitals::Role;
 
 use super::charts::{days, share};
 use super::visit::{Leaf, Visit};
@@ -40,23 +41,25 @@ pub(in crate::watch::http) async fn overview(visit: Visit) -> Response {
         .board
         .states()
         .iter()
-        .map(|(code, state)| context! { name => code.code(), own => Value::from(Serde(status::task(state))) })
+        .map(|(code, state)| context! { name => code.code(), own => Value::from(Serde(state)) })
         .collect();
-    let workspaces: Vec<Value> = found.workspaces.iter().map(workspace).collect();
+    // What is wrong with the manifests is said once, at the top.
+    let is_said = found.source.as_ref().is_some_and(|source| source.problem.is_some());
+    let workspaces: Vec<Value> = found.workspaces.iter().map(|own| workspace(own, is_said)).collect();
     let page = context! {
         overview => Value::from(Serde(&found)),
         workspaces => workspaces,
         tasks => tasks,
         is_ready => checks.iter().all(|check| check.ok),
         failing => Value::from(Serde(checks.into_iter().filter(|check| !check.ok).collect::<Vec<_>>())),
-        drift => seen.drift.values().sum::<u64>(),
+        drift => matches!(seen.role, Role::Leader | Role::Observer).then(|| seen.drift.values().sum::<u64>()),
         last_cycle => seen.cycle.map(|mark| mark.at.to_rfc3339()),
     };
     visit.show(StatusCode::OK, OVERVIEW, page)
 }
 
 /// A workspace in few words: what matters most of its conditions, and all that is not as it should be.
-fn workspace(own: &WorkspaceStand) -> Value {
+fn workspace(own: &WorkspaceStand, is_source_said: bool) -> Value {
     use ConditionStatus::{False, True, Unknown};
     use ConditionType::{Flapping, Healthy, Paused, Ready, Stalled, Synced};
     let of = |kind: ConditionType| own.conditions.iter().find(|condition| condition.of == kind);
@@ -73,15 +76,36 @@ fn workspace(own: &WorkspaceStand) -> Value {
         (Ready, True, "Ready", "good"),
     ];
     let mut badges = Vec::new();
+    let mut is_calm = true;
     for (kind, wanted, text, tone) in said {
-        // Whether it is ready follows from the others: it is said where there is nothing else to say.
-        let is_said = kind != Ready || badges.is_empty();
-        if let Some(condition) = of(kind).filter(|condition| condition.status == wanted && is_said) {
-            badges.push(context! { text => text, tone => tone, own => Value::from(Serde(condition)) });
-        }
+        // Whether it is ready follows from the others: it is said where nothing else is amiss.
+        let is_said = kind != Ready || is_calm;
+        let Some(condition) = of(kind).filter(|condition| condition.status == wanted && is_said) else {
+            continue;
+        };
+        let reason = condition.reason.as_str();
+        let (text, tone) = match (kind, reason) {
+            // That is what a pause is for.
+            (Synced, "Paused") => continue,
+            (Healthy, "Degraded") => ("Degraded", "warn"),
+            _ => (text, tone),
+        };
+        let is_repeated = match kind {
+            // The pause itself is shown.
+            Paused => own.pause.is_some(),
+            Stalled => of(Synced).is_some_and(|synced| synced.message.contains(&condition.message)),
+            // The badge says it.
+            _ => tone == "good" || reason == "NotChecked",
+        };
+        let is_of_source = matches!(reason, "InvalidManifest" | "SourceUnreachable" | "NoRevision");
+        let is_known = is_repeated || is_source_said && is_of_source;
+        let message = (!is_known).then_some(condition.message.as_str());
+        is_calm &= tone == "idle";
+        badges.push(context! { text => text, tone => tone, message => message, reason => reason });
     }
     if badges.is_empty() {
-        badges.push(context! { text => "Not seen yet", tone => "idle", own => Value::from(()) });
+        badges
+            .push(context! { text => "Not seen yet", tone => "idle", message => None::<&str>, reason => "" });
     }
     let since = own.conditions.iter().map(|condition| condition.since).max();
     context! {
@@ -189,4 +213,78 @@ pub(in crate::watch::http) async fn not_found(visit: Visit) -> Response {
 pub(in crate::watch::http) async fn not_allowed(visit: Visit) -> Response {
     let what = "This address does not take such a request";
     visit.say(StatusCode::METHOD_NOT_ALLOWED, NOWHERE, what, None, Some("the menu leads to all pages"))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::engine::watching::Condition;
+    use crate::watch::http::desk::Pause;
+
+    fn said(of: ConditionType, status: ConditionStatus, reason: &str, message: &str) -> Condition {
+        Condition {
+            workspace: "w".to_owned(),
+            of,
+            status,
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+            revision: None,
+            since: DateTime::<Utc>::UNIX_EPOCH,
+        }
+    }
+
+    #[track_caller]
+    fn check(conditions: Vec<Condition>, pause: Option<Pause>, is_source_said: bool, expect: &str) {
+        let stand = WorkspaceStand { conditions, pause, ..WorkspaceStand::default() };
+        let shown = workspace(&stand, is_source_said).get_attr("badges").unwrap();
+        let one = |badge: Value| {
+            let text = badge.get_attr("text").unwrap().to_string();
+            let message = badge.get_attr("message").unwrap();
+            if message.is_none() { text } else { format!("{text} ({message})") }
+        };
+        let shown: Vec<String> = shown.try_iter().unwrap().map(one).collect();
+        assert_eq!(shown.join(", "), expect);
+    }
+
+    #[test]
+    fn what_matters_is_said_once() {
+        use ConditionStatus::{False, True, Unknown};
+        use ConditionType::{Healthy, Paused, Ready, Stalled, Synced};
+        check(Vec::new(), None, false, "Not seen yet");
+        let well = vec![
+            said(Ready, True, "Reconciled", "all"),
+            said(Synced, True, "Synced", "all"),
+            said(Healthy, Unknown, "NotChecked", "nothing is looked at yet"),
+        ];
+        check(well, None, false, "Health unknown, Ready");
+        let degraded =
+            vec![said(Ready, True, "Reconciled", "all"), said(Healthy, False, "Degraded", "1 of 3 degraded")];
+        check(degraded, None, false, "Degraded (1 of 3 degraded)");
+        let failing = vec![
+            said(Ready, False, "ApplyFailed", "2 are not as declared: no"),
+            said(Synced, False, "ApplyFailed", "2 are not as declared: no"),
+            said(Stalled, True, "FailsAgainAndAgain", "no"),
+        ];
+        check(failing, None, false, "Stalled, Not synced (2 are not as declared: no)");
+        let paused = || {
+            vec![
+                said(Ready, False, "Paused", "1 is not as declared"),
+                said(Synced, False, "Paused", "1 is not as declared"),
+                said(Paused, True, "Paused", "paused by eva"),
+            ]
+        };
+        let pause = Pause { reason: "INC-12".to_owned(), actor: "eva".to_owned(), until: None };
+        check(paused(), Some(pause), false, "Paused");
+        check(paused(), None, false, "Paused (paused by eva)");
+        let invalid = || {
+            vec![
+                said(Ready, False, "InvalidManifest", "T1.yaml:3:1: no"),
+                said(Stalled, True, "InvalidManifest", "T1.yaml:3:1: no"),
+            ]
+        };
+        check(invalid(), None, false, "Stalled (T1.yaml:3:1: no)");
+        check(invalid(), None, true, "Stalled");
+    }
 }
