@@ -146,6 +146,11 @@ impl Shown<'_> {
             let rows = self.replicas.iter().map(|own| self.replica(own)).collect();
             let headers = ["CONTROLLER", "ROLE", "MODE", "STARTED", "HEARD", "FAILING"];
             text.push_str(&report::table::table(&headers, rows, style));
+            if self.is_heard() && !self.replicas.iter().any(|own| own.is_leader) {
+                text.push_str(
+                    "None of them reconciles: the one that did has just ended, or all leave it out.\n",
+                );
+            }
             text.extend(self.replicas.iter().flat_map(|own| self.failures(own)));
         }
         if let Some(source) = &self.books.source {
