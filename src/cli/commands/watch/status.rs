@@ -235,7 +235,7 @@ impl Shown<'_> {
         let shown: Vec<&Condition> = conditions.iter().filter(|own| self.args.all || is_shown(own)).collect();
         let mut workspaces: Vec<&str> = conditions.iter().map(|own| own.workspace.as_str()).collect();
         workspaces.dedup();
-        let ready = conditions
+        let count = conditions
             .iter()
             .filter(|own| own.of == ConditionType::Ready && own.status == ConditionStatus::True)
             .count();
@@ -243,7 +243,7 @@ impl Shown<'_> {
         if !self.is_heard() && !workspaces.is_empty() {
             text.push_str("Nobody looks now. When a controller last did:\n");
         }
-        text.push_str(&match (ready, workspaces.len()) {
+        text.push_str(&match (count, workspaces.len()) {
             (_, 0) => "No workspace was looked at yet.\n".to_owned(),
             (1, 1) => "The one workspace is ready.\n".to_owned(),
             (_, 1) => "The one workspace is not ready.\n".to_owned(),
