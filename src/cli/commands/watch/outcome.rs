@@ -131,6 +131,6 @@ mod tests {
     fn a_status_is_told_in_words() {
         let status = json!({"checked": 8, "failed": 0, "nextAt": "2026-11-30T21:50:31Z", "onlyObserves": true,
             "role": "leader", "byStatus": {"healthy": 8}, "leftOut": 2});
-        assert_eq!(words(&status), "checked 8, left out 2, only observes, role leader");
+        assert_eq!(words(&status), "checked 8, only observes, role leader, left out 2");
     }
 }
