@@ -98,8 +98,11 @@ fn workspace(own: &WorkspaceStand, is_source_said: bool) -> Value {
             _ => tone == "good" || reason == "NotChecked",
         };
         let is_of_source = matches!(reason, "InvalidManifest" | "SourceUnreachable" | "NoRevision");
-        let is_known = is_repeated || is_source_said && is_of_source;
-        let message = (!is_known).then_some(condition.message.as_str());
+        let message = match is_repeated {
+            true => None,
+            false if is_source_said && is_of_source => Some("it waits for manifests that can be used"),
+            false => Some(condition.message.as_str()),
+        };
         is_calm &= tone == "idle";
         badges.push(context! { text => text, tone => tone, message => message, reason => reason });
     }
@@ -285,6 +288,6 @@ mod tests {
             ]
         };
         check(invalid(), None, false, "Stalled (T1.yaml:3:1: no)");
-        check(invalid(), None, true, "Stalled");
+        check(invalid(), None, true, "Stalled (it waits for manifests that can be used)");
     }
 }
