@@ -86,8 +86,7 @@ fn what_fails_as_a_whole_waits_longer_each_time_too() {
 fn a_server_that_is_started_again_is_no_failure_where_nothing_was_asked_meanwhile() {
     let estate = Estate::applied("watch_restart");
     let controller = estate
-        .synthex(&["watch", "--interval", "10s", "--no-notify"])
-        .env("C1", "shpat_1")
+        .synthex(&["watch", "--interval", "10s", "--no-notify", "--without", "health"])
         .limit(Duration::from_secs(120))
         .spawn();
     is_ready(&estate);

@@ -13,6 +13,7 @@ use crate::engine::watching::{BackOff, Condition, ConditionStatus, ConditionType
 use crate::engine::{LeaseGrant, StateError};
 use crate::model::health::{CheckedService, HealthStatus};
 use crate::model::{ResourceKey, Scope};
+use crate::plan::Plan;
 use crate::plan::guards::foreign_owner;
 use crate::store::health::HealthBook;
 use crate::watch::conditions::{self, Outlook, Standing};
@@ -46,10 +47,8 @@ impl ReconcileTask<'_> {
         state.looks_at = state.corrections.next(now);
         state.is_refused = done.is_some_and(|(_, planned)| !planned.plan.refusals.is_empty());
         if let Some((_, planned)) = done {
-            let refusals = planned.plan.refusals.iter().filter(|refusal| refusal.code == foreign_owner::CODE);
-            let keys = refusals.filter_map(|refusal| refusal.key.as_ref());
-            let keys = keys.filter(|key| key.kind.scope == Scope::Global);
-            state.of_others = keys.map(|key| key.name.to_string()).collect();
+            let workspaces = foreign(&planned.plan).filter(|key| key.kind.scope == Scope::Global);
+            state.of_others = workspaces.map(|key| key.name.to_string()).collect();
         }
         let outlook = outlook(state, done, executed, only_observes);
         let workspaces = match done {
@@ -232,6 +231,12 @@ fn outlook(
     }
 }
 
+/// What is declared and belongs to another project.
+fn foreign(plan: &Plan) -> impl Iterator<Item = &ResourceKey> {
+    let refusals = plan.refusals.iter().filter(|refusal| refusal.code == foreign_owner::CODE);
+    refusals.filter_map(|refusal| refusal.key.as_ref())
+}
+
 /// How each workspace stands.
 fn standings(
     state: &State,
@@ -262,6 +267,12 @@ fn standings(
         if let Some(own) = all.get_mut(&*action.key.workspace) {
             own.pending += 1;
             own.drifted += usize::from(action.reason.actor().is_some());
+        }
+    }
+    // What belongs to another project is not as declared either, although nothing is planned for it.
+    for key in foreign(&planned.plan) {
+        if let Some(own) = all.get_mut(&*key.workspace) {
+            own.pending += 1;
         }
     }
     for back_off in state.backoff.all() {
