@@ -97,7 +97,7 @@ impl Noticing {
                 Ok(event) if matches!(event.kind, EventKind::Access(_)) => false,
                 // A file is heard of through its folder, where others may be written all the time: a log of our own, for one.
                 Ok(event) if !event.paths.is_empty() => {
-                    event.paths.iter().fold(false, |matters, path| known.hears(path) || matters)
+                    event.paths.iter().filter(|path| known.hears(path)).count() > 0
                 }
                 // What was lost, or cannot be told, is looked at.
                 Ok(_) | Err(_) => {

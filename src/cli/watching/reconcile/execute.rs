@@ -78,7 +78,7 @@ impl ReconcileTask<'_> {
         let Some(writers) = stop.or(self.other_writers(&part)).await else {
             return Executed { is_interrupted: true, ..executed };
         };
-        match self.apply(grant, good, &part, stop).await {
+        match Box::pin(self.apply(grant, good, &part, stop)).await {
             Ok(applied) => {
                 executed.revision = Some(applied.revision);
                 let summary = part.summary();

@@ -87,7 +87,7 @@ enum Found {
     /// No revision of the manifests can be used.
     NoRevision(Look),
     /// This.
-    Work(Work),
+    Work(Box<Work>),
 }
 
 struct Work {
@@ -143,13 +143,13 @@ impl<'c> ReconcileTask<'c> {
             Found::Rest(cycle) => Ok(cycle),
             Found::NoRevision(look) => {
                 let executed = Executed::default();
-                match stop.or(self.conclude(&grant, None, &executed)).await {
+                match stop.or(Box::pin(self.conclude(&grant, None, &executed))).await {
                     Some(concluded) => concluded.map_err(|error| self.failed(&error))?,
                     None => return Ok(self.interrupted()),
                 }
                 Ok(self.rest(&look, None))
             }
-            Found::Work(work) => self.reconcile(&grant, work, stop).await,
+            Found::Work(work) => Box::pin(self.reconcile(&grant, *work, stop)).await,
         }
     }
 
@@ -191,7 +191,7 @@ impl<'c> ReconcileTask<'c> {
             return Ok(Found::Rest(Cycle { again: Some(AT_ONCE), ..self.rest(&look, None) }));
         }
         self.say_undeclared(&good, &planned);
-        Ok(Found::Work(Work { look, stamp, good, planned }))
+        Ok(Found::Work(Box::new(Work { look, stamp, good, planned })))
     }
 
     /// Reads the books when this controller has become the one that reconciles.
@@ -233,7 +233,7 @@ impl<'c> ReconcileTask<'c> {
     /// Executes what was found, and draws the conclusions.
     async fn reconcile(&mut self, grant: &LeaseGrant, work: Work, stop: &Stop) -> Result<Cycle, TaskFailure> {
         let Work { look, stamp, good, planned } = work;
-        let executed = self.execute(grant, &good, &planned, stop).await;
+        let executed = Box::pin(self.execute(grant, &good, &planned, stop)).await;
         if executed.is_interrupted {
             return Ok(self.interrupted());
         }
@@ -248,7 +248,7 @@ impl<'c> ReconcileTask<'c> {
         };
         let concluded = tokio::select! {
             biased;
-            concluded = self.conclude(grant, Some((&good, &planned)), &executed) => concluded,
+            concluded = Box::pin(self.conclude(grant, Some((&good, &planned)), &executed)) => concluded,
             () = overdue => return Ok(self.interrupted()),
         };
         concluded.map_err(|error| self.failed(&error))?;
