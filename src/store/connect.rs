@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Executor};
@@ -11,6 +11,9 @@ use crate::engine::{StateError, StateErrorKind};
 use crate::model::secret::Redacted;
 
 use super::error::within;
+
+/// For so long after it answered, a connection is taken for one that works.
+const FRESH: Duration = Duration::from_millis(250);
 
 /// Where the database is and how patient to be.
 #[derive(Clone, Debug)]
@@ -140,11 +143,30 @@ impl ConnectOptions {
         Ok(Connection {
             inner,
             timeout: self.timeout,
+            answered_at: Instant::now(),
             confined: None,
             installation: None,
             reads_pauses: None,
             parking: self.parking.clone(),
         })
+    }
+}
+
+impl ConnectOptions {
+    /// A connection that was kept from an earlier use, outside of a transaction, or another one in its place where the other end
+    /// has closed it meanwhile: the server was started again, or a network in between forgot it. Nothing that is asked for is
+    /// sent to find out.
+    ///
+    /// # Errors
+    /// The database does not answer, is not reachable, or refuses us.
+    pub async fn reuse(&self, kept: Option<Connection>) -> Result<Connection, StateError> {
+        if let Some(mut connection) = kept {
+            if connection.answered_at.elapsed() < FRESH || connection.answers().await? {
+                return Ok(connection);
+            }
+            tracing::debug!("a connection that broke while nothing was sent is replaced");
+        }
+        self.connect().await
     }
 }
 
@@ -181,6 +203,8 @@ pub(super) async fn in_transaction<T>(
 pub struct Connection {
     pub(super) inner: PgConnection,
     pub(super) timeout: Duration,
+    /// When the other end was last known to be there.
+    answered_at: Instant,
     /// Whether row-level security confines us, once it was asked.
     pub(super) confined: Option<bool>,
     /// Which installation this is, once it was asked.
@@ -192,6 +216,18 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Whether the other end is still there. What is sent is no statement (a `Sync` of the protocol).
+    ///
+    /// # Errors
+    /// There is no answer at all.
+    async fn answers(&mut self) -> Result<bool, StateError> {
+        let limit = self.timeout.min(Duration::from_secs(10));
+        let asking = async { Ok(self.inner.ping().await.is_ok()) };
+        let answers = within(limit, "looking whether the connection still works", asking).await?;
+        self.answered_at = Instant::now();
+        Ok(answers)
+    }
+
     /// Runs statements without parameters.
     ///
     /// # Errors

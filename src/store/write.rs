@@ -313,8 +313,10 @@ impl WriteTransaction for Transaction<'_> {
 
     async fn commit(self) -> Result<CommitOutcome, StateError> {
         let limit = self.timeout;
-        if !self.released {
-            let fence = lease::last_fence(self.connection, &self.grant);
+        // What was given back was checked then; the lease that all of it is done under was not.
+        let unchecked = if self.released { self.grant.under.as_deref() } else { Some(&self.grant) };
+        if let Some(grant) = unchecked {
+            let fence = lease::last_fence(self.connection, grant);
             within(limit, "checking the leases", fence).await??;
         }
         match tokio::time::timeout(limit, self.connection.execute("commit")).await {

@@ -1,5 +1,5 @@
-//! What failed is tried again later, and later still: each resource by its own count (R65). A success ends it, and so does
-//! another revision of the manifests, which may have mended it.
+//! What failed is tried again later, and later still: each resource by its own count, and a plan that failed as a whole by its
+//! own (R65). A success ends it, and so does another revision of the manifests, which may have mended it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -37,7 +37,7 @@ impl BackOffs {
     /// Whether a resource is not to be tried yet.
     #[must_use]
     pub fn waits(&self, key: &ResourceKey, revision: Option<&str>, now: DateTime<Utc>) -> Option<&BackOff> {
-        self.0.get(key).filter(|own| own.revision.as_deref() == revision && is_ahead(own, now))
+        self.0.get(key).filter(|own| own.revision.as_deref() == revision && is_ahead(own.next_at, now))
     }
 
     /// Notes that a resource failed. Returns what is to be written.
@@ -55,7 +55,7 @@ impl BackOffs {
             failures,
             error: error.chars().take(MOST_ERROR).collect(),
             failed_at: now,
-            next_at: now + wait(key, failures),
+            next_at: now + wait(&key.to_string(), failures),
             revision: revision.map(str::to_owned),
         };
         self.0.insert(key.clone(), back_off.clone());
@@ -74,12 +74,12 @@ impl BackOffs {
     /// When the next of them is tried again, of those that still wait.
     #[must_use]
     pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.0.values().filter(|own| is_ahead(own, now)).map(|own| own.next_at).min()
+        self.0.values().filter(|own| is_ahead(own.next_at, now)).map(|own| own.next_at).min()
     }
 
     /// What has waited long enough.
     pub fn due(&self, now: DateTime<Utc>) -> impl Iterator<Item = &BackOff> {
-        self.0.values().filter(move |own| !is_ahead(own, now))
+        self.0.values().filter(move |own| !is_ahead(own.next_at, now))
     }
 
     /// What waits, by workspace and key.
@@ -88,18 +88,51 @@ impl BackOffs {
     }
 }
 
-/// Whether it still waits. A time further ahead than any wait was set by a clock that was wrong (S7).
-fn is_ahead(own: &BackOff, now: DateTime<Utc>) -> bool {
+/// How often everything failed in a row, and when it is tried again. It is in no books: who takes over tries at once.
+#[derive(Clone, Debug, Default)]
+pub struct Attempts {
+    failures: i32,
+    next_at: Option<DateTime<Utc>>,
+    revision: Option<String>,
+}
+
+impl Attempts {
+    /// Notes that everything failed. Returns when it is tried again; `seed` tells those that failed together apart.
+    pub fn fail(&mut self, seed: &str, revision: Option<&str>, now: DateTime<Utc>) -> DateTime<Utc> {
+        if self.revision.as_deref() != revision {
+            *self = Self { revision: revision.map(str::to_owned), ..Self::default() };
+        }
+        self.failures = self.failures.saturating_add(1);
+        let next_at = now + wait(seed, self.failures);
+        self.next_at = Some(next_at);
+        next_at
+    }
+
+    /// Until when nothing is to be tried, if not now.
+    #[must_use]
+    pub fn waits(&self, revision: Option<&str>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.next_at.filter(|next_at| self.revision.as_deref() == revision && is_ahead(*next_at, now))
+    }
+
+    /// How often it failed in a row.
+    #[must_use]
+    pub const fn failures(&self) -> i32 {
+        self.failures
+    }
+}
+
+/// Whether that is still to come. A time further ahead than any wait was set by a clock that was wrong (S7).
+fn is_ahead(next_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     let most = TimeDelta::from_std(MOST.mul_f64(1.0 + JITTER)).unwrap_or(TimeDelta::minutes(12));
-    own.next_at > now && own.next_at <= now + most
+    next_at > now && next_at <= now + most
 }
 
 /// How long to wait after so many failures in a row: five seconds, twice that, and so on up to ten minutes; a little less or
-/// more, by resource, so that what failed together is not tried again together for ever.
-fn wait(key: &ResourceKey, failures: i32) -> TimeDelta {
+/// more, by `seed`, so that what failed together is not tried again together for ever.
+fn wait(seed: &str, failures: i32) -> TimeDelta {
     let doublings = u32::try_from(failures.clamp(1, 16) - 1).unwrap_or_default();
     let time = FIRST.saturating_mul(2_u32.saturating_pow(doublings)).min(MOST);
-    let digest = Digest::of(key.to_string().as_bytes());
+    let digest = Digest::of(seed.as_bytes());
     let number = digest.as_bytes().iter().take(8).fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
     TimeDelta::from_std(varied(time, JITTER, number.wrapping_add(u64::from(doublings))))
         .unwrap_or(TimeDelta::minutes(10))
@@ -151,6 +184,24 @@ mod tests {
         let behind = now() - TimeDelta::days(365);
         assert!(all.waits(&key("a"), Some("r2"), behind).is_none());
         assert_eq!(all.due(behind).count(), 1);
+    }
+
+    #[test]
+    fn what_fails_as_a_whole_waits_too_and_another_revision_begins_anew() {
+        let mut attempts = Attempts::default();
+        assert_eq!(attempts.waits(None, now()), None);
+        let waits: Vec<i64> =
+            (0..9).map(|_| (attempts.fail("a", Some("r1"), now()) - now()).num_seconds()).collect();
+        assert!(waits.windows(2).all(|two| two[0] < two[1] || two[0] >= 480), "{waits:?}");
+        assert!((4..=6).contains(&waits[0]) && (480..=720).contains(&waits[8]), "{waits:?}");
+        assert_eq!(attempts.failures(), 9);
+        assert!(attempts.waits(Some("r1"), now()).is_some());
+        assert_eq!(attempts.waits(Some("r1"), now() + TimeDelta::minutes(13)), None);
+        assert_eq!(attempts.waits(Some("r2"), now()), None);
+        attempts.fail("a", Some("r2"), now());
+        assert_eq!(attempts.failures(), 1);
+        // The clock was a day ahead when it failed.
+        assert_eq!(attempts.waits(Some("r2"), now() - TimeDelta::days(1)), None);
     }
 
     #[test]

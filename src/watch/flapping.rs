@@ -117,16 +117,22 @@ fn counts(own: &Correction, now: DateTime<Utc>) -> bool {
     (TimeDelta::zero()..WINDOW).contains(&(now - own.at))
 }
 
-/// Whether what is declared of a resource now is what was set back: what is declared anew is tried anew. `canonical` is the
-/// canonical spec, of which `digest` is the digest.
+/// Whether what is declared of a resource now is what was set back: what is declared anew is tried anew. `declared` is the
+/// canonical spec and its digest; `None` where the resource is not to be there.
 #[must_use]
-pub fn is_wanted(flap: &Flap, canonical: &str, digest: Digest) -> bool {
+pub fn is_wanted(flap: &Flap, declared: Option<(&str, Digest)>) -> bool {
+    let Some((canonical, digest)) = declared else { return flap.desired == absent() };
     if flap.field.is_empty() {
         return flap.desired == digest;
     }
     let canonical: Value = serde_json::from_str(canonical).unwrap_or_default();
     let inside = if flap.field.starts_with("/labels/") { "" } else { "/spec" };
     flap.desired == digest_of(canonical.pointer(&format!("{inside}{}", flap.field)))
+}
+
+/// What stands for a resource that is not to be there.
+fn absent() -> Digest {
+    Digest::of(ActionKind::Delete.code().as_bytes())
 }
 
 fn digest_of(value: Option<&Value>) -> Digest {
@@ -137,12 +143,10 @@ fn digest_of(value: Option<&Value>) -> Digest {
 #[must_use]
 pub fn set_back(action: &Action) -> Vec<(String, Digest)> {
     if action.kind != ActionKind::Update || action.changes.is_empty() {
-        let whole = action.digest.unwrap_or_else(|| Digest::of(action.kind.code().as_bytes()));
+        let whole = action.digest.unwrap_or_else(absent);
         return vec![(String::new(), whole)];
     }
-    let digest =
-        |value: Option<&Value>| Digest::of(value.map_or_else(String::new, Value::to_string).as_bytes());
-    action.changes.iter().map(|change| (pointer(&change.path), digest(change.after.as_ref()))).collect()
+    action.changes.iter().map(|change| (pointer(&change.path), digest_of(change.after.as_ref()))).collect()
 }
 
 #[cfg(test)]
@@ -206,8 +210,22 @@ mod tests {
         let flap = &all.flaps(at(6))[0];
         let spec = |market: &str| format!(r#"{{"spec":{{"market":"{market}"}}}}"#);
         let digest = Digest::of(b"any");
-        assert!(is_wanted(flap, &spec("AU"), digest));
-        assert!(!is_wanted(flap, &spec("NZ"), digest));
+        assert!(is_wanted(flap, Some((&spec("AU"), digest))));
+        assert!(!is_wanted(flap, Some((&spec("NZ"), digest))));
+        assert!(!is_wanted(flap, None));
+    }
+
+    #[test]
+    fn what_is_made_again_and_again_is_wanted_absent_until_it_is_declared() {
+        let mut all = Corrections::default();
+        for minute in 0..3 {
+            let mut own = correction("", "delete", "x", minute);
+            own.desired = absent();
+            all.add(&[own], at(minute));
+        }
+        let flap = &all.flaps(at(3))[0];
+        assert!(is_wanted(flap, None));
+        assert!(!is_wanted(flap, Some(("{}", Digest::of(b"any")))));
     }
 
     #[test]

@@ -34,6 +34,15 @@ impl Stop {
     pub fn is_requested(&self) -> bool {
         *self.0.borrow()
     }
+
+    /// What a piece of work comes to, unless a stop is asked for first: then the work is dropped where it is.
+    pub async fn or<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.requested() => None,
+            done = work => Some(done),
+        }
+    }
 }
 
 impl Interrupt for Stop {

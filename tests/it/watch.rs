@@ -1,8 +1,11 @@
 //! `synthex watch`: the controller, as a real process on a real PostgreSQL, and what people see of it.
 
+mod fights;
+mod files;
 mod git;
 mod leading;
 mod reconcile;
+mod stopping;
 mod trouble;
 mod whole;
 

@@ -95,6 +95,30 @@ impl<'c> LeadTask<'c> {
         }
     }
 
+    async fn once(&mut self) -> Ran {
+        let vitals = &self.station.vitals;
+        let held = match self.look().await {
+            Ok(held) => held,
+            Err(error) => {
+                self.leadership.borrow_mut().other = None;
+                vitals.database_failed(error.what.clone(), self.station.context.clock.now());
+                if self.leadership.borrow().grant().is_none() {
+                    self.station.vitals.set_role(Role::Standby);
+                }
+                return Ran::failed(TaskFailure::from(&error));
+            }
+        };
+        self.tell(held.is_some());
+        if held == Some(true) {
+            tracing::info!(replica = %self.station.replica, "this controller reconciles from now on");
+        }
+        let failure = self.say(held.is_some()).await.err().map(|error| TaskFailure::from(&error));
+        let role = if held.is_some() { "leader" } else { "standby" };
+        let status = json!({"role": role, "leader": self.leadership.borrow().other()});
+        let wakes = if held == Some(true) { vec![TaskCode::Reconcile] } else { Vec::new() };
+        Ran { status, failure, wakes, again: None }
+    }
+
     async fn look(&mut self) -> Result<Option<bool>, StateError> {
         let held = self.leadership.borrow().grant.clone();
         let begun = Instant::now();
@@ -218,29 +242,8 @@ pub async fn end(station: &Station<'_>) {
 }
 
 impl Task for LeadTask<'_> {
-    fn run<'a>(&'a mut self, _: &'a Stop) -> LocalBoxFuture<'a, Ran> {
-        Box::pin(async move {
-            let vitals = &self.station.vitals;
-            let held = match self.look().await {
-                Ok(held) => held,
-                Err(error) => {
-                    self.leadership.borrow_mut().other = None;
-                    vitals.database_failed(error.what.clone(), self.station.context.clock.now());
-                    if self.leadership.borrow().grant().is_none() {
-                        self.station.vitals.set_role(Role::Standby);
-                    }
-                    return Ran::failed(TaskFailure::from(&error));
-                }
-            };
-            self.tell(held.is_some());
-            if held == Some(true) {
-                tracing::info!(replica = %self.station.replica, "this controller reconciles from now on");
-            }
-            let failure = self.say(held.is_some()).await.err().map(|error| TaskFailure::from(&error));
-            let role = if held.is_some() { "leader" } else { "standby" };
-            let status = json!({"role": role, "leader": self.leadership.borrow().other()});
-            let wakes = if held == Some(true) { vec![TaskCode::Reconcile] } else { Vec::new() };
-            Ran { status, failure, wakes, again: None }
-        })
+    fn run<'a>(&'a mut self, stop: &'a Stop) -> LocalBoxFuture<'a, Ran> {
+        // The lease is given back at the end, also where it was just being taken.
+        Box::pin(async move { stop.or(self.once()).await.unwrap_or_default() })
     }
 }

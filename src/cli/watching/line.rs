@@ -16,15 +16,13 @@ impl Line {
         Self { options: options.clone().left_in(None), open: None }
     }
 
-    /// The connection, outside of a transaction.
+    /// The connection, outside of a transaction. One that broke while nothing was sent is replaced.
     ///
     /// # Errors
     /// The database cannot be reached, or refuses us.
     pub async fn connection(&mut self) -> Result<&mut Connection, StateError> {
-        let connection = match self.open.take() {
-            Some(connection) => connection,
-            None => self.options.connect().await?,
-        };
+        let kept = self.open.take();
+        let connection = self.options.reuse(kept).await?;
         Ok(self.open.insert(connection))
     }
 
@@ -44,10 +42,13 @@ impl Line {
     /// # Errors
     /// As [`Line::connection`].
     pub async fn lend(&mut self) -> Result<Connection, StateError> {
-        match self.open.take() {
-            Some(connection) => Ok(connection),
-            None => self.options.connect().await,
-        }
+        let kept = self.open.take();
+        self.options.reuse(kept).await
+    }
+
+    /// Lets go of the connection in the middle of whatever it is used for. Another one takes its place the next time.
+    pub fn abandon(&mut self) {
+        self.open = None;
     }
 
     /// Takes a connection back that still works.

@@ -12,7 +12,7 @@ use crate::cli::project::{self, Found};
 use crate::files::{self, Repository, RepositoryError};
 use crate::manifest::Catalog;
 use crate::model::digest::DigestWriter;
-use crate::model::{Digest, Severity, SourceFile, diagnostic};
+use crate::model::{Digest, ResourceKey, Severity, SourceFile, diagnostic};
 
 use super::GitArgs;
 
@@ -26,6 +26,14 @@ pub struct Good {
     pub catalog: Catalog,
     /// The commit, where there is one.
     pub commit: Option<String>,
+}
+
+impl Good {
+    /// The canonical spec of a resource, and its digest; `None` where it is not declared.
+    #[must_use]
+    pub fn declared(&self, key: &ResourceKey) -> Option<(&str, Digest)> {
+        self.catalog.find(key).map(|entry| (&*entry.canonical, entry.digest))
+    }
 }
 
 /// What a look at the source showed.
@@ -59,7 +67,7 @@ pub struct Source<'c> {
     others: Vec<PathBuf>,
     last: Option<Look>,
     good: Option<Rc<Good>>,
-    /// The project as it is in the newest commit.
+    /// The project as it is in the newest revision.
     newest: Option<Found>,
     /// The project and environment that are looked after.
     expected: Option<(String, String)>,
@@ -75,22 +83,16 @@ impl<'c> Source<'c> {
     /// The files that the options name.
     #[must_use]
     pub const fn files(context: &'c Context) -> Self {
-        Self {
-            context,
-            git: None,
-            appearance: None,
-            others: Vec::new(),
-            last: None,
-            good: None,
-            newest: None,
-            expected: None,
-        }
+        Self::of(context, None)
     }
 
     /// A git repository.
     #[must_use]
     pub const fn git(context: &'c Context, args: &'c GitArgs, repository: Repository) -> Self {
-        let git = Some(Git { args, repository, asked: None });
+        Self::of(context, Some(Git { args, repository, asked: None }))
+    }
+
+    const fn of(context: &'c Context, git: Option<Git<'c>>) -> Self {
         Self {
             context,
             git,
@@ -123,8 +125,8 @@ impl<'c> Source<'c> {
     #[must_use]
     pub fn paths(&self) -> Vec<PathBuf> {
         let mut paths = self.others.clone();
-        if let Some(good) = self.good.as_ref().filter(|_| self.git.is_none()) {
-            paths.extend(watched(&good.found));
+        if let Some(found) = self.newest.as_ref().filter(|_| self.git.is_none()) {
+            paths.extend(watched(found));
         }
         paths
     }
@@ -153,23 +155,28 @@ impl<'c> Source<'c> {
                 return bad(None, words(&error));
             }
         };
+        self.newest = Some(found.clone());
         let mut paths = watched(&found);
         paths.extend(self.others.iter().cloned());
-        let appearance = files::appearance(&paths);
-        if !is_thorough
-            && self.appearance == Some(appearance)
-            && let Some(last) = &self.last
-        {
-            return last.clone();
-        }
         let before = self.good.as_ref().map(|good| good.revision.clone());
-        let reading = tokio::task::spawn_blocking(move || read(found, None, before));
-        let read = match reading.await {
-            Ok(read) => read,
+        let known = self.appearance.filter(|_| !is_thorough && self.last.is_some());
+        let looking = move || {
+            let appearance = files::appearance(&paths);
+            if known == Some(appearance) {
+                return None;
+            }
+            let read = read(found, None, before);
+            // What changed while it was read is read again at the next look.
+            Some((read, (files::appearance(&paths) == appearance).then_some(appearance)))
+        };
+        let read = match tokio::task::spawn_blocking(looking).await {
+            Ok(Some((read, appearance))) => {
+                self.appearance = appearance;
+                read
+            }
+            Ok(None) => return self.last.clone().unwrap_or_else(|| fine(None)),
             Err(error) => return bad(None, format!("the manifests could not be read: {error}")),
         };
-        // What changed while it was read is read again at the next look.
-        self.appearance = (files::appearance(&paths) == appearance).then_some(appearance);
         match read {
             Some(ReadOut::Good(good)) if self.is_other(&good.found).is_some() => {
                 bad(Some(good.revision.clone()), self.is_other(&good.found).unwrap_or_default())

@@ -46,10 +46,8 @@ impl OutboxStore {
     /// Whatever the database reports.
     pub async fn ahead(&self, now: DateTime<Utc>) -> Result<Option<Duration>, StateError> {
         let mut place = self.connection.lock().await;
-        let mut connection = match place.take() {
-            Some(connection) => connection,
-            None => self.options.connect().await?,
-        };
+        let kept = place.take();
+        let mut connection = self.options.reuse(kept).await?;
         let ahead = due::ahead(&mut connection, now).await?;
         *place = Some(connection);
         Ok(ahead)
@@ -62,10 +60,8 @@ impl OutboxStore {
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, StateError> {
         let mut place = self.connection.lock().await;
-        let mut connection = match place.take() {
-            Some(connection) => connection,
-            None => self.options.connect().await?,
-        };
+        let kept = place.take();
+        let mut connection = self.options.reuse(kept).await?;
         let limit = connection.timeout;
         let work = super::in_scope(&mut connection.inner, self.workspace.as_deref(), work);
         let outcome = within(limit, doing, work).await;

@@ -45,8 +45,9 @@ const SAVE_CONDITIONS: &str = "insert into synthex.watch_conditions as c \
 const FORGET: &str =
     "delete from synthex.watch_conditions where project = $1 and environment = $2 and workspace = any($3)";
 
-const FORGET_HEALTH: &str =
-    "delete from synthex.health_status where service = 'sync' and workspace = any($1)";
+/// A workspace that another project declares is that project's to speak of.
+const FORGET_HEALTH: &str = "delete from synthex.health_status as h where h.service = 'sync' and h.workspace = any($3) and not exists ( \
+        select from synthex.watch_conditions as c where c.workspace = h.workspace and (c.project, c.environment) <> ($1, $2))";
 
 const SAVE_BACKOFF: &str = "insert into synthex.watch_backoff \
       (project, environment, workspace, kind, name, failures, error, failed_at, next_at, revision) \
@@ -87,13 +88,21 @@ impl Connection {
         now: DateTime<Utc>,
     ) -> Result<(), StateError> {
         let limit = self.timeout;
+        let mut lost = None;
         let work = in_transaction(&mut self.inner, async |inner| {
-            if let Err(lost) = lease::fence(inner, grant).await? {
-                return Ok(Err(lost));
-            }
-            write(inner, realm, entries, now).await.map(Ok)
+            // Any error rolls back; which one it was is said below.
+            let mut held = |fence: Result<(), StateError>| {
+                fence.map_err(|error| {
+                    lost = Some(error);
+                    sqlx::Error::RowNotFound
+                })
+            };
+            held(lease::fence(inner, grant).await?)?;
+            write(inner, realm, entries, now).await?;
+            held(lease::last_fence(inner, grant).await?)
         });
-        within(limit, "writing the books of the controller", work).await?
+        let written = within(limit, "writing the books of the controller", work).await;
+        lost.map_or(written, Err)
     }
 }
 
@@ -178,8 +187,7 @@ async fn write(
     }
     if !forgotten.is_empty() {
         // Nobody says any more whether it is in force.
-        let forget = sqlx::query(FORGET_HEALTH).bind(forgotten).persistent(false);
-        forget.execute(&mut *inner).await?;
+        ask(FORGET_HEALTH).bind(forgotten).persistent(false).execute(&mut *inner).await?;
         ask(FORGET).bind(forgotten).persistent(false).execute(&mut *inner).await?;
     }
     if !conditions.is_empty() {

@@ -54,12 +54,27 @@ const SAY: &str = "insert into synthex.watch_replicas as r (id, project, environ
 
 const LEAVE: &str = "delete from synthex.watch_replicas where id = $1";
 
-/// Who wrote each of these last through synthex.
-const WRITERS: &str = "select u.k, u.w, u.n, last.command, last.actor, last.revision \
+/// Who wrote each of these last: through synthex, or past it.
+const WRITERS: &str = "select u.k, u.w, u.n, last.actor, last.command, last.revision \
      from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as u (k, w, n, t) cross join lateral ( \
-        select o.command, o.actor, o.revision from synthex.batch_operation_items as i \
-        join synthex.batch_operations as o on o.id = i.operation_id \
-        where i.workspace = u.w and i.kind = u.t and i.name = u.n and i.outcome = 'applied' order by o.revision desc limit 1) as last";
+        (select o.actor, o.command, o.revision, o.finished_at as at from synthex.batch_operation_items as i \
+          join synthex.batch_operations as o on o.id = i.operation_id \
+          where i.workspace = u.w and i.kind = u.t and i.name = u.n and i.outcome = 'applied' order by o.revision desc limit 1) \
+        union all \
+        (select e.actor, null, null, e.occurred_at from synthex.drift_events as e \
+          where e.workspace = u.w and e.kind = u.t and e.name = u.n order by e.id desc limit 1) \
+        order by at desc limit 1) as last";
+
+/// Who wrote a resource last.
+#[derive(Clone, Debug)]
+pub struct LastWriter {
+    /// The resource.
+    pub key: ResourceKey,
+    /// Who: a person or a machine, or the database role where it was written past synthex.
+    pub actor: String,
+    /// The command and the number of the operation; `None` where it was written past synthex.
+    pub operation: Option<(String, i64)>,
+}
 
 const HEALTH: &str = "select h.workspace, count(*) filter (where h.status = 'healthy'), count(*) filter (where h.status = 'degraded'), \
       count(*) filter (where h.status = 'unhealthy'), count(*) filter (where h.status = 'unknown'), \
@@ -117,14 +132,11 @@ impl Connection {
         within(limit, "looking for rollbacks", work).await
     }
 
-    /// Who wrote each of these last through synthex: the command, who ran it, and the number of the operation.
+    /// Who wrote each of these last.
     ///
     /// # Errors
     /// Whatever the database reports.
-    pub async fn last_writers(
-        &mut self,
-        keys: &[ResourceKey],
-    ) -> Result<Vec<(ResourceKey, String, String, i64)>, StateError> {
+    pub async fn last_writers(&mut self, keys: &[ResourceKey]) -> Result<Vec<LastWriter>, StateError> {
         let limit = self.timeout;
         let columns = Columns::of(keys.iter());
         let tables: Vec<&str> =
@@ -134,7 +146,9 @@ impl Connection {
                 sqlx::query(WRITERS).bind(&columns.kinds).bind(&columns.workspaces).bind(&columns.names);
             let rows = query.bind(&tables).persistent(false).fetch_all(inner).await?;
             let found = rows.iter().map(|row| {
-                Ok::<_, sqlx::Error>((key(row, 0)?, row.try_get(3)?, row.try_get(4)?, row.try_get(5)?))
+                let (command, operation): (Option<String>, Option<i64>) = (row.try_get(4)?, row.try_get(5)?);
+                let operation = command.zip(operation);
+                Ok::<_, sqlx::Error>(LastWriter { key: key(row, 0)?, actor: row.try_get(3)?, operation })
             });
             found.collect()
         });

@@ -1,6 +1,7 @@
 //! What is declared comes into force, and stays: files, drift, bad revisions, pauses, two writers, rollbacks.
 
 use crate::support::estate::Estate;
+use crate::support::project::{Project, project_yaml, workspace_yaml};
 
 use super::{comes_true, condition, display_name, is_ready, start, status, value};
 
@@ -88,45 +89,6 @@ fn a_paused_workspace_is_left_alone_until_the_pause_ends() {
     comes_true("the correction", || display_name(&estate, "T2").as_deref() == Some("T2"));
     is_ready(&estate);
     assert_eq!(condition(&estate, "Paused"), "False Running");
-}
-
-#[test]
-fn two_writers_are_named_and_do_not_go_on_for_ever() {
-    let estate = Estate::new("watch_two_writers");
-    let _controller = start(&estate, &[]);
-    is_ready(&estate);
-    let by_hand = "update synthex.tenants set display_name = 'By hand' where name = 'T2'";
-    for time in 1..=6 {
-        estate.database.admin_sql(by_hand);
-        comes_true(&format!("correction {time}"), || display_name(&estate, "T2").as_deref() == Some("T2"));
-        if time == 3 {
-            comes_true("the fight to be said", || condition(&estate, "Flapping") == "True TwoWriters");
-        }
-    }
-    estate.database.admin_sql(by_hand);
-    comes_true("the end of it", || condition(&estate, "Flapping") == "True CorrectionStopped");
-    comes_true("what is left", || condition(&estate, "Ready") == "False CorrectionStopped");
-    assert_eq!(display_name(&estate, "T2").as_deref(), Some("By hand"));
-    let said =
-        "select status || ' ' || code || ' ' || message from synthex.health_status where service = 'sync'";
-    let begins = "unhealthy flapping tenant/w/T2 /displayName was set back 6 times within 30 minutes: \
-                  the database role admin and `synthex watch` (project test) overwrite each other";
-    comes_true("both writers", || value(&estate, said).is_some_and(|text| text.starts_with(begins)));
-    let shown = status(&estate);
-    assert_eq!(shown["flapping"][0]["times"], 6, "{shown:#}");
-    // Other fields and other resources are corrected still.
-    estate.database.admin_sql("update synthex.tenants set display_name = 'By hand' where name = 'T1'");
-    comes_true("another correction", || display_name(&estate, "T1").as_deref() == Some("T1"));
-    estate.database.admin_sql("update synthex.tenants set industry = 'Mining' where name = 'T2'");
-    comes_true("the other field", || {
-        value(&estate, "select coalesce(industry, '') from synthex.tenants where name = 'T2'").as_deref()
-            == Some("")
-    });
-    assert_eq!(display_name(&estate, "T2").as_deref(), Some("By hand"));
-    // What is declared anew is tried anew.
-    estate.edit("T2.yaml", "displayName: T2", "displayName: Agreed");
-    comes_true("what was agreed", || display_name(&estate, "T2").as_deref() == Some("Agreed"));
-    is_ready(&estate);
 }
 
 #[test]
@@ -266,4 +228,74 @@ fn once_does_it_once_and_says_how_it_went() {
     });
     estate.run(&once).code(4).stderr_has("Another controller reconciles this project");
     drop(controller);
+}
+
+#[test]
+fn what_is_not_declared_any_more_is_said_once_for_each_revision() {
+    let estate = Estate::applied("watch_undeclared");
+    for file in ["T3", "c2"] {
+        estate.project.remove(&format!("manifests/{file}.yaml"));
+    }
+    let controller = start(&estate, &[]);
+    is_ready(&estate);
+    let shown = || status(&estate)["controllers"][0]["tasks"]["reconcile"]["status"]["undeclared"].clone();
+    comes_true("the count", || shown() == 2);
+    estate.database.admin_sql("update synthex.tenants set display_name = 'By hand' where name = 'T2'");
+    comes_true("the correction", || display_name(&estate, "T2").as_deref() == Some("T2"));
+    assert!(display_name(&estate, "T3").is_some(), "it stays");
+    controller.terminate();
+    let outcome = controller.wait().code(143);
+    let said: Vec<&str> = outcome.stderr.lines().filter(|line| line.contains("no longer declared")).collect();
+    assert_eq!(said.len(), 1, "{outcome}");
+    assert!(said[0].contains("resources=2") && said[0].contains("credential 1, tenant 1"), "{outcome}");
+}
+
+#[test]
+fn a_part_of_the_manifests_deletes_nothing() {
+    let estate = Estate::applied("watch_part");
+    estate.edit_project("workspace: w,", "workspace: w, prune: true,");
+    estate.edit("T1.yaml", "displayName: T1", "displayName: Saved");
+    let before = estate.declared().len();
+    estate
+        .run(&[
+            "watch",
+            "--once",
+            "--tasks",
+            "reconcile",
+            "-f",
+            "manifests/w.yaml",
+            "-f",
+            "manifests/T1.yaml",
+        ])
+        .ok();
+    assert_eq!(display_name(&estate, "T1").as_deref(), Some("Saved"));
+    assert_eq!(estate.declared().len(), before);
+}
+
+#[test]
+fn a_workspace_is_spoken_of_by_the_project_that_it_belongs_to() {
+    let estate = Estate::new("watch_two_projects");
+    let _controller = start(&estate, &[]);
+    is_ready(&estate);
+    let of = |workspace: &str| {
+        let sql = format!(
+            "select code from synthex.health_status where service = 'sync' and workspace = '{workspace}'"
+        );
+        value(&estate, &sql)
+    };
+    comes_true("the health check", || of("w").as_deref() == Some("in_sync"));
+    let other = Project::empty();
+    other.write("synthex.yaml", project_yaml("other").replace("spec: {}", "spec: {workspace: w}"));
+    other.write("manifests/w.yaml", workspace_yaml("w"));
+    other.write("manifests/o.yaml", workspace_yaml("o"));
+    let once = ["watch", "--once", "--tasks", "reconcile"];
+    other.synthex(once).database(&estate.database).run().code(5).stderr_has("Guards refuse");
+    let refused = "select reason from synthex.watch_conditions where project = 'other' and workspace = 'w' and type = 'Synced'";
+    assert_eq!(value(&estate, refused).as_deref(), Some("Refused"));
+    assert_eq!(of("w").as_deref(), Some("in_sync"));
+    // Where it leaves the workspace to the other project, that one's word stays too.
+    other.remove("manifests/w.yaml");
+    other.write("synthex.yaml", project_yaml("other").replace("spec: {}", "spec: {workspace: o}"));
+    other.synthex(once).database(&estate.database).run().ok();
+    assert_eq!((of("w").as_deref(), of("o").as_deref()), (Some("in_sync"), Some("in_sync")));
 }

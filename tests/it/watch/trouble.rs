@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::estate::Estate;
@@ -37,6 +38,83 @@ fn what_fails_waits_longer_each_time_and_holds_up_nothing_else() {
     comes_true("what was mended", || display_name(&estate, "T1").as_deref() == Some("Mended"));
     is_ready(&estate);
     assert_eq!(estate.database.query_one_i64("select count(*) from synthex.watch_backoff"), 0);
+}
+
+#[test]
+fn what_fails_as_a_whole_waits_longer_each_time_too() {
+    let estate = Estate::applied("watch_backoff_whole");
+    // What a sequence says is not rolled back. The times of three attempts, and their number.
+    estate.database.sql(
+        "create sequence public.attempts; create sequence public.at1; create sequence public.at2; create sequence public.at3;
+         create function public.never() returns trigger language plpgsql as $f$ begin
+           perform setval('public.at' || least(nextval('public.attempts'), 3), (extract(epoch from clock_timestamp()) * 1000)::bigint);
+           raise exception 'not today'; end $f$;
+         create constraint trigger never after insert on synthex.batch_operations deferrable initially deferred
+             for each row execute function public.never()",
+    );
+    let attempts = || -> i64 {
+        estate
+            .database
+            .query_one_i64("select case when is_called then last_value else 0 end from public.attempts")
+    };
+    estate.edit("T1.yaml", "displayName: T1", "displayName: Refused");
+    let controller = start(&estate, &[]);
+    comes_true("the failure", || condition(&estate, "Ready") == "False ApplyFailed");
+    comes_true("three attempts", || attempts() == 3);
+    let between = |one: &str, two: &str| {
+        let sql = format!(
+            "select public.{two}.last_value - public.{one}.last_value from public.{one}, public.{two}"
+        );
+        estate.database.query_one_i64(&sql)
+    };
+    // Five seconds, and twice that, a fifth less or more.
+    let waits = (between("at1", "at2"), between("at2", "at3"));
+    assert!(waits.0 >= 3_900 && waits.1 >= 7_900, "{waits:?} ms");
+    // Drift does not make it try sooner, another revision does.
+    let so_far = attempts();
+    estate.edit("T1.yaml", "displayName: Refused", "displayName: Refused too");
+    comes_true("another attempt", || attempts() > so_far);
+    // A person who mended it says so.
+    estate.database.sql("drop trigger never on synthex.batch_operations");
+    controller.signal(Signal::HUP);
+    comes_true("the name", || display_name(&estate, "T1").as_deref() == Some("Refused too"));
+    is_ready(&estate);
+    estate.database.admin_sql("update synthex.tenants set display_name = 'By hand' where name = 'T2'");
+    comes_true("the correction", || display_name(&estate, "T2").as_deref() == Some("T2"));
+}
+
+#[test]
+fn a_server_that_is_started_again_is_no_failure_where_nothing_was_asked_meanwhile() {
+    let estate = Estate::applied("watch_restart");
+    let controller = estate
+        .synthex(&["watch", "--interval", "10s", "--no-notify", "--without", "health"])
+        .limit(Duration::from_secs(120))
+        .spawn();
+    is_ready(&estate);
+    comes_true("that it leads", || {
+        value(
+            &estate,
+            "select pid::text from synthex.leases where name = 'watch:test' and holder is not null",
+        )
+        .is_some()
+    });
+    // All of its sessions end at once, as when the server is started again.
+    let sessions = "select count(*) from pg_stat_activity where application_name = 'synthex watch' and datname = current_database()";
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'synthex watch' and state = 'idle' \
+               and datname = current_database()";
+    for _ in 0..3 {
+        comes_true("its sessions", || estate.database.query_one_i64(sessions) >= 3);
+        estate.database.admin_sql(end);
+        std::thread::sleep(Duration::from_secs(4));
+    }
+    estate.database.admin_sql("update synthex.tenants set display_name = 'By hand' where name = 'T2'");
+    comes_true("the correction", || display_name(&estate, "T2").as_deref() == Some("T2"));
+    controller.terminate();
+    let outcome = controller.wait().code(143);
+    assert!(
+        !outcome.stderr.contains("shut down") && !outcome.stderr.contains("cannot be reached"),
+        "{outcome}"
+    );
 }
 
 #[test]

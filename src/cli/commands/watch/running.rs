@@ -70,10 +70,11 @@ pub(super) async fn run(context: &Context, args: &WatchArgs) -> Result<ExitStatu
     let board = Arc::new(Board::new(intervals.iter().copied()));
     let mut noticing = if args.once || args.git.git.is_some() { None } else { noticing(&board) };
     let listens = Box::new(|paths: &[PathBuf]| {
-        let Some(noticing) = noticing.as_mut() else { return };
-        if let Err(why) = noticing.listen_to(paths) {
+        let Some(noticing) = noticing.as_mut() else { return false };
+        noticing.listen_to(paths).unwrap_or_else(|why| {
             tracing::warn!(why, "changes of files are found by looking only");
-        }
+            true
+        })
     });
     let ages = found.project.spec.retention.ages();
     let entries = entries(&station, &board, source, listens, ages, &intervals, args.once)?;

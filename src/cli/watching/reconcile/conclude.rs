@@ -11,8 +11,10 @@ use crate::cli::watching::source::Good;
 use crate::engine::health::{Check, CheckKey, Claim, Found, HealthStore as _, Patience, Recorded, settle};
 use crate::engine::watching::{BackOff, Condition, ConditionStatus, ConditionType, Entries};
 use crate::engine::{LeaseGrant, StateError};
-use crate::model::ResourceKey;
 use crate::model::health::{CheckedService, HealthStatus};
+use crate::model::{ResourceKey, Scope};
+use crate::plan::Plan;
+use crate::plan::guards::foreign_owner;
 use crate::store::health::HealthBook;
 use crate::watch::conditions::{self, Outlook, Standing};
 use crate::watch::flapping::{Flap, is_wanted};
@@ -44,6 +46,10 @@ impl ReconcileTask<'_> {
         state.corrections.add(&executed.corrections, now);
         state.looks_at = state.corrections.next(now);
         state.is_refused = done.is_some_and(|(_, planned)| !planned.plan.refusals.is_empty());
+        if let Some((_, planned)) = done {
+            let workspaces = foreign(&planned.plan).filter(|key| key.kind.scope == Scope::Global);
+            state.of_others = workspaces.map(|key| key.name.to_string()).collect();
+        }
         let outlook = outlook(state, done, executed, only_observes);
         let workspaces = match done {
             Some((good, _)) => declared_workspaces(&good.catalog.entries),
@@ -59,7 +65,7 @@ impl ReconcileTask<'_> {
         state.drifted = standings.values().map(|own| own.drifted).sum();
         state.drift =
             standings.iter().map(|(workspace, own)| (workspace.clone(), own.pending as u64)).collect();
-        let is_whole = executed.failure.is_none() && !executed.waits && !executed.is_interrupted;
+        let is_whole = executed.failure.is_none() && !executed.waits;
         if done.is_some() && is_whole && state.pending == 0 && state.source.applied != state.source.good {
             state.source.applied.clone_from(&state.source.good);
             state.source.applied_at = Some(now);
@@ -72,8 +78,7 @@ impl ReconcileTask<'_> {
             .flatten()
             .collect();
         let known: HashSet<String> = state.conditions.all().map(|own| own.workspace.clone()).collect();
-        let changed =
-            if executed.waits || executed.is_interrupted { Vec::new() } else { state.conditions.say(said) };
+        let changed = if executed.waits { Vec::new() } else { state.conditions.say(said) };
         let forgotten = if done.is_some() { state.conditions.keep(&workspaces) } else { Vec::new() };
         let source = (state.saved.as_ref() != Some(&state.source)).then(|| state.source.clone());
         let entries = Entries {
@@ -108,20 +113,21 @@ impl ReconcileTask<'_> {
                 state.saved = source;
             }
         }
-        if executed.waits || executed.is_interrupted {
+        if executed.waits {
             return Ok(());
         }
         self.tell_health(now).await
     }
 
     /// Says as a health check whether what is declared is in force, so that rules can alert of it. Of a workspace that is paused
-    /// nothing is said.
+    /// nothing is said, and neither is of one that belongs to another project.
     async fn tell_health(&mut self, now: DateTime<Utc>) -> Result<(), StateError> {
         let Some(state) = self.state.as_mut() else { return Ok(()) };
         let checks: Vec<Check> = state
             .conditions
             .all()
             .filter(|own| own.of == ConditionType::Ready && !state.paused.contains_key(&own.workspace))
+            .filter(|own| !state.of_others.contains(&own.workspace))
             .filter_map(|own| check(state, own, now))
             .filter(|check| {
                 state
@@ -237,6 +243,12 @@ fn outlook(
     }
 }
 
+/// What is declared and belongs to another project.
+fn foreign(plan: &Plan) -> impl Iterator<Item = &ResourceKey> {
+    let refusals = plan.refusals.iter().filter(|refusal| refusal.code == foreign_owner::CODE);
+    refusals.filter_map(|refusal| refusal.key.as_ref())
+}
+
 /// How each workspace stands.
 fn standings(
     state: &State,
@@ -269,6 +281,12 @@ fn standings(
             own.drifted += usize::from(action.reason.actor().is_some());
         }
     }
+    // What belongs to another project is not as declared either, although nothing is planned for it.
+    for key in foreign(&planned.plan) {
+        if let Some(own) = all.get_mut(&*key.workspace) {
+            own.pending += 1;
+        }
+    }
     for back_off in state.backoff.all() {
         if let Some(own) = all.get_mut(&*back_off.key.workspace) {
             own.failing.push(format!("{}: {}", back_off.key, back_off.error));
@@ -276,10 +294,7 @@ fn standings(
         }
     }
     // With what was set back just now.
-    let wanted = |flap: &Flap| {
-        let entry = good.catalog.find(&flap.key);
-        entry.is_some_and(|entry| is_wanted(flap, &entry.canonical, entry.digest))
-    };
+    let wanted = |flap: &Flap| is_wanted(flap, good.declared(&flap.key));
     for flap in state.corrections.flaps(now).iter().filter(|flap| wanted(flap)) {
         let Some(own) = all.get_mut(&*flap.key.workspace) else { continue };
         own.flapping.push(flap.words(ours));
@@ -303,7 +318,7 @@ impl State {
             .iter()
             .map(|(key, why)| self.backoff.fail(key, why, revision.as_deref(), now))
             .collect();
-        if executed.failure.is_some() || executed.waits || executed.is_interrupted {
+        if executed.failure.is_some() || executed.waits {
             return (failed, Vec::new());
         }
         let pending: HashSet<&ResourceKey> = planned

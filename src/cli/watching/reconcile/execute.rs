@@ -13,6 +13,7 @@ use crate::engine::{
 };
 use crate::model::ResourceKey;
 use crate::plan::{Action, Plan};
+use crate::store::watching::LastWriter;
 use crate::store::{self, Writer};
 use crate::watch::Stop;
 use crate::watch::flapping::set_back;
@@ -60,7 +61,10 @@ impl ReconcileTask<'_> {
         }
         let mut left_out = self.left_out(state, planned);
         // One workspace that somebody holds keeps none of the others waiting.
-        executed.busy = self.busy(grant).await;
+        let Some(busy) = stop.or(self.busy(grant)).await else {
+            return Executed { is_interrupted: true, ..executed };
+        };
+        executed.busy = busy;
         executed.busy.retain(|name| plan.actions.iter().any(|action| *action.key.workspace == **name));
         let is_busy = |action: &Action| executed.busy.contains(&*action.key.workspace);
         let busy = plan.actions.iter().enumerate().filter(|(_, action)| is_busy(action));
@@ -71,8 +75,10 @@ impl ReconcileTask<'_> {
         if part.is_empty() {
             return executed;
         }
-        let writers = self.other_writers(&part).await;
-        match self.apply(grant, good, &part, stop).await {
+        let Some(writers) = stop.or(self.other_writers(&part)).await else {
+            return Executed { is_interrupted: true, ..executed };
+        };
+        match Box::pin(self.apply(grant, good, &part, stop)).await {
             Ok(applied) => {
                 executed.revision = Some(applied.revision);
                 let summary = part.summary();
@@ -172,8 +178,14 @@ impl ReconcileTask<'_> {
             Err(error) => Err(error),
         };
         match self.line.used(found) {
-            Ok(found) => writers.extend(found.into_iter().map(|(key, command, actor, operation)| {
-                (key, format!("`synthex {command}` of {actor} (operation {operation})"))
+            Ok(found) => writers.extend(found.into_iter().map(|LastWriter { key, actor, operation }| {
+                let words = match operation {
+                    Some((command, number)) => {
+                        format!("`synthex {command}` of {actor} (operation {number})")
+                    }
+                    None => format!("the database role {actor}"),
+                };
+                (key, words)
             })),
             // That it is not known who it was holds up nothing.
             Err(error) => tracing::debug!(%error, "who wrote last is not known"),
@@ -215,7 +227,8 @@ impl ReconcileTask<'_> {
             unusable: HashSet::new(),
             under: Some(grant.clone()),
         };
-        let mut writer = Writer::open(self.station.options.clone().left_in(None)).await?;
+        let opening = Writer::open(self.station.options.clone().left_in(None));
+        let mut writer = stop.or(opening).await.ok_or(ApplyError::Interrupted)??;
         let outcome = engine::apply(&mut writer, &request, &mut NoProgress, stop).await;
         if let Err(ApplyError::NothingLeft { left_out }) = &outcome {
             self.record_failure(&mut writer, request.operation, left_out).await;

@@ -19,11 +19,12 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::engine::watching::{Realm, Stamp};
-use crate::engine::{LeaseGrant, StateErrorKind};
+use crate::engine::{Interrupt as _, LeaseGrant, StateError, StateErrorKind};
+use crate::watch::backoff::Attempts;
 use crate::watch::{Ran, Stop, Task, TaskCode, TaskFailure};
 
 use super::leading::Leadership;
-use super::source::{Look, Source};
+use super::source::{Good, Look, Source};
 use super::{Line, Station};
 
 use execute::Executed;
@@ -42,8 +43,11 @@ const SOURCE_FAILURES: [&str; 2] = ["source-unreachable", "invalid-manifest"];
 /// When to look again after another run was in the way.
 const SOON: Duration = Duration::from_secs(2);
 
-/// Hears which paths are to be listened to.
-pub type Listens<'c> = Box<dyn FnMut(&[std::path::PathBuf]) + 'c>;
+/// After a stop was asked for, what was done is written down within this time, or not at all.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// Hears which paths are to be listened to, and says whether some were not listened to before.
+pub type Listens<'c> = Box<dyn FnMut(&[std::path::PathBuf]) -> bool + 'c>;
 
 /// Brings the database to what is declared.
 pub struct ReconcileTask<'c> {
@@ -56,9 +60,18 @@ pub struct ReconcileTask<'c> {
     listens: Listens<'c>,
     /// What is known while this controller leads.
     state: Option<State>,
+    /// The fencing tokens that it last led under.
+    tokens: Vec<(String, i64)>,
     /// What was seen when everything was last found done.
     stamp: Option<Stamp>,
     thorough_at: Option<Instant>,
+    /// What failed as a whole, and how often.
+    attempts: Attempts,
+    failure: Option<TaskFailure>,
+    /// Whether something may have changed before it was listened to.
+    looks_again: bool,
+    /// The revision of which it was said what is there and not declared.
+    said: Option<String>,
 }
 
 /// What a cycle came to.
@@ -68,6 +81,23 @@ struct Cycle {
     failure: Option<TaskFailure>,
     again: Option<Duration>,
     wakes: Vec<TaskCode>,
+}
+
+/// What is to be done, found out without doing any of it.
+enum Found {
+    /// Nothing now.
+    Rest(Cycle),
+    /// No revision of the manifests can be used.
+    NoRevision(Look),
+    /// This.
+    Work(Box<Work>),
+}
+
+struct Work {
+    look: Look,
+    stamp: Stamp,
+    good: Rc<Good>,
+    planned: Planned,
 }
 
 impl<'c> ReconcileTask<'c> {
@@ -87,8 +117,13 @@ impl<'c> ReconcileTask<'c> {
             leadership,
             listens,
             state: None,
+            tokens: Vec::new(),
             stamp: None,
             thorough_at: None,
+            attempts: Attempts::default(),
+            failure: None,
+            looks_again: false,
+            said: None,
         }
     }
 
@@ -103,37 +138,80 @@ impl<'c> ReconcileTask<'c> {
             let leader = self.leadership.borrow().other().map(str::to_owned);
             return Ok(Cycle { status: json!({"role": "standby", "leader": leader}), ..Cycle::default() });
         };
-        self.remember(&grant).await?;
+        // Whoever waits for git or for the database hears a stop; nothing is half done then.
+        let Some(found) = stop.or(Box::pin(self.find(&grant))).await else {
+            return Ok(self.interrupted());
+        };
+        match found? {
+            Found::Rest(cycle) => Ok(cycle),
+            Found::NoRevision(look) => {
+                let executed = Executed::default();
+                match stop.or(Box::pin(self.conclude(&grant, None, &executed))).await {
+                    Some(concluded) => concluded.map_err(|error| self.failed(&error))?,
+                    None => return Ok(self.interrupted()),
+                }
+                Ok(self.rest(&look, None))
+            }
+            Found::Work(work) => Box::pin(self.reconcile(&grant, *work, stop)).await,
+        }
+    }
+
+    /// Looks at the manifests and at the database, and plans.
+    async fn find(&mut self, grant: &LeaseGrant) -> Result<Found, TaskFailure> {
+        self.remember(grant).await.map_err(|error| self.failed(&error))?;
         let is_asked = self.station.reload.swap(false, std::sync::atomic::Ordering::Relaxed);
+        if is_asked {
+            self.attempts = Attempts::default();
+        }
         let is_thorough = is_asked || self.thorough_at.is_none_or(|at| at.elapsed() >= THOROUGH);
         let look = self.source.look(is_thorough).await;
         self.fall_back(&look).await;
-        if look.is_new {
-            (self.listens)(&self.source.paths());
-        }
-        let stamp = self.stamp().await?;
+        self.looks_again = (self.listens)(&self.source.paths());
+        let stamp = self.stamp().await.map_err(|error| self.failed(&error))?;
         let now = self.now();
-        let Some(state) = self.state.as_mut() else { return Ok(Cycle::default()) };
-        state.see(&self.source.shown(), &look, self.source.good().as_deref(), now);
+        let good = self.source.good();
+        let Some(state) = self.state.as_mut() else { return Ok(Found::Rest(Cycle::default())) };
+        state.see(&self.source.shown(), &look, good.as_deref(), now);
         let is_idle =
             !look.is_new && !is_thorough && self.stamp.as_ref() == Some(&stamp) && !state.is_due(now);
         if is_idle {
-            return Ok(self.rest(&look, None));
+            return Ok(Found::Rest(self.rest(&look, None)));
         }
-        self.reconcile(&grant, &look, stamp, is_thorough, stop).await
+        if is_thorough {
+            self.thorough_at = Some(Instant::now());
+        }
+        let revision = good.as_ref().map(|good| good.revision.as_str());
+        if !look.is_new && self.attempts.waits(revision, now).is_some() {
+            let mut cycle = self.rest(&look, None);
+            cycle.failure = cycle.failure.or_else(|| self.failure.clone());
+            return Ok(Found::Rest(cycle));
+        }
+        self.read_around(&stamp).await.map_err(|error| self.failed(&error))?;
+        let Some(good) = good else { return Ok(Found::NoRevision(look)) };
+        let planned = self.planned(&good).await.map_err(|error| self.failed(&error))?;
+        if !planned.stamp.plans_alike(&stamp) {
+            // A rollback or a pause came in between: what was read around the plan is not of its time.
+            return Ok(Found::Rest(Cycle { again: Some(AT_ONCE), ..self.rest(&look, None) }));
+        }
+        self.say_undeclared(&good, &planned);
+        Ok(Found::Work(Box::new(Work { look, stamp, good, planned })))
     }
 
     /// Reads the books when this controller has become the one that reconciles.
-    async fn remember(&mut self, grant: &LeaseGrant) -> Result<(), TaskFailure> {
+    async fn remember(&mut self, grant: &LeaseGrant) -> Result<(), StateError> {
         if self.state.as_ref().is_some_and(|state| state.is_of(grant)) {
             return Ok(());
         }
         let since = self.now() - TimeDelta::hours(1);
-        let connection = self.line.connection().await.map_err(|error| TaskFailure::from(&error))?;
+        let connection = self.line.connection().await?;
         let books = connection.read_books(&self.realm, since).await;
-        let books = self.line.used(books).map_err(|error| TaskFailure::from(&error))?;
+        let books = self.line.used(books)?;
         self.state = Some(State::new(books, grant));
-        (self.stamp, self.thorough_at) = (None, None);
+        self.stamp = None;
+        if self.tokens != grant.tokens {
+            self.tokens.clone_from(&grant.tokens);
+            self.thorough_at = None;
+        }
         Ok(())
     }
 
@@ -149,49 +227,45 @@ impl<'c> ReconcileTask<'c> {
         }
     }
 
-    async fn stamp(&mut self) -> Result<Stamp, TaskFailure> {
-        let connection = self.line.connection().await.map_err(|error| TaskFailure::from(&error))?;
+    async fn stamp(&mut self) -> Result<Stamp, StateError> {
+        let connection = self.line.connection().await?;
         let stamp = connection.stamp().await;
-        self.line.used(stamp).map_err(|error| TaskFailure::from(&error))
+        self.line.used(stamp)
     }
 
-    async fn reconcile(
-        &mut self,
-        grant: &LeaseGrant,
-        look: &Look,
-        stamp: Stamp,
-        is_thorough: bool,
-        stop: &Stop,
-    ) -> Result<Cycle, TaskFailure> {
-        self.read_around(&stamp).await.map_err(|error| self.failed(&error))?;
-        let Some(good) = self.source.good() else {
-            let concluded = self.conclude(grant, None, &Executed::default()).await;
-            concluded.map_err(|error| self.failed(&error))?;
-            return Ok(self.rest(look, None));
-        };
-        if is_thorough {
-            self.thorough_at = Some(Instant::now());
+    /// Executes what was found, and draws the conclusions.
+    async fn reconcile(&mut self, grant: &LeaseGrant, work: Work, stop: &Stop) -> Result<Cycle, TaskFailure> {
+        let Work { look, stamp, good, planned } = work;
+        let executed = Box::pin(self.execute(grant, &good, &planned, stop)).await;
+        if executed.is_interrupted {
+            return Ok(self.interrupted());
         }
-        let planned = self.planned(&good).await.map_err(|error| self.failed(&error))?;
-        if !planned.stamp.plans_alike(&stamp) {
-            // A rollback or a pause came in between: what was read around the plan is not of its time.
-            return Ok(Cycle { again: Some(AT_ONCE), ..self.rest(look, None) });
-        }
-        let executed = self.execute(grant, &good, &planned, stop).await;
         if let Some(error) = executed.failure.as_ref().filter(|error| error.kind == StateErrorKind::LeaseLost)
         {
             // Nothing of ours was written. If it was the lease of the one that reconciles, another one goes on.
             return Err(self.failed(error));
         }
-        let concluded = self.conclude(grant, Some((&good, &planned)), &executed).await;
+        let overdue = async {
+            stop.requested().await;
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        let concluded = tokio::select! {
+            biased;
+            concluded = Box::pin(self.conclude(grant, Some((&good, &planned)), &executed)) => concluded,
+            () = overdue => return Ok(self.interrupted()),
+        };
         concluded.map_err(|error| self.failed(&error))?;
-        if executed.failure.is_none() && !executed.is_interrupted {
-            self.stamp = Some(stamp);
-        }
-        let mut cycle = self.rest(look, Some((&planned, &executed)));
-        if let Some(error) = &executed.failure {
-            cycle.failure = cycle.failure.or_else(|| Some(TaskFailure::from(error)));
-            cycle.again = Some(SOON);
+        let mut cycle = self.rest(&look, Some((&planned, &executed)));
+        match &executed.failure {
+            Some(error) => {
+                let failure = self.failed(error);
+                cycle.again = (!is_lasting(error.kind)).then_some(SOON);
+                cycle.failure = cycle.failure.or(Some(failure));
+            }
+            None => {
+                self.attempts = Attempts::default();
+                self.stamp = Some(stamp);
+            }
         }
         if executed.waits || !executed.busy.is_empty() {
             cycle.again = Some(SOON);
@@ -203,12 +277,32 @@ impl<'c> ReconcileTask<'c> {
         Ok(cycle)
     }
 
-    /// An error of the database is the failure of the cycle; one that says that the lease is gone ends the leadership.
-    fn failed(&self, error: &crate::engine::StateError) -> TaskFailure {
+    /// It was stopped on the way, and does not run again.
+    fn interrupted(&mut self) -> Cycle {
+        self.line.abandon();
+        Cycle { status: json!({"interrupted": true}), ..Cycle::default() }
+    }
+
+    /// An error of the database is the failure of the cycle; one that says that the lease is gone ends the leadership, and one
+    /// that will hardly pass by itself puts off the next attempt.
+    fn failed(&mut self, error: &StateError) -> TaskFailure {
         if error.kind == StateErrorKind::LeaseLost && error.what.contains(&self.realm.lease()) {
             self.leadership.borrow_mut().lose();
         }
-        TaskFailure::from(error)
+        let failure = TaskFailure::from(error);
+        if is_lasting(error.kind) {
+            let (now, good) = (self.now(), self.source.good());
+            let revision = good.as_ref().map(|good| good.revision.as_str());
+            let next = self.attempts.fail(&self.realm.lease(), revision, now);
+            tracing::info!(
+                code = failure.code,
+                failures = self.attempts.failures(),
+                next_at = %next.format("%H:%M:%S UTC"),
+                "nothing could be done, and it is tried again later"
+            );
+            self.failure = Some(failure.clone());
+        }
+        failure
     }
 
     /// What is said at the end of a cycle.
@@ -257,20 +351,33 @@ impl ReconcileTask<'_> {
     }
 }
 
+/// Whether it will hardly pass by itself. What is away or in the way now may not be in a moment.
+const fn is_lasting(kind: StateErrorKind) -> bool {
+    use StateErrorKind::{Incompatible, LeaseHeld, LeaseLost, Other, Refused, Rejected, Stale, Unreachable};
+    match kind {
+        Refused | Rejected | Incompatible | Other => true,
+        Unreachable | LeaseHeld | LeaseLost | Stale => false,
+    }
+}
+
 impl Task for ReconcileTask<'_> {
     fn run<'a>(&'a mut self, stop: &'a Stop) -> LocalBoxFuture<'a, Ran> {
         Box::pin(async move {
             let begun = Instant::now();
             let cycle = Box::pin(self.cycle(stop)).await;
             self.tell(begun.elapsed(), &cycle);
-            match cycle {
+            let mut ran = match cycle {
                 Ok(Cycle { status, failure, again, wakes }) => Ran { status, failure, again, wakes },
                 Err(failure) => {
                     // What was seen may not have been dealt with, and what was concluded not written.
                     (self.stamp, self.state) = (None, None);
                     Ran::failed(failure)
                 }
+            };
+            if std::mem::take(&mut self.looks_again) {
+                ran.again = Some(AT_ONCE);
             }
+            ran
         })
     }
 }

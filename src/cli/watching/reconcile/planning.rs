@@ -119,12 +119,36 @@ impl ReconcileTask<'_> {
         Ok(())
     }
 
+    /// Says once for each revision what is there although no manifest declares it any more, as `plan` does.
+    pub(super) fn say_undeclared(&mut self, good: &Good, planned: &Planned) {
+        let all = &planned.plan.undeclared;
+        if let Some(state) = self.state.as_mut() {
+            state.undeclared = all.len();
+        }
+        if self.said.as_ref() == Some(&good.revision) {
+            return;
+        }
+        self.said = Some(good.revision.clone());
+        let Some(first) = all.first() else { return };
+        let mut kinds = BTreeMap::<&str, usize>::new();
+        for key in all {
+            *kinds.entry(key.kind.slug).or_default() += 1;
+        }
+        let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        tracing::info!(
+            revision = good.revision,
+            resources = all.len(),
+            kinds = kinds.join(", "),
+            %first,
+            "in the database and no longer declared: what stays; `synthex plan` names it, and prune: true in the project file deletes it"
+        );
+    }
+
     /// Plans what is declared against what is there.
     pub(super) async fn planned(&mut self, good: &Good) -> Result<Planned, StateError> {
         let now = self.now();
         let mut flaps = self.state.as_ref().map(|state| state.corrections.flaps(now)).unwrap_or_default();
-        let entry = |flap: &Flap| good.catalog.find(&flap.key);
-        flaps.retain(|flap| entry(flap).is_some_and(|entry| is_wanted(flap, &entry.canonical, entry.digest)));
+        flaps.retain(|flap| is_wanted(flap, good.declared(&flap.key)));
         let is_left = |flap: &&Flap| flap.left_until.is_some() && !flap.field.is_empty();
         let left: Vec<Ignore> = flaps
             .iter()
@@ -171,7 +195,8 @@ async fn plan(
         rules.active.iter().map(|rule| Ignore::new(&rule.target, &rule.path)).collect();
     ignores.extend_from_slice(left);
     let desired = Desired {
-        prune: spec.prune,
+        // What is not declared in a part of the manifests may be declared in another.
+        prune: spec.prune && !good.found.partial,
         guards: &spec.guards,
         environment: spec.environment.as_deref(),
         moves: &moves,
@@ -185,5 +210,9 @@ async fn plan(
     } else {
         engine::observe_rows(connection, &desired, heads).await?
     };
-    Ok(plan::plan(&desired, &observed, &mut Origins::new(&good.catalog)))
+    let mut plan = plan::plan(&desired, &observed, &mut Origins::new(&good.catalog));
+    if good.found.partial {
+        plan.undeclared.clear();
+    }
+    Ok(plan)
 }

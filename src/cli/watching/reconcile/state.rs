@@ -1,6 +1,6 @@
 //! What the one that reconciles knows between two cycles: the books, and what was read around them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -41,8 +41,12 @@ pub(super) struct State {
     /// How many resources are not as declared, and of those, how many were changed by hand.
     pub(super) pending: usize,
     pub(super) drifted: usize,
+    /// How many are there and not declared any more.
+    pub(super) undeclared: usize,
     /// How many are not as declared, by workspace.
     pub(super) drift: BTreeMap<String, u64>,
+    /// Workspaces that belong to another project: its controller says how they stand.
+    pub(super) of_others: BTreeSet<String>,
     /// What was last recorded as a health check, by workspace: the code, and when.
     pub(super) recorded: BTreeMap<String, (String, DateTime<Utc>)>,
 }
@@ -68,7 +72,9 @@ impl State {
             health_seen: None,
             pending: 0,
             drifted: 0,
+            undeclared: 0,
             drift: BTreeMap::new(),
+            of_others: BTreeSet::new(),
             recorded: BTreeMap::new(),
         }
     }
@@ -120,6 +126,7 @@ impl State {
             "refused": self.is_refused,
             "pending": self.pending,
             "drifted": self.drifted,
+            "undeclared": self.undeclared,
             "failing": self.backoff.all().count(),
             "workspaces": self.conditions.all().filter(|own| own.of == ConditionType::Ready).count(),
             "ready": count(ConditionType::Ready, ConditionStatus::True),
