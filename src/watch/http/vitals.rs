@@ -145,6 +145,8 @@ pub(super) struct Seen {
     pub is_stopping: bool,
     pub answered: Option<Mark>,
     pub database_failure: Option<(String, DateTime<Utc>)>,
+    /// What the database refused of what this replica lives by, and since when.
+    pub refusal: Option<(String, Instant)>,
     pub cycle: Option<Mark>,
     pub source: Option<SourceRecord>,
     pub conditions: Vec<Condition>,
@@ -175,6 +177,7 @@ impl Vitals {
             is_stopping: false,
             answered: None,
             database_failure: None,
+            refusal: None,
             cycle: None,
             source: None,
             conditions: Vec::new(),
@@ -216,6 +219,19 @@ impl Vitals {
     /// The database could not be reached, or did not answer: what happened, in one line without secrets.
     pub fn database_failed(&self, what: impl Into<String>, now: DateTime<Utc>) {
         self.write().database_failure = Some((what.into(), now));
+    }
+
+    /// The database answers, and refuses what this replica lives by: its lease, or the word that it runs. What it said, in one
+    /// line without secrets. A full disk shows so: what only reads goes on.
+    pub fn database_refused(&self, what: impl Into<String>) {
+        let mut seen = self.write();
+        let since = seen.refusal.as_ref().map_or_else(Instant::now, |(_, since)| *since);
+        seen.refusal = Some((what.into(), since));
+    }
+
+    /// It takes that again.
+    pub fn database_accepted(&self) {
+        self.write().refusal = None;
     }
 
     /// A cycle is complete: the leader, or the observer, compared everything that is declared; a standby found that another
