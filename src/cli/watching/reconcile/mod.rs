@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::engine::watching::{Realm, Stamp};
 use crate::engine::{LeaseGrant, StateErrorKind};
-use crate::watch::{Ran, Stop, Task, TaskCode, TaskFailure};
+use crate::watch::{Jumps, Ran, Stop, Task, TaskCode, TaskFailure};
 
 use super::leading::Leadership;
 use super::source::{Look, Source};
@@ -56,6 +56,7 @@ pub struct ReconcileTask<'c> {
     /// What was seen when everything was last found done.
     stamp: Option<Stamp>,
     thorough_at: Option<Instant>,
+    jumps: Jumps,
 }
 
 /// What a cycle came to.
@@ -86,6 +87,7 @@ impl<'c> ReconcileTask<'c> {
             state: None,
             stamp: None,
             thorough_at: None,
+            jumps: Jumps::default(),
         }
     }
 
@@ -102,7 +104,12 @@ impl<'c> ReconcileTask<'c> {
         };
         self.remember(&grant).await?;
         let is_asked = self.station.reload.swap(false, std::sync::atomic::Ordering::Relaxed);
-        let is_thorough = is_asked || self.thorough_at.is_none_or(|at| at.elapsed() >= THOROUGH);
+        let went_back = self.jumps.went_back(Instant::now(), self.now());
+        if let Some(state) = self.state.as_mut().filter(|_| went_back) {
+            // A pause that seemed to be over may not be.
+            state.pauses_seen = None;
+        }
+        let is_thorough = is_asked || went_back || self.thorough_at.is_none_or(|at| at.elapsed() >= THOROUGH);
         let look = self.source.look(is_thorough).await;
         self.fall_back(&look).await;
         if look.is_new {
