@@ -54,7 +54,10 @@ fn a_migration_that_is_cut_off_anywhere_leaves_all_or_nothing() {
     let (mut nothing, mut whole) = (0, 0);
     for point in 0..points {
         drop();
-        proxy.set(Mode::CutAfterClientBytes(bytes * u64::from(point) / u64::from(points)));
+        // All over it, and around the commit, which is near the end.
+        let spread = bytes * u64::from(point) / u64::from(points);
+        let late = bytes.saturating_sub(u64::from(point) * 7);
+        proxy.set(Mode::CutAfterClientBytes(if point % 2 == 0 { spread } else { late }));
         let outcome = migrate(&url).run();
         assert!([0, 8].contains(&outcome.code), "point {point}: {outcome}");
         let found = installed(&estate);
