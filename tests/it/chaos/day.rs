@@ -18,14 +18,14 @@ const BOOKS: &str = "select string_agg(what, ', ' order by what) from ( \
      union all select 'alerts ' || count(*) from synthex.alerts union all select 'evaluations ' || count(*) from synthex.alert_evaluations \
      ) as books (what)";
 
-/// Notes every row that is written, but those by which controllers say that they live.
+/// Notes every row that is written, but those by which controllers say that they live, and when something was looked at last.
 fn note_writes(estate: &Estate) {
     estate.database.admin_sql(
         "create table public.written (name text); grant all on public.written to public; \
          create function public.note() returns trigger language plpgsql as $f$ begin \
           insert into public.written values (tg_table_name || ' ' || tg_op); return null; end $f$",
     );
-    let tables = "select tablename from pg_tables where schemaname = 'synthex' and tablename not in ('leases', 'watch_replicas')";
+    let tables = "select tablename from pg_tables where schemaname = 'synthex' and tablename not in ('leases', 'watch_replicas', 'watch_turns', 'alert_evaluations')";
     for table in estate.database.query_strings(tables).into_iter().flatten().flatten() {
         estate.database.admin_sql(&format!(
             "create trigger z_note after insert or update or delete on synthex.{table} for each row execute function public.note()"
@@ -60,7 +60,7 @@ fn a_day_leaves_memory_and_books_as_they_were() {
     estate.declare("NotificationChannel", "box", "{type: in-app}");
     estate.declare(
         "AlertRule",
-        "box",
+        "boxed",
         "{when: {credentialExpiry: {}}, schedule: '* * * * *', channels: [box]}",
     );
     estate.apply().ok();
