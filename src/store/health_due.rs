@@ -68,12 +68,12 @@ const OPEN: &str = "insert into synthex.health_status (workspace, service, subje
 /// What nobody looks at by himself is due now; what would wait for longer than it should, by an interval that was longer or by
 /// a clock that was ahead, waits no longer.
 const NEARER: &str = "with late as (select h.workspace, h.service, h.subject, \
-       case when h.due_at is null or h.checked_at > $5 + interval '1 hour' then $5 \
+       case when h.due_at is null or h.checked_at > $5 + interval '10 minutes' then $5 \
         else h.checked_at + make_interval(secs => u.longest) end as at \
        from synthex.health_status as h join unnest($1::text[], $2::text[], $3::text[], $4::float8[]) as u (w, s, b, longest) \
         on (h.workspace, h.service, h.subject) = (w, s, b) \
        where (h.claimed_until is null or h.claimed_until <= clock_timestamp()) and (h.due_at is null \
-        or h.checked_at > $5 + interval '1 hour' or h.due_at > h.checked_at + make_interval(secs => u.longest + 1)) \
+        or h.checked_at > $5 + interval '10 minutes' or h.due_at > h.checked_at + make_interval(secs => u.longest + 1)) \
        order by 1, 2, 3 for update of h skip locked) \
      update synthex.health_status as h set due_at = late.at from late \
      where (h.workspace, h.service, h.subject) = (late.workspace, late.service, late.subject)";

@@ -127,11 +127,15 @@ async fn runs(
             task = code.code(),
             code = failure.code,
             why = failure.why.as_deref().unwrap_or_default(),
+            help = failure.help.as_deref().unwrap_or_default(),
             took_ms = took.as_secs_f64() * 1000.0,
             "{}",
             failure.what
         ),
         None => {
+            if before.is_some() {
+                tracing::info!(task = code.code(), "works again");
+            }
             tracing::debug!(task = code.code(), took_ms = took.as_secs_f64() * 1000.0, status = %ran.status, "ran");
         }
     }

@@ -14,6 +14,7 @@
 //! | `conditions` | what is said of each workspace |
 //! | `backoff` | what failed, and when it is tried again |
 //! | `flapping` | what is set back again and again |
+//! | `jumps` | whether the clock was set back |
 //! | `tasks` | what other tasks decide |
 //!
 //! It knows neither SQL nor the command line: what it needs of them is behind the traits of the engine, or its own.
@@ -24,11 +25,13 @@ pub mod conditions;
 mod driver;
 pub mod flapping;
 pub mod http;
+mod jumps;
 mod stop;
 mod task;
 pub mod tasks;
 
 pub use board::{Board, TaskState};
 pub use driver::{Entry, once, run, varied};
+pub use jumps::Jumps;
 pub use stop::{Stop, Stopper};
 pub use task::{Cause, Ran, Task, TaskCode, TaskFailure};

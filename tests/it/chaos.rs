@@ -6,14 +6,21 @@
 
 mod alerts;
 mod audit;
+mod clock;
+mod connections;
 mod controller;
 mod crowd;
 mod cuts;
+mod day;
 mod exit_codes;
 mod hostile;
 mod kill;
+mod migrating;
 mod resources;
+mod restarts;
 mod rig;
 mod rows;
 mod server;
 mod signals;
+mod storage;
+mod watched;

@@ -28,7 +28,7 @@ use crate::model::health::CheckedService;
 use crate::providers::Providers;
 use crate::store::health::HealthBook;
 use crate::store::health_due::{HealthLook, WantedCheck};
-use crate::watch::{Ran, Stop, Task, TaskCode, TaskFailure};
+use crate::watch::{Jumps, Ran, Stop, Task, TaskCode, TaskFailure};
 
 use super::{Line, Station};
 
@@ -55,6 +55,7 @@ pub struct HealthTask<'c> {
     host: String,
     who: String,
     own: Option<Instant>,
+    jumps: Jumps,
 }
 
 /// Nobody watches.
@@ -110,6 +111,7 @@ impl<'c> HealthTask<'c> {
             host: host_name(),
             who: format!("{} {}", station.context.actor(), station.replica),
             own: None,
+            jumps: Jumps::default(),
         })
     }
 
@@ -121,7 +123,9 @@ impl<'c> HealthTask<'c> {
 
     async fn round(&mut self, stop: &Stop) -> Result<Done, StateError> {
         let clock = &*self.station.context.clock;
-        let look = self.look(clock.now()).await?;
+        let mut look = self.look(clock.now()).await?;
+        // Then what is looked at waits for a time that is far away now.
+        look.is_changed |= self.jumps.went_back(Instant::now(), clock.now());
         let general = reading::general(&Scope::named(&[]), &self.host);
         let is_missing = look.general < i64::try_from(general.len()).unwrap_or(i64::MAX)
             && self.own.is_none_or(|at| at.elapsed() >= OWN);

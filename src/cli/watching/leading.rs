@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::engine::watching::{Realm, Replica};
 use crate::engine::{Holder, LeaseGrant, StateError};
 use crate::store::Hold;
+use crate::store::error::is_said_by_the_server;
 use crate::watch::http::{LeaseSeen, Role};
 use crate::watch::{Board, Ran, Stop, Task, TaskCode, TaskFailure};
 
@@ -101,6 +102,7 @@ impl<'c> LeadTask<'c> {
             Ok(held) => held,
             Err(error) => {
                 self.leadership.borrow_mut().other = None;
+                self.refused(&error);
                 vitals.database_failed(error.what.clone(), self.station.context.clock.now());
                 if self.leadership.borrow().grant().is_none() {
                     self.station.vitals.set_role(Role::Standby);
@@ -112,7 +114,12 @@ impl<'c> LeadTask<'c> {
         if held == Some(true) {
             tracing::info!(replica = %self.station.replica, "this controller reconciles from now on");
         }
-        let failure = self.say(held.is_some()).await.err().map(|error| TaskFailure::from(&error));
+        let said = self.say(held.is_some()).await;
+        match &said {
+            Ok(()) => vitals.database_accepted(),
+            Err(error) => self.refused(error),
+        }
+        let failure = said.err().map(|error| TaskFailure::from(&error));
         let role = if held.is_some() { "leader" } else { "standby" };
         let status = json!({"role": role, "leader": self.leadership.borrow().other()});
         let wakes = if held == Some(true) { vec![TaskCode::Reconcile] } else { Vec::new() };
@@ -191,6 +198,13 @@ impl<'c> LeadTask<'c> {
         let token = self.leadership.borrow().grant().and_then(|grant| grant.tokens.first().map(|own| own.1));
         let expires_at = chrono::TimeDelta::from_std(LEASE_TTL).map_or(now, |ttl| now + ttl);
         station.vitals.set_lease(token.map(|token| LeaseSeen { token, expires_at }));
+    }
+
+    /// Tells the endpoints what the database itself refuses. Where it does not answer at all, its silence tells.
+    fn refused(&self, error: &StateError) {
+        if is_said_by_the_server(error) {
+            self.station.vitals.database_refused(error.what.clone());
+        }
     }
 
     async fn say(&mut self, is_leader: bool) -> Result<(), StateError> {

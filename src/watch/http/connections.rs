@@ -26,6 +26,10 @@ use crate::watch::stop::Stop;
 /// How many connections there may be.
 const MOST: usize = 64;
 
+/// And no more than one of so many files that the process may open: the tasks need the others for the database, and for what they
+/// look at.
+const SHARE: u64 = 4;
+
 /// How long the head of a request may take.
 const HEAD: Duration = Duration::from_secs(10);
 
@@ -48,15 +52,22 @@ struct Place {
 }
 
 /// The connections that are open, the oldest first.
-#[derive(Clone, Debug, Default)]
-struct Places(Arc<Mutex<VecDeque<Arc<Place>>>>);
+#[derive(Clone, Debug)]
+struct Places {
+    most: usize,
+    open: Arc<Mutex<VecDeque<Arc<Place>>>>,
+}
 
 impl Places {
+    fn new(most: usize) -> Self {
+        Self { most, open: Arc::default() }
+    }
+
     /// A place for a new one. Where there is none, the oldest idle one is sent away; without an idle one there is none.
     fn take(&self) -> Option<Arc<Place>> {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         places.retain(|place| !place.is_over.load(Ordering::Relaxed));
-        if places.len() >= MOST {
+        if places.len() >= self.most {
             let idle = places.iter().position(|place| place.busy.load(Ordering::Relaxed) == 0)?;
             places.remove(idle)?.leave.notify_one();
         }
@@ -66,9 +77,22 @@ impl Places {
     }
 }
 
+/// How many connections there may be where the process may open so many files; `None` for any number.
+fn most(files: Option<u64>) -> usize {
+    files.and_then(|files| usize::try_from(files / SHARE).ok()).map_or(MOST, |share| share.clamp(1, MOST))
+}
+
+/// How many files the process may open.
+fn files() -> Option<u64> {
+    #[cfg(unix)]
+    return rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    #[cfg(not(unix))]
+    None
+}
+
 /// Serves until it is asked to stop, and what was begun by then is answered.
 pub(super) async fn serve(listener: TcpListener, router: Router, stop: Stop) {
-    let places = Places::default();
+    let places = Places::new(most(files()));
     let mut open = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -83,6 +107,8 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: Stop) {
                 if let Some(place) = places.take() {
                     open.spawn(talk(stream, router.clone(), place, stop.clone()));
                 }
+                // Whoever was sent away for it goes first, so that of many who come at once no more are here than may be.
+                tokio::task::yield_now().await;
             }
             Err(error) => {
                 // No file is left to open, for instance. That passes, and must not be tried a million times until then.
@@ -150,5 +176,15 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Counting {
             drop(busy);
             answer
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_files_are_shared_with_the_tasks() {
+        assert_eq!([Some(1_024), Some(64), Some(32), Some(2), None].map(most), [64, 16, 8, 1, 64]);
     }
 }

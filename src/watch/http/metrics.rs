@@ -184,7 +184,11 @@ impl Now {
             expires,
         )?;
         let is_up = ready::is_up(&self.seen, self.now);
-        sheet.one("database_up", "Whether the database answered within the last 30 s.", Some(yes(is_up)))?;
+        sheet.one(
+            "database_up",
+            "Whether the database answered within the last 30 s, and takes what is written.",
+            Some(yes(is_up)),
+        )?;
         let answered = self.seen.answered.map(|mark| seconds(mark.at));
         sheet.one("database_last_answer_timestamp_seconds", "When the database last answered.", answered)?;
         let cycle = self.seen.cycle.map(|mark| seconds(mark.at));

@@ -12,6 +12,9 @@ const SILENT: Duration = Duration::from_secs(30);
 /// A database that did not answer for so long is away.
 const AWAY: Duration = Duration::from_secs(30);
 
+/// A database that refused for so long what a replica lives by does so for longer: by then the lease is lost.
+const REFUSING: Duration = Duration::from_secs(10);
+
 /// One thing that must be so, and why it is or is not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Check {
@@ -58,6 +61,10 @@ fn role(seen: &Seen) -> Check {
 fn database(seen: &Seen, now: Instant) -> Check {
     let ok = is_up(seen, now);
     let failure = seen.database_failure.as_ref().map(|(what, _)| what.as_str());
+    if let Some((what, age)) = refusal(seen, now) {
+        let why = format!("{what}; that has been so for {} s", age.as_secs());
+        return Check { check: "database", ok: false, why };
+    }
     let why = match (seen.answered, failure) {
         (Some(mark), None) => format!("it answered {} s ago", age(mark, now).as_secs()),
         (Some(mark), Some(what)) if ok => format!(
@@ -72,9 +79,16 @@ fn database(seen: &Seen, now: Instant) -> Check {
     Check { check: "database", ok, why }
 }
 
-/// Whether the database answered lately.
+/// Whether the database answered lately, and takes what the replica lives by.
 pub(super) fn is_up(seen: &Seen, now: Instant) -> bool {
-    seen.answered.is_some_and(|mark| age(mark, now) <= AWAY)
+    seen.answered.is_some_and(|mark| age(mark, now) <= AWAY) && refusal(seen, now).is_none()
+}
+
+/// What the database refuses, and for how long, once that is long enough to count.
+fn refusal(seen: &Seen, now: Instant) -> Option<(&str, Duration)> {
+    let (what, since) = seen.refusal.as_ref()?;
+    let age = now.saturating_duration_since(*since);
+    (age >= REFUSING).then_some((what.as_str(), age))
 }
 
 fn cycle(about: &About, seen: &Seen, now: Instant) -> Check {
@@ -182,5 +196,21 @@ mod tests {
         says(&vitals, 5, "database", true, once);
         let away = "the database cannot be reached; it last answered 40 s ago";
         says(&vitals, 40, "database", false, away);
+    }
+
+    #[test]
+    fn one_that_answers_and_takes_no_writes_is_noticed_too() {
+        let (vitals, now) = (vitals(), DateTime::<Utc>::default());
+        vitals.set_role(Role::Leader);
+        vitals.cycle_done(now);
+        vitals.database_refused("its disk is full");
+        vitals.database_answered(now);
+        assert_eq!(failing(&vitals, 9), [""; 0]);
+        assert_eq!(failing(&vitals, 11), ["database"]);
+        vitals.database_refused("its disk is still full");
+        let check = database(&vitals.seen(), Instant::now() + Duration::from_secs(11));
+        assert_eq!(check.why, "its disk is still full; that has been so for 11 s");
+        vitals.database_accepted();
+        assert_eq!(failing(&vitals, 11), [""; 0]);
     }
 }

@@ -148,6 +148,8 @@ pub(super) struct Seen {
     pub ending: Option<String>,
     pub answered: Option<Mark>,
     pub database_failure: Option<(String, DateTime<Utc>)>,
+    /// What the database refused of what this replica lives by, and since when.
+    pub refusal: Option<(String, Instant)>,
     pub cycle: Option<Mark>,
     /// What was wrong in the last cycle, be it complete or not.
     pub cycle_problem: Option<String>,
@@ -180,6 +182,7 @@ impl Vitals {
             ending: None,
             answered: None,
             database_failure: None,
+            refusal: None,
             cycle: None,
             cycle_problem: None,
             source: None,
@@ -222,6 +225,19 @@ impl Vitals {
     /// The database could not be reached, or did not answer: what happened, in one line without secrets.
     pub fn database_failed(&self, what: impl Into<String>, now: DateTime<Utc>) {
         self.write().database_failure = Some((what.into(), now));
+    }
+
+    /// The database answers, and refuses what this replica lives by: its lease, or the word that it runs. What it said, in one
+    /// line without secrets. A full disk shows so: what only reads goes on.
+    pub fn database_refused(&self, what: impl Into<String>) {
+        let mut seen = self.write();
+        let since = seen.refusal.as_ref().map_or_else(Instant::now, |(_, since)| *since);
+        seen.refusal = Some((what.into(), since));
+    }
+
+    /// It takes that again.
+    pub fn database_accepted(&self) {
+        self.write().refusal = None;
     }
 
     /// A cycle is complete: the leader, or the observer, compared everything that is declared; a standby found that another

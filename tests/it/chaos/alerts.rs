@@ -17,7 +17,7 @@ use crate::support::server::{Durability, TestServer};
 use crate::support::services::{Reply, Services};
 
 /// How long PostgreSQL is away each time.
-const AWAY: Duration = Duration::from_millis(1_900);
+pub const AWAY: Duration = Duration::from_millis(1_900);
 
 /// How often each id came.
 fn times(ids: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
@@ -29,7 +29,7 @@ fn times(ids: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
 }
 
 /// Tenants with a credential each, none of which is due, and a rule with a message of its own for each of them.
-fn declare(estate: &Estate, many: u32, services: &Services, mail: &MailServer) {
+pub fn declare(estate: &Estate, many: u32, services: &Services, mail: &MailServer) {
     for name in ["c1", "c2", "expiry", "muted", "chat", "log"] {
         estate.project.remove(&format!("manifests/{name}.yaml"));
     }
@@ -65,8 +65,60 @@ fn declare(estate: &Estate, many: u32, services: &Services, mail: &MailServer) {
     estate.declare(
         "AlertRule",
         "expiry",
-        "{when: {credentialExpiry: {}}, channels: [hook, resend, mail], grouping: {by: [tenant], wait: 1s}}",
+        "{when: {credentialExpiry: {}}, channels: [hook, resend, mail], grouping: {by: [tenant], wait: 1s}, schedule: '* * * * *'}",
     );
+}
+
+/// Waits until so many deliveries are sent; says whether that came.
+pub fn all_are_sent(estate: &Estate, many: i64) -> bool {
+    let sent = "select count(*) from synthex.notification_deliveries where state = 'sent'";
+    eventually(Duration::from_secs(120), || estate.database.query_one_i64(sent) == many)
+}
+
+/// What became of deliveries, for a message.
+pub fn deliveries(estate: &Estate) -> String {
+    let sql = "select channel, state, last_code, count(*)::text from synthex.notification_deliveries group by 1, 2, 3";
+    format!("{:?}", estate.database.query_strings(sql))
+}
+
+/// There is one alert for each of so many credentials, told of once.
+#[track_caller]
+pub fn are_told_once(estate: &Estate, all: i64) {
+    for (what, sql) in [
+        (
+            "alerts",
+            "select count(*) from synthex.alerts where status = 'firing' and kind = 'credential_expiry'",
+        ),
+        ("alerts of any sort", "select count(*) from synthex.alerts"),
+        (
+            "tenants that were told of",
+            "select count(distinct ordering_key) from synthex.notification_deliveries where ordering_key like 'alerts/%'",
+        ),
+        ("messages", "select count(*) from synthex.notifications where event = 'firing'"),
+        ("thresholds", "select count(*) from synthex.alert_thresholds where state = 'told'"),
+    ] {
+        assert_eq!(estate.database.query_one_i64(sql), all, "{what}");
+    }
+}
+
+/// How many messages came again, each under the id that it had; of none was lost, and the webhook got some besides.
+#[track_caller]
+pub fn repeated(services: &Services, mail: &MailServer, all: i64, besides: i64) -> usize {
+    let message_id = |mail: &String| {
+        mail.lines().find(|line| line.starts_with("Message-ID:")).unwrap_or_default().to_owned()
+    };
+    let hooks = services.asked("/hook");
+    let emails = services.asked("/emails");
+    let mut repeated = 0;
+    for (channel, times, besides) in [
+        ("hook", times(hooks.iter().map(|asked| asked.header("webhook-id").to_owned())), besides),
+        ("resend", times(emails.iter().map(|asked| asked.header("idempotency-key").to_owned())), 0),
+        ("mail", times(mail.mails().iter().map(message_id)), 0),
+    ] {
+        assert_eq!(i64::try_from(times.len()).unwrap(), all + besides, "{channel}");
+        repeated += times.values().sum::<usize>() - times.len();
+    }
+    repeated
 }
 
 #[test]
@@ -117,47 +169,12 @@ fn postgres_goes_away_while_alerts_come_due() {
         assert!(worker.is_running(), "the worker does not wait for the database: {}", worker.wait());
     }
     let all = i64::from(rounds * each);
-    let sent = "select count(*) from synthex.notification_deliveries where state = 'sent'";
-    let are_sent =
-        eventually(Duration::from_secs(120), || estate.database.query_one_i64(sent) == 3 * all + 1);
+    let are_sent = all_are_sent(&estate, 3 * all + 1);
     worker.terminate();
     let worker = worker.wait();
-    let states = estate.database.query_strings(
-        "select channel, state, last_code, count(*)::text from synthex.notification_deliveries group by 1, 2, 3",
-    );
-    assert!(are_sent, "{states:?}\n{worker}");
-    for (what, sql) in [
-        (
-            "alerts",
-            "select count(*) from synthex.alerts where status = 'firing' and kind = 'credential_expiry'",
-        ),
-        ("alerts of any sort", "select count(*) from synthex.alerts"),
-        (
-            "tenants that were told of",
-            "select count(distinct ordering_key) from synthex.notification_deliveries where ordering_key like 'alerts/%'",
-        ),
-        ("messages", "select count(*) from synthex.notifications where event = 'firing'"),
-        ("thresholds", "select count(*) from synthex.alert_thresholds where state = 'told'"),
-    ] {
-        assert_eq!(estate.database.query_one_i64(sql), all, "{what}");
-    }
-    // Nothing is lost, and what came again came under its own id.
-    let message_id = |mail: &String| {
-        mail.lines().find(|line| line.starts_with("Message-ID:")).unwrap_or_default().to_owned()
-    };
-    let mut repeated = 0;
-    for (channel, times) in [
-        ("hook", times(services.asked("/hook").iter().map(|asked| asked.header("webhook-id").to_owned()))),
-        (
-            "resend",
-            times(services.asked("/emails").iter().map(|asked| asked.header("idempotency-key").to_owned())),
-        ),
-        ("mail", times(mail.mails().iter().map(message_id))),
-    ] {
-        let first = i64::from(channel == "hook");
-        assert_eq!(i64::try_from(times.len()).unwrap(), all + first, "{channel}");
-        repeated += times.values().sum::<usize>() - times.len();
-    }
+    assert!(are_sent, "{}\n{worker}", deliveries(&estate));
+    are_told_once(&estate, all);
+    let repeated = repeated(&services, &mail, all, 1);
     assert!(repeated <= rounds as usize, "{repeated} repeated in {rounds} rounds");
     account(
         "S4 PostgreSQL killed while alerts come due",

@@ -1,8 +1,6 @@
 //! The controller on bad days, in numbers: a database that is a black hole (S5), and leaders that are killed one after the other
 //! (S6, R63). A soak with everything at once is `tests/soak/run`.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::support::cli::Running;
@@ -11,47 +9,21 @@ use crate::support::eventually;
 use crate::support::proxy::{Mode, Proxy};
 
 use super::rig::{account, count, is_full};
-
-/// The first line that an endpoint answers with; empty where nothing answers within two seconds.
-fn status(address: &str, path: &str) -> String {
-    let Ok(mut stream) = TcpStream::connect(address) else { return String::new() };
-    let _set = stream.set_read_timeout(Some(Duration::from_secs(2)));
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    let mut answer = String::new();
-    if stream.write_all(request.as_bytes()).is_ok() {
-        let _ended = stream.read_to_string(&mut answer);
-    }
-    answer.lines().next().unwrap_or_default().to_owned()
-}
-
-fn value(estate: &Estate, sql: &str) -> Option<String> {
-    let rows = estate.database.try_sql_as("synthex", sql).ok()?;
-    rows.into_iter().next()?.into_iter().next()?
-}
-
-fn start(estate: &Estate, url: &str, args: &[&str]) -> Running {
-    let all: Vec<&str> = ["watch", "--interval", "5s"].iter().chain(args).copied().collect();
-    estate.synthex_at(url, &all).limit(Duration::from_secs(900)).spawn()
-}
+use super::watched::{Watched, seconds, status, value, watch};
 
 #[test]
 fn a_black_hole_is_said_within_30_seconds_and_over_within_10() {
     let estate = Estate::applied("chaos_black_hole");
     let proxy = Proxy::before(&estate.database, Mode::Pass);
-    let controller = start(&estate, &proxy.url(&estate.database), &["--listen", "127.0.0.1:0"]);
-    let listen = "select listen from synthex.watch_replicas";
-    assert!(eventually(Duration::from_secs(30), || value(&estate, listen).is_some()));
-    let address = value(&estate, listen).expect("an address");
-    let ready = || status(&address, "/readyz").contains(" 200 ");
-    assert!(eventually(Duration::from_secs(30), ready), "it is never ready");
+    let watched = Watched::start(&estate, watch(&estate, &proxy.url(&estate.database), &[]));
     let lasting = Duration::from_secs(if is_full() { 300 } else { 35 });
     proxy.set(Mode::Blackhole);
     let begun = Instant::now();
     let (mut unready, mut silent) = (None, 0);
     while begun.elapsed() < lasting {
-        let answers = ["/livez", "/metrics"].map(|path| status(&address, path).contains(" 200 "));
+        let answers = ["/livez", "/metrics"].map(|path| status(&watched.address, path).contains(" 200 "));
         silent += answers.iter().filter(|answer| !**answer).count();
-        if unready.is_none() && status(&address, "/readyz").contains(" 503 ") {
+        if unready.is_none() && status(&watched.address, "/readyz").contains(" 503 ") {
             unready = Some(begun.elapsed());
         }
         std::thread::sleep(Duration::from_millis(500));
@@ -60,15 +32,10 @@ fn a_black_hole_is_said_within_30_seconds_and_over_within_10() {
     proxy.set(Mode::Refuse);
     proxy.set(Mode::Pass);
     let healed = Instant::now();
-    assert!(eventually(Duration::from_secs(30), ready), "it never was ready again");
+    watched.comes_true("that it is ready again", || watched.is_ready());
     let back = healed.elapsed();
-    estate.database.admin_sql("update synthex.tenants set display_name = 'By hand' where name = 'T2'");
-    let is_back = || {
-        value(&estate, "select display_name from synthex.tenants where name = 'T2'").as_deref() == Some("T2")
-    };
-    assert!(eventually(Duration::from_secs(30), is_back), "nothing is corrected any more");
+    watched.corrects("T2");
     let unready = unready.expect("a black hole makes it unready");
-    let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
     account(
         "black hole",
         &[
@@ -81,15 +48,14 @@ fn a_black_hole_is_said_within_30_seconds_and_over_within_10() {
     assert!(unready <= Duration::from_secs(32), "it was said only after {unready:?}");
     assert!(back <= Duration::from_secs(12), "it took {back:?} to come back");
     assert_eq!(silent, 0, "probes and metrics answer all along");
-    controller.terminate();
-    controller.wait().code(143);
+    watched.ends();
 }
 
 #[test]
 fn leaders_that_are_killed_are_followed_within_15_seconds() {
     let estate = Estate::applied("chaos_leaders");
     let url = estate.database.url();
-    let mut controllers: Vec<Running> = (0..3).map(|_| start(&estate, &url, &[])).collect();
+    let mut controllers: Vec<Running> = (0..3).map(|_| watch(&estate, &url, &[]).spawn()).collect();
     let leader = || {
         value(
             &estate,
@@ -110,7 +76,7 @@ fn leaders_that_are_killed_are_followed_within_15_seconds() {
         let is_other = || leader().is_some_and(|own| own != pid);
         assert!(eventually(Duration::from_secs(30), is_other), "nobody took over in round {round}");
         slowest = slowest.max(begun.elapsed());
-        controllers.push(start(&estate, &url, &[]));
+        controllers.push(watch(&estate, &url, &[]).spawn());
     }
     estate.database.admin_sql("update synthex.tenants set display_name = 'By hand' where name = 'T2'");
     let is_back = || {

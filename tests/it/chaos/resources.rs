@@ -1,28 +1,10 @@
 //! S18: a full disk, a closed pipe, hardly any file descriptors: a message and a code, no panic, and no half a file.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
 use super::rig::account;
+use super::storage::Small;
 use crate::support::estate::Estate;
-
-/// A file system of 16 KiB, where we may make one.
-struct Small<'a>(&'a Path);
-
-impl Small<'_> {
-    fn mount(at: &Path) -> Option<Small<'_>> {
-        fs::create_dir_all(at).expect("a folder");
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=16k", "tmpfs"]).arg(at).output();
-        mount.is_ok_and(|output| output.status.success()).then_some(Small(at))
-    }
-}
-
-impl Drop for Small<'_> {
-    fn drop(&mut self) {
-        let _best_effort = Command::new("umount").arg(self.0).output();
-    }
-}
 
 #[test]
 fn a_full_disk_leaves_no_half_a_file() {
@@ -37,7 +19,7 @@ fn a_full_disk_leaves_no_half_a_file() {
     assert!(outcome.code == 0 && device("/dev/null"), "{outcome}");
     tried += 2;
     let folder = estate.project.path().join("small");
-    match Small::mount(&folder) {
+    match Small::mount(&folder, "16k") {
         None => eprintln!("NOT TRIED: a small file system cannot be mounted here"),
         Some(_small) => {
             for number in 0..200 {

@@ -9,6 +9,7 @@
 //! | [`server`] | one throw-away PostgreSQL for all tests, or a server of a test's own to kill |
 //! | [`database`] | a fresh database per test |
 //! | [`cli`] | the binary in a hermetic environment |
+//! | [`clock`] | a clock that jumps, for any program |
 //! | [`dump`] | the bytes of `pg_dump` |
 //! | [`embedded`] | an embedded server of a test's own |
 //! | [`estate`] | a project that declares every kind, and its database |
@@ -34,6 +35,7 @@
 
 pub mod certificates;
 pub mod cli;
+pub mod clock;
 pub mod database;
 pub mod dump;
 pub mod embedded;

@@ -31,6 +31,8 @@ pub struct TestServer {
     folder: PathBuf,
     binaries: PathBuf,
     durability: Durability,
+    /// Variables that it runs with, besides the usual ones.
+    variables: Vec<(String, String)>,
     /// Only a dedicated server is a child to be killed; the shared one belongs to nobody.
     child: Mutex<Option<Child>>,
     dedicated: bool,
@@ -54,11 +56,17 @@ impl TestServer {
 
     /// A server for one test, removed at the end of it, on a port that stays the same over restarts.
     pub fn dedicated(durability: Durability) -> TestServer {
+        TestServer::dedicated_with(durability, Vec::new())
+    }
+
+    /// The same, with these variables besides the usual ones.
+    pub fn dedicated_with(durability: Durability, variables: Vec<(String, String)>) -> TestServer {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = short_folder().join(format!("own-{}-{number}", std::process::id()));
         make_folder(&folder);
-        let server = TestServer::initialised(folder, binaries(), durability, true);
+        let mut server = TestServer::initialised(folder, binaries(), durability, true);
+        server.variables = variables;
         server.start_on_a_free_port()
     }
 
@@ -98,6 +106,14 @@ impl TestServer {
         assert!(started, "PostgreSQL does not start again:\n{}", self.log());
     }
 
+    /// A folder that the server may write to, gone with the server. Dedicated servers only.
+    pub fn folder_for(&self, name: &str) -> PathBuf {
+        assert!(self.dedicated, "the shared server serves other tests too");
+        let folder = self.folder.join(name);
+        make_folder(&folder);
+        folder
+    }
+
     /// The last lines of the server's log.
     pub fn log(&self) -> String {
         let log = fs::read(self.folder.join("log")).unwrap_or_default();
@@ -121,7 +137,8 @@ impl TestServer {
     ) -> TestServer {
         let address = Address { socket_folder: short_folder(), port: 0 };
         let child = Mutex::new(None);
-        let server = TestServer { address, folder, binaries, durability, child, dedicated };
+        let variables = Vec::new();
+        let server = TestServer { address, folder, binaries, durability, variables, child, dedicated };
         let (data, new) = (server.folder.join("data"), server.folder.join("data.new"));
         if !data.exists() {
             let _none = fs::remove_dir_all(&new);
@@ -171,6 +188,7 @@ impl TestServer {
             settings.extend(["wal_level=minimal", "max_wal_senders=0"].map(str::to_owned));
         }
         let mut command = self.command("postgres");
+        command.envs(self.variables.iter().cloned());
         command.arg("-D").arg(self.folder.join("data"));
         command.args(settings.iter().flat_map(|setting| ["-c", setting]));
         command.stdout(log.try_clone().expect("a log")).stderr(log);
@@ -255,7 +273,8 @@ fn running(record: &Path, socket_folder: &Path) -> Option<TestServer> {
     }
     UnixStream::connect(address.socket()).ok()?;
     let (child, durability) = (Mutex::new(None), Durability::Fast);
-    Some(TestServer { address, folder, binaries, durability, child, dedicated: false })
+    let variables = Vec::new();
+    Some(TestServer { address, folder, binaries, durability, variables, child, dedicated: false })
 }
 
 /// Stops whatever ran here before under another version or record: at most one shared server per target folder.

@@ -216,3 +216,25 @@ fn a_clock_that_was_a_year_ahead_stops_no_look() {
     tasks.run();
     assert_eq!(shops.asked(&mut seen), Vec::<String>::new());
 }
+
+#[test]
+fn a_clock_that_is_set_back_by_hours_stops_no_look() {
+    let shops = Shops::new("watch_health_back", &["a"]);
+    shops.clock.set("2031-06-01T10:00:00Z");
+    let mut tasks = Tasks::new([shops.replica().health()]);
+    tasks.run();
+    let mut seen = 0;
+    assert_eq!(shops.asked(&mut seen), ["a"]);
+    // Hours after all was last gone through.
+    shops.clock.set("2031-06-01T15:00:00Z");
+    tasks.run();
+    assert_eq!(shops.asked(&mut seen), ["a"]);
+    for earlier in ["2031-06-01T12:00:00Z", "2031-06-01T11:00:00Z"] {
+        shops.clock.set(earlier);
+        tasks.run();
+        tasks.run();
+        assert_eq!(shops.asked(&mut seen), ["a"], "{earlier}");
+        tasks.run();
+        assert_eq!(shops.asked(&mut seen), Vec::<String>::new(), "{earlier}");
+    }
+}

@@ -133,7 +133,7 @@ impl ReconcileTask<'_> {
                 state
                     .recorded
                     .get(&check.key.workspace)
-                    .is_none_or(|(said, at)| *said != said_of(check) || now - *at >= SAY_AGAIN)
+                    .is_none_or(|(said, at)| *said != said_of(check) || (now - *at).abs() >= SAY_AGAIN)
             })
             .collect();
         if checks.is_empty() {

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::engine::watching::{Realm, Stamp};
 use crate::engine::{Interrupt as _, LeaseGrant, StateError, StateErrorKind};
 use crate::watch::backoff::Attempts;
-use crate::watch::{Ran, Stop, Task, TaskCode, TaskFailure};
+use crate::watch::{Jumps, Ran, Stop, Task, TaskCode, TaskFailure};
 
 use super::leading::Leadership;
 use super::source::{Good, Look, Source};
@@ -72,6 +72,7 @@ pub struct ReconcileTask<'c> {
     looks_again: bool,
     /// The revision of which it was said what is there and not declared.
     said: Option<String>,
+    jumps: Jumps,
 }
 
 /// What a cycle came to.
@@ -124,6 +125,7 @@ impl<'c> ReconcileTask<'c> {
             failure: None,
             looks_again: false,
             said: None,
+            jumps: Jumps::default(),
         }
     }
 
@@ -163,7 +165,12 @@ impl<'c> ReconcileTask<'c> {
         if is_asked {
             self.attempts = Attempts::default();
         }
-        let is_thorough = is_asked || self.thorough_at.is_none_or(|at| at.elapsed() >= THOROUGH);
+        let went_back = self.jumps.went_back(Instant::now(), self.now());
+        if let Some(state) = self.state.as_mut().filter(|_| went_back) {
+            // A pause that seemed to be over may not be.
+            state.pauses_seen = None;
+        }
+        let is_thorough = is_asked || went_back || self.thorough_at.is_none_or(|at| at.elapsed() >= THOROUGH);
         let look = self.source.look(is_thorough).await;
         self.fall_back(&look).await;
         self.looks_again = (self.listens)(&self.source.paths());
