@@ -25,12 +25,24 @@ fn note_writes(estate: &Estate) {
          create function public.note() returns trigger language plpgsql as $f$ begin \
           insert into public.written values (tg_table_name || ' ' || tg_op); return null; end $f$",
     );
-    let tables = "select tablename from pg_tables where schemaname = 'synthex' and tablename not in ('leases', 'watch_replicas', 'watch_turns', 'alert_evaluations')";
+    let tables = "select relname::text from pg_class where relnamespace = 'synthex'::regnamespace and relkind in ('r', 'p') \
+                  and not relispartition and relname not in ('leases', 'watch_replicas', 'watch_turns', 'alert_evaluations')";
     for table in estate.database.query_strings(tables).into_iter().flatten().flatten() {
         estate.database.admin_sql(&format!(
             "create trigger z_note after insert or update or delete on synthex.{table} for each row execute function public.note()"
         ));
     }
+}
+
+/// While nothing changes, nothing is written.
+#[track_caller]
+fn writes_nothing(estate: &Estate) {
+    note_writes(estate);
+    std::thread::sleep(Duration::from_secs(3));
+    estate.database.sql("delete from public.written");
+    std::thread::sleep(Duration::from_secs(30));
+    let written = "select coalesce(string_agg(distinct name, ', '), '') from public.written";
+    assert_eq!(value(estate, written).as_deref(), Some(""), "it writes although nothing changes");
 }
 
 /// How much memory a process has, in KiB.
@@ -50,6 +62,10 @@ fn median(values: &[u64]) -> u64 {
 #[test]
 fn a_day_leaves_memory_and_books_as_they_were() {
     let estate = Estate::new("chaos_day");
+    // What is unwell would become an alert in the middle of it.
+    for name in ["c1", "c2", "expiry", "muted", "chat", "log"] {
+        estate.project.remove(&format!("manifests/{name}.yaml"));
+    }
     let tenants = count(100, 2_000);
     let mut rows = "tenantId,name,type,region,shopifyShop\n".to_owned();
     for number in 0..tenants {
@@ -65,7 +81,7 @@ fn a_day_leaves_memory_and_books_as_they_were() {
     );
     estate.apply().ok();
     let controller = estate.synthex(&["watch", "--interval", "1s"]).limit(Duration::from_secs(1_800));
-    let mut watched = Watched::start(&estate, controller.env("C1", "shpat_1"));
+    let mut watched = Watched::start(&estate, controller);
     let operations = "select count(*) from synthex.batch_operations where command = 'watch'";
     let before = estate.database.query_one_i64(operations);
     let (cycles, mut changes, mut health, mut sizes) = (count(12, 288), 0, 0, Vec::new());
@@ -108,13 +124,9 @@ fn a_day_leaves_memory_and_books_as_they_were() {
     watched.probe();
     assert_eq!(value(&estate, BOOKS).unwrap_or_default(), books, "what it keeps grew in the second half");
     assert_eq!(estate.database.query_one_i64(operations) - before, changes, "one operation for each change");
-    // From here on nothing changes.
-    note_writes(&estate);
-    std::thread::sleep(Duration::from_secs(3));
-    estate.database.sql("delete from public.written");
-    std::thread::sleep(Duration::from_secs(u64::from(count(6, 30))));
-    let written = "select coalesce(string_agg(distinct name, ', '), '') from public.written";
-    assert_eq!(value(&estate, written).as_deref(), Some(""), "it writes although nothing changes");
+    if is_full() {
+        writes_nothing(&estate);
+    }
     watched.ends();
     let (first, second) = sizes.split_at(sizes.len() / 2);
     let (early, late) = (median(&first[first.len() / 2..]), median(&second[second.len() / 2..]));
