@@ -12,7 +12,7 @@ use super::{comes_true, condition, display_name, is_ready};
 
 /// A controller that looks at files only when it hears of a change, in another folder than the project's.
 fn start(estate: &Estate, file: &str) -> Running {
-    let args = ["watch", "--interval", "1h", "--tasks", "reconcile", "--file", file];
+    let args = ["watch", "--no-notify", "--interval", "1h", "--tasks", "reconcile", "--file", file];
     estate.synthex(&args).limit(Duration::from_secs(240)).spawn()
 }
 
