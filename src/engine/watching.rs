@@ -23,6 +23,13 @@ impl Stamp {
     pub fn plans_alike(&self, other: &Self) -> bool {
         (&self.marks, &self.pauses) == (&other.marks, &other.pauses)
     }
+
+    /// Whether nobody did anything between the two by which what failed as a whole may go: no operation ended, and no pause began
+    /// or ended. What is written by hand is no such thing, or two writers would have a plan tried all the time.
+    #[must_use]
+    pub fn is_of_same_acts(&self, other: &Self) -> bool {
+        (self.operation, &self.pauses) == (other.operation, &other.pauses)
+    }
 }
 
 impl Realm {

@@ -44,10 +44,10 @@ pub fn schema() -> Value {
                 "type": "object",
                 "required": ["up", "lastAnswer", "failure"],
                 "properties": {
-                    "up": yes("Whether it answered within the last 30 s, be there a failure since or not."),
+                    "up": yes("Whether it answered within the last 30 s, be there a failure since or not, and takes what is written."),
                     "lastAnswer": moment("When it last answered."),
                     "failure": {
-                        "description": "Why it was last asked in vain; null since it answered.",
+                        "description": "Why it was last asked in vain, or what it has refused for some time; null since it answered and takes what is written.",
                         "type": ["object", "null"],
                         "required": ["what", "at"],
                         "properties": {"what": text("What happened."), "at": moment("When.")},

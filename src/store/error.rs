@@ -32,6 +32,12 @@ pub fn is_said_by_the_server(error: &StateError) -> bool {
     matches!(lower, Some(sqlx::Error::Database(_)))
 }
 
+/// Whether it is the server's word that it shuts down, or only starts: it is as good as away.
+#[must_use]
+pub fn is_shutdown(error: &StateError) -> bool {
+    is_said_by_the_server(error) && error.what.contains("shut down")
+}
+
 /// Explains an error that came up while doing something.
 #[must_use]
 pub fn explain(error: sqlx::Error, doing: &str) -> StateError {

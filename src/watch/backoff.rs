@@ -71,6 +71,11 @@ impl BackOffs {
         recovered
     }
 
+    /// Has all of them tried at once: the clock was set back, and what was near by it is far away now (S7).
+    pub fn hasten(&mut self, now: DateTime<Utc>) {
+        self.0.values_mut().for_each(|own| own.next_at = own.next_at.min(now));
+    }
+
     /// When the next of them is tried again, of those that still wait.
     #[must_use]
     pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {

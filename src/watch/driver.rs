@@ -133,7 +133,8 @@ async fn runs(
             failure.what
         ),
         None => {
-            if before.is_some() {
+            // One that was stopped on the way has not been well.
+            if before.is_some() && !stop.is_requested() {
                 tracing::info!(task = code.code(), "works again");
             }
             tracing::debug!(task = code.code(), took_ms = took.as_secs_f64() * 1000.0, status = %ran.status, "ran");

@@ -56,6 +56,8 @@ pub struct HealthTask<'c> {
     who: String,
     own: Option<Instant>,
     jumps: Jumps,
+    /// Whether the clock was set back, and stock was not taken since.
+    went_back: bool,
 }
 
 /// Nobody watches.
@@ -112,6 +114,7 @@ impl<'c> HealthTask<'c> {
             who: format!("{} {}", station.context.actor(), station.replica),
             own: None,
             jumps: Jumps::default(),
+            went_back: false,
         })
     }
 
@@ -125,7 +128,8 @@ impl<'c> HealthTask<'c> {
         let clock = &*self.station.context.clock;
         let mut look = self.look(clock.now()).await?;
         // Then what is looked at waits for a time that is far away now.
-        look.is_changed |= self.jumps.went_back(Instant::now(), clock.now());
+        self.went_back |= self.jumps.went_back(Instant::now(), clock.now());
+        look.is_changed |= self.went_back;
         let general = reading::general(&Scope::named(&[]), &self.host);
         let is_missing = look.general < i64::try_from(general.len()).unwrap_or(i64::MAX)
             && self.own.is_none_or(|at| at.elapsed() >= OWN);
@@ -138,8 +142,8 @@ impl<'c> HealthTask<'c> {
             self.line.used(noted)?;
             self.own = Some(Instant::now());
         }
-        if look.is_changed {
-            self.take_stock(&look.marks).await?;
+        if look.is_changed && self.take_stock(&look.marks).await? {
+            self.went_back = false;
         }
         let mut done = Done::default();
         while self.look_at_what_is_due(stop, &mut done).await? {}
@@ -149,13 +153,13 @@ impl<'c> HealthTask<'c> {
         Ok(done)
     }
 
-    /// Gives a row to everything that there is to look at, and forgets what is gone; unless somebody else is at it.
-    async fn take_stock(&mut self, marks: &str) -> Result<(), StateError> {
+    /// Gives a row to everything that there is to look at, and forgets what is gone; `false` where somebody else is at it.
+    async fn take_stock(&mut self, marks: &str) -> Result<bool, StateError> {
         let now = self.station.context.clock.now();
         let replica = self.station.replica;
         let taken = self.line.connection().await?.take_turn(TASK, replica, LEASE, now).await;
         if !self.line.used(taken)? {
-            return Ok(());
+            return Ok(false);
         }
         let mut connection = self.line.lend().await?;
         let stock = Stock::read(&mut connection, None, now).await?;
@@ -169,7 +173,7 @@ impl<'c> HealthTask<'c> {
         let mut connection = book.into_connection();
         connection.end_turn(TASK, replica, now + WHOLE, marks, now).await?;
         self.line.give_back(connection);
-        Ok(())
+        Ok(true)
     }
 
     /// Looks at what is due the longest. Whether there may be more.

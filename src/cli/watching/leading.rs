@@ -15,9 +15,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::engine::watching::{Realm, Replica};
-use crate::engine::{Holder, LeaseGrant, StateError};
+use crate::engine::{Holder, Interrupt as _, LeaseGrant, StateError};
 use crate::store::Hold;
-use crate::store::error::is_said_by_the_server;
+use crate::store::error::{is_said_by_the_server, is_shutdown};
 use crate::watch::http::{LeaseSeen, Role};
 use crate::watch::{Board, Ran, Stop, Task, TaskCode, TaskFailure};
 
@@ -29,6 +29,9 @@ pub const LEASE_TTL: Duration = Duration::from_secs(10);
 
 /// How often the holder says that he is alive, and the others look.
 pub const LOOK: Duration = Duration::from_secs(2);
+
+/// How long a look may take from when the controller is asked to stop.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How often a controller says how it is while nothing about it changes.
 const SAY: Duration = Duration::from_secs(15);
@@ -116,7 +119,8 @@ impl<'c> LeadTask<'c> {
         }
         let said = self.say(held.is_some()).await;
         match &said {
-            Ok(()) => vitals.database_accepted(),
+            Ok(has_written) if *has_written || held.is_some() => self.station.vitals.database_accepted(),
+            Ok(_) => {}
             Err(error) => self.refused(error),
         }
         let failure = said.err().map(|error| TaskFailure::from(&error));
@@ -202,17 +206,18 @@ impl<'c> LeadTask<'c> {
 
     /// Tells the endpoints what the database itself refuses. Where it does not answer at all, its silence tells.
     fn refused(&self, error: &StateError) {
-        if is_said_by_the_server(error) {
+        if is_said_by_the_server(error) && !is_shutdown(error) {
             self.station.vitals.database_refused(error.what.clone());
         }
     }
 
-    async fn say(&mut self, is_leader: bool) -> Result<(), StateError> {
+    /// Whether there was anything to be said anew.
+    async fn say(&mut self, is_leader: bool) -> Result<bool, StateError> {
         let states = self.board.states();
         let failing = states.iter().filter(|(_, state)| state.failure.is_some()).map(|(code, _)| *code);
         let told: Told = (is_leader, failing.collect());
         if self.said.as_ref().is_some_and(|(at, before)| at.elapsed() < SAY && *before == told) {
-            return Ok(());
+            return Ok(false);
         }
         let station = self.station;
         let now = station.context.clock.now();
@@ -232,7 +237,7 @@ impl<'c> LeadTask<'c> {
         let said = connection.say_replica(&self.realm, &replica).await;
         self.line.used(said)?;
         self.said = Some((Instant::now(), told));
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -257,7 +262,17 @@ pub async fn end(station: &Station<'_>) {
 
 impl Task for LeadTask<'_> {
     fn run<'a>(&'a mut self, stop: &'a Stop) -> LocalBoxFuture<'a, Ran> {
-        // The lease is given back at the end, also where it was just being taken.
-        Box::pin(async move { stop.or(self.once()).await.unwrap_or_default() })
+        Box::pin(async move {
+            // A commit that is under way ends first, so that what it takes is given back at the end.
+            let overdue = async {
+                stop.requested().await;
+                tokio::time::sleep(LAST_WORDS).await;
+            };
+            tokio::select! {
+                biased;
+                ran = self.once() => ran,
+                () = overdue => Ran::default(),
+            }
+        })
     }
 }

@@ -85,7 +85,7 @@ pub(super) fn is_up(seen: &Seen, now: Instant) -> bool {
 }
 
 /// What the database refuses, and for how long, once that is long enough to count.
-fn refusal(seen: &Seen, now: Instant) -> Option<(&str, Duration)> {
+pub(super) fn refusal(seen: &Seen, now: Instant) -> Option<(&str, Duration)> {
     let (what, since) = seen.refusal.as_ref()?;
     let age = now.saturating_duration_since(*since);
     (age >= REFUSING).then_some((what.as_str(), age))

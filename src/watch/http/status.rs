@@ -52,9 +52,15 @@ pub(super) fn status(vitals: &Vitals, board: &Board) -> Value {
 }
 
 fn database(seen: &Seen, now: Instant) -> Value {
+    let failure = seen.database_failure.as_ref().map(|(what, at)| json!({"what": what, "at": instant(*at)}));
+    let refusal = || {
+        let (what, since) = ready::refusal(seen, now)?;
+        let at = seen.answered?.at - chrono::TimeDelta::from_std(since).ok()?;
+        Some(json!({"what": what, "at": instant(at)}))
+    };
     json!({
         "up": ready::is_up(seen, now),
         "lastAnswer": seen.answered.map(|mark| instant(mark.at)),
-        "failure": seen.database_failure.as_ref().map(|(what, at)| json!({"what": what, "at": instant(*at)})),
+        "failure": failure.or_else(refusal),
     })
 }

@@ -53,8 +53,9 @@ fn memory(watched: &Watched<'_>) -> u64 {
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
-fn median(values: &[u64]) -> u64 {
-    let mut sorted = values.to_vec();
+/// The median of the least of each six samples: what a plan needs is there for moments only.
+fn flat(values: &[u64]) -> u64 {
+    let mut sorted: Vec<u64> = values.chunks(6).filter_map(|own| own.iter().min().copied()).collect();
     sorted.sort_unstable();
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
@@ -129,7 +130,7 @@ fn a_day_leaves_memory_and_books_as_they_were() {
     }
     watched.ends();
     let (first, second) = sizes.split_at(sizes.len() / 2);
-    let (early, late) = (median(&first[first.len() / 2..]), median(&second[second.len() / 2..]));
+    let (early, late) = (flat(&first[first.len() / 2..]), flat(&second[second.len() / 2..]));
     account(
         "S9 a day in short time",
         &[

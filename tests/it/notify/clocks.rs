@@ -123,7 +123,8 @@ fn thousands_about_different_alerts_of_one_rule_are_taken_quickly() {
         for _ in 0..5 {
             outbox.claim(Wanted { busy: busy.clone(), ..wanted(1) }).await.unwrap();
         }
-        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        // A pass of every message for every other one takes many minutes.
+        assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
         outbox.close().await;
     });
 }

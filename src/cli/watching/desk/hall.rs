@@ -11,7 +11,7 @@ use futures_util::future::LocalBoxFuture;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::engine::{StateError, StateErrorKind};
-use crate::store::error::is_said_by_the_server;
+use crate::store::error::is_shutdown;
 use crate::store::{ConnectOptions, Connection};
 use crate::watch::http::Asked;
 
@@ -130,6 +130,5 @@ impl Hall {
 /// Whether a connection broke, or was ended by the server; one that only got no answer is not tried a second time.
 fn is_broken(error: &StateError) -> bool {
     let is_late = error.source.is_none();
-    error.kind == StateErrorKind::Unreachable && !is_late
-        || error.what.contains("shut down") && is_said_by_the_server(error)
+    error.kind == StateErrorKind::Unreachable && !is_late || is_shutdown(error)
 }

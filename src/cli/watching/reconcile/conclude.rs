@@ -2,6 +2,7 @@
 //! one transaction, and only where something changed.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -16,13 +17,14 @@ use crate::model::{ResourceKey, Scope};
 use crate::plan::Plan;
 use crate::plan::guards::foreign_owner;
 use crate::store::health::HealthBook;
+use crate::watch::TaskFailure;
 use crate::watch::conditions::{self, Outlook, Standing};
 use crate::watch::flapping::{Flap, is_wanted};
 
-use super::ReconcileTask;
 use super::execute::Executed;
 use super::planning::Planned;
 use super::state::State;
+use super::{Cycle, ReconcileTask, SOURCE_FAILURES};
 
 /// After so many failures in a row, something will hardly mend itself.
 const STUCK: i32 = 5;
@@ -63,8 +65,8 @@ impl ReconcileTask<'_> {
         let standings = standings(state, &workspaces, done, executed, &ours, now);
         state.pending = standings.values().map(|own| own.pending).sum();
         state.drifted = standings.values().map(|own| own.drifted).sum();
-        state.drift =
-            standings.iter().map(|(workspace, own)| (workspace.clone(), own.pending as u64)).collect();
+        let pending = standings.iter().map(|(workspace, own)| (workspace.clone(), own.pending as u64));
+        state.drift = done.is_some().then(|| pending.collect());
         let is_whole = executed.failure.is_none() && !executed.waits;
         if done.is_some() && is_whole && state.pending == 0 && state.source.applied != state.source.good {
             state.source.applied.clone_from(&state.source.good);
@@ -119,10 +121,33 @@ impl ReconcileTask<'_> {
         self.tell_health(now).await
     }
 
+    /// Tells the endpoints how things stand.
+    pub(super) fn tell_endpoints(&self, took: Duration, cycle: &Result<Cycle, TaskFailure>) {
+        let vitals = &self.station.vitals;
+        let failure = cycle.as_ref().map_or_else(Some, |cycle| cycle.failure.as_ref());
+        // Manifests that are of no use keep nobody from comparing those that were last good.
+        if failure.is_none_or(|failure| SOURCE_FAILURES.contains(&failure.code.as_str())) {
+            vitals.cycle_done(self.now());
+        }
+        // Probes need no token: why, with the place in a manifest, is told by what needs one.
+        vitals.set_cycle_problem(failure.map(|failure| failure.what.clone()));
+        if let Some(state) = &self.state {
+            vitals.reconcile_took(took);
+            vitals.set_source(state.source.clone());
+            vitals.set_conditions(state.conditions.all().cloned().collect());
+            // Where nothing could be compared, what was found last is the best that is known.
+            if let Some(drift) = &state.drift {
+                vitals.set_drift(drift.clone());
+            }
+        }
+    }
+
     /// Says as a health check whether what is declared is in force, so that rules can alert of it. Of a workspace that is paused
     /// nothing is said, and neither is of one that belongs to another project.
     async fn tell_health(&mut self, now: DateTime<Utc>) -> Result<(), StateError> {
-        let Some(state) = self.state.as_mut() else { return Ok(()) };
+        // Results carry no fencing token: who was suspended meanwhile and lost the lease keeps silent.
+        let leads = self.leadership.borrow().grant().is_some();
+        let Some(state) = self.state.as_mut().filter(|_| leads) else { return Ok(()) };
         let checks: Vec<Check> = state
             .conditions
             .all()
@@ -192,7 +217,7 @@ async fn tell(
     let patience = Patience { failure_threshold: 1, success_threshold: 1, interval: TimeDelta::days(1) };
     let claims: Vec<Claim> =
         checks.iter().map(|check| Claim { key: check.key.clone(), tenant: None }).collect();
-    let before = book.claim(&claims, who, std::time::Duration::from_secs(30), now, false).await?;
+    let before = book.claim(&claims, who, Duration::from_secs(30), now, false).await?;
     let before: BTreeMap<CheckKey, _> = before.into_iter().collect();
     let results: Vec<Recorded> = checks
         .iter()

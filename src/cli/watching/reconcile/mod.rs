@@ -67,7 +67,8 @@ pub struct ReconcileTask<'c> {
     thorough_at: Option<Instant>,
     /// What failed as a whole, and how often.
     attempts: Attempts,
-    failure: Option<TaskFailure>,
+    /// The last failure of them, and what had happened by then.
+    failed: Option<(TaskFailure, Stamp)>,
     /// Whether something may have changed before it was listened to.
     looks_again: bool,
     /// The revision of which it was said what is there and not declared.
@@ -89,7 +90,7 @@ enum Found {
     /// Nothing now.
     Rest(Cycle),
     /// No revision of the manifests can be used.
-    NoRevision(Look),
+    NoRevision(Box<(Look, Stamp)>),
     /// This.
     Work(Box<Work>),
 }
@@ -122,7 +123,7 @@ impl<'c> ReconcileTask<'c> {
             stamp: None,
             thorough_at: None,
             attempts: Attempts::default(),
-            failure: None,
+            failed: None,
             looks_again: false,
             said: None,
             jumps: Jumps::default(),
@@ -146,10 +147,11 @@ impl<'c> ReconcileTask<'c> {
         };
         match found? {
             Found::Rest(cycle) => Ok(cycle),
-            Found::NoRevision(look) => {
+            Found::NoRevision(seen) => {
+                let (look, stamp) = *seen;
                 let executed = Executed::default();
                 match stop.or(Box::pin(self.conclude(&grant, None, &executed))).await {
-                    Some(concluded) => concluded.map_err(|error| self.failed(&error))?,
+                    Some(concluded) => concluded.map_err(|error| self.failed(&error, &stamp))?,
                     None => return Ok(self.interrupted()),
                 }
                 Ok(self.rest(&look, None))
@@ -160,21 +162,23 @@ impl<'c> ReconcileTask<'c> {
 
     /// Looks at the manifests and at the database, and plans.
     async fn find(&mut self, grant: &LeaseGrant) -> Result<Found, TaskFailure> {
-        self.remember(grant).await.map_err(|error| self.failed(&error))?;
+        self.remember(grant).await.map_err(|error| self.lost(&error))?;
         let is_asked = self.station.reload.swap(false, std::sync::atomic::Ordering::Relaxed);
-        if is_asked {
+        let now = self.now();
+        let went_back = self.jumps.went_back(Instant::now(), now);
+        if is_asked || went_back {
             self.attempts = Attempts::default();
         }
-        let went_back = self.jumps.went_back(Instant::now(), self.now());
         if let Some(state) = self.state.as_mut().filter(|_| went_back) {
-            // A pause that seemed to be over may not be.
+            // A pause that seemed to be over may not be, and what was to be tried again soon would be late.
             state.pauses_seen = None;
+            state.backoff.hasten(now);
         }
         let is_thorough = is_asked || went_back || self.thorough_at.is_none_or(|at| at.elapsed() >= THOROUGH);
         let look = self.source.look(is_thorough).await;
         self.fall_back(&look).await;
         self.looks_again = (self.listens)(&self.source.paths());
-        let stamp = self.stamp().await.map_err(|error| self.failed(&error))?;
+        let stamp = self.stamp().await.map_err(|error| self.lost(&error))?;
         let now = self.now();
         let good = self.source.good();
         let Some(state) = self.state.as_mut() else { return Ok(Found::Rest(Cycle::default())) };
@@ -188,14 +192,16 @@ impl<'c> ReconcileTask<'c> {
             self.thorough_at = Some(Instant::now());
         }
         let revision = good.as_ref().map(|good| good.revision.as_str());
-        if !look.is_new && self.attempts.waits(revision, now).is_some() {
-            let mut cycle = self.rest(&look, None);
-            cycle.failure = cycle.failure.or_else(|| self.failure.clone());
-            return Ok(Found::Rest(cycle));
+        // What happened since may have mended it.
+        let failed = self.failed.as_ref().filter(|(_, then)| !look.is_new && then.is_of_same_acts(&stamp));
+        if let Some((failure, _)) = failed
+            && self.attempts.waits(revision, now).is_some()
+        {
+            return Ok(Found::Rest(Cycle { failure: Some(failure.clone()), ..self.rest(&look, None) }));
         }
-        self.read_around(&stamp).await.map_err(|error| self.failed(&error))?;
-        let Some(good) = good else { return Ok(Found::NoRevision(look)) };
-        let planned = self.planned(&good).await.map_err(|error| self.failed(&error))?;
+        self.read_around(&stamp).await.map_err(|error| self.failed(&error, &stamp))?;
+        let Some(good) = good else { return Ok(Found::NoRevision(Box::new((look, stamp)))) };
+        let planned = self.planned(&good).await.map_err(|error| self.failed(&error, &stamp))?;
         if !planned.stamp.plans_alike(&stamp) {
             // A rollback or a pause came in between: what was read around the plan is not of its time.
             return Ok(Found::Rest(Cycle { again: Some(AT_ONCE), ..self.rest(&look, None) }));
@@ -218,6 +224,7 @@ impl<'c> ReconcileTask<'c> {
         if self.tokens != grant.tokens {
             self.tokens.clone_from(&grant.tokens);
             self.thorough_at = None;
+            self.attempts = Attempts::default();
         }
         Ok(())
     }
@@ -250,7 +257,7 @@ impl<'c> ReconcileTask<'c> {
         if let Some(error) = executed.failure.as_ref().filter(|error| error.kind == StateErrorKind::LeaseLost)
         {
             // Nothing of ours was written. If it was the lease of the one that reconciles, another one goes on.
-            return Err(self.failed(error));
+            return Err(self.lost(error));
         }
         let overdue = async {
             stop.requested().await;
@@ -261,16 +268,16 @@ impl<'c> ReconcileTask<'c> {
             concluded = Box::pin(self.conclude(grant, Some((&good, &planned)), &executed)) => concluded,
             () = overdue => return Ok(self.interrupted()),
         };
-        concluded.map_err(|error| self.failed(&error))?;
+        concluded.map_err(|error| self.failed(&error, &stamp))?;
         let mut cycle = self.rest(&look, Some((&planned, &executed)));
         match &executed.failure {
             Some(error) => {
-                let failure = self.failed(error);
+                cycle.failure = Some(self.failed(error, &stamp));
                 cycle.again = (!is_lasting(error.kind)).then_some(SOON);
-                cycle.failure = cycle.failure.or(Some(failure));
+                self.stamp = None;
             }
             None => {
-                self.attempts = Attempts::default();
+                (self.attempts, self.failed) = (Attempts::default(), None);
                 self.stamp = Some(stamp);
             }
         }
@@ -290,13 +297,17 @@ impl<'c> ReconcileTask<'c> {
         Cycle { status: json!({"interrupted": true}), ..Cycle::default() }
     }
 
-    /// An error of the database is the failure of the cycle; one that says that the lease is gone ends the leadership, and one
-    /// that will hardly pass by itself puts off the next attempt.
-    fn failed(&mut self, error: &StateError) -> TaskFailure {
+    /// An error of the database is the failure of the cycle; one that says that the lease is gone ends the leadership.
+    fn lost(&self, error: &StateError) -> TaskFailure {
         if error.kind == StateErrorKind::LeaseLost && error.what.contains(&self.realm.lease()) {
             self.leadership.borrow_mut().lose();
         }
-        let failure = TaskFailure::from(error);
+        TaskFailure::from(error)
+    }
+
+    /// The same; one that will hardly pass by itself puts off the next attempt, while nothing else happens.
+    fn failed(&mut self, error: &StateError, stamp: &Stamp) -> TaskFailure {
+        let failure = self.lost(error);
         if is_lasting(error.kind) {
             let (now, good) = (self.now(), self.source.good());
             let revision = good.as_ref().map(|good| good.revision.as_str());
@@ -307,7 +318,7 @@ impl<'c> ReconcileTask<'c> {
                 next_at = %next.format("%H:%M:%S UTC"),
                 "nothing could be done, and it is tried again later"
             );
-            self.failure = Some(failure.clone());
+            self.failed = Some((failure.clone(), stamp.clone()));
         }
         failure
     }
@@ -338,26 +349,6 @@ impl<'c> ReconcileTask<'c> {
     }
 }
 
-impl ReconcileTask<'_> {
-    /// Tells the endpoints how things stand.
-    fn tell(&self, took: Duration, cycle: &Result<Cycle, TaskFailure>) {
-        let vitals = &self.station.vitals;
-        let failure = cycle.as_ref().map_or_else(Some, |cycle| cycle.failure.as_ref());
-        // Manifests that are of no use keep nobody from comparing those that were last good.
-        if failure.is_none_or(|failure| SOURCE_FAILURES.contains(&failure.code.as_str())) {
-            vitals.cycle_done(self.now());
-        }
-        // Probes need no token: why, with the place in a manifest, is told by what needs one.
-        vitals.set_cycle_problem(failure.map(|failure| failure.what.clone()));
-        if let Some(state) = &self.state {
-            vitals.reconcile_took(took);
-            vitals.set_source(state.source.clone());
-            vitals.set_conditions(state.conditions.all().cloned().collect());
-            vitals.set_drift(state.drift.clone());
-        }
-    }
-}
-
 /// Whether it will hardly pass by itself. What is away or in the way now may not be in a moment.
 const fn is_lasting(kind: StateErrorKind) -> bool {
     use StateErrorKind::{Incompatible, LeaseHeld, LeaseLost, Other, Refused, Rejected, Stale, Unreachable};
@@ -372,7 +363,10 @@ impl Task for ReconcileTask<'_> {
         Box::pin(async move {
             let begun = Instant::now();
             let cycle = Box::pin(self.cycle(stop)).await;
-            self.tell(begun.elapsed(), &cycle);
+            // Who was stopped on the way has nothing to tell.
+            if !stop.is_requested() {
+                self.tell_endpoints(begun.elapsed(), &cycle);
+            }
             let mut ran = match cycle {
                 Ok(Cycle { status, failure, again, wakes }) => Ran { status, failure, again, wakes },
                 Err(failure) => {

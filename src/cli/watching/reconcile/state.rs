@@ -43,8 +43,8 @@ pub(super) struct State {
     pub(super) drifted: usize,
     /// How many are there and not declared any more.
     pub(super) undeclared: usize,
-    /// How many are not as declared, by workspace.
-    pub(super) drift: BTreeMap<String, u64>,
+    /// How many are not as declared, by workspace, once that was found out.
+    pub(super) drift: Option<BTreeMap<String, u64>>,
     /// Workspaces that belong to another project: its controller says how they stand.
     pub(super) of_others: BTreeSet<String>,
     /// What was last recorded as a health check, by workspace: the code, and when.
@@ -73,7 +73,7 @@ impl State {
             pending: 0,
             drifted: 0,
             undeclared: 0,
-            drift: BTreeMap::new(),
+            drift: None,
             of_others: BTreeSet::new(),
             recorded: BTreeMap::new(),
         }
