@@ -31,6 +31,9 @@ const OPEN: &str = "insert into synthex.health_status (workspace, service, subje
      select w, s, b, t, 'unknown', $5, 'unknown', 'never_checked', 'it was not looked at yet', $5 \
      from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as u (w, s, b, t) on conflict do nothing";
 
+/// One look answers several checks: of two who claim what is due at the same moment, one has all of them, and not each a part.
+const ONE_BY_ONE: &str = "select pg_advisory_xact_lock(hashtextextended('synthex.health_claims', 0))";
+
 /// Rows are locked in their order, and one that is locked is somebody else's.
 const CLAIM: &str = "with wanted as ( \
         select h.workspace, h.service, h.subject from synthex.health_status as h \
@@ -172,6 +175,9 @@ impl HealthStore for HealthBook {
         let seconds = lease.as_secs_f64();
         self.within("claiming health checks", async |connection| {
             let Columns { workspaces, services, subjects } = &columns;
+            if only_due {
+                sqlx::query(ONE_BY_ONE).persistent(false).execute(&mut *connection).await?;
+            }
             let open =
                 sqlx::query(OPEN).bind(workspaces).bind(services).bind(subjects).bind(&tenants).bind(now);
             open.persistent(false).execute(&mut *connection).await?;
