@@ -1,6 +1,7 @@
 //! The request to stop: asked for once, heard everywhere.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -41,6 +42,19 @@ impl Stop {
             biased;
             () = self.requested() => None,
             done = work => Some(done),
+        }
+    }
+
+    /// What a piece of work comes to, unless it still goes on so long after a stop was asked for.
+    pub async fn or_after<T>(&self, grace: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let overdue = async {
+            self.requested().await;
+            tokio::time::sleep(grace).await;
+        };
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = overdue => None,
         }
     }
 }

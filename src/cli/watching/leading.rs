@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::engine::watching::{Realm, Replica};
-use crate::engine::{Holder, Interrupt as _, LeaseGrant, StateError};
+use crate::engine::{Holder, LeaseGrant, StateError};
 use crate::store::Hold;
 use crate::store::error::{is_said_by_the_server, is_shutdown};
 use crate::watch::http::{LeaseSeen, Role};
@@ -264,15 +264,7 @@ impl Task for LeadTask<'_> {
     fn run<'a>(&'a mut self, stop: &'a Stop) -> LocalBoxFuture<'a, Ran> {
         Box::pin(async move {
             // A commit that is under way ends first, so that what it takes is given back at the end.
-            let overdue = async {
-                stop.requested().await;
-                tokio::time::sleep(LAST_WORDS).await;
-            };
-            tokio::select! {
-                biased;
-                ran = self.once() => ran,
-                () = overdue => Ran::default(),
-            }
+            stop.or_after(LAST_WORDS, self.once()).await.unwrap_or_default()
         })
     }
 }

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::engine::watching::{Realm, Stamp};
-use crate::engine::{Interrupt as _, LeaseGrant, StateError, StateErrorKind};
+use crate::engine::{LeaseGrant, StateError, StateErrorKind};
 use crate::watch::backoff::Attempts;
 use crate::watch::{Jumps, Ran, Stop, Task, TaskCode, TaskFailure};
 
@@ -259,14 +259,9 @@ impl<'c> ReconcileTask<'c> {
             // Nothing of ours was written. If it was the lease of the one that reconciles, another one goes on.
             return Err(self.lost(error));
         }
-        let overdue = async {
-            stop.requested().await;
-            tokio::time::sleep(LAST_WORDS).await;
-        };
-        let concluded = tokio::select! {
-            biased;
-            concluded = Box::pin(self.conclude(grant, Some((&good, &planned)), &executed)) => concluded,
-            () = overdue => return Ok(self.interrupted()),
+        let concluding = Box::pin(self.conclude(grant, Some((&good, &planned)), &executed));
+        let Some(concluded) = stop.or_after(LAST_WORDS, concluding).await else {
+            return Ok(self.interrupted());
         };
         concluded.map_err(|error| self.failed(&error, &stamp))?;
         let mut cycle = self.rest(&look, Some((&planned, &executed)));
